@@ -1,0 +1,2 @@
+//! Placeholder page; written with its first module.
+fn main() {}
