@@ -1,1 +1,7 @@
-//! Placeholder page; written with its first module.
+//! The core that server, phones and auditors share.
+
+pub mod cbor;
+pub mod command;
+pub mod id;
+pub mod limits;
+pub mod value;
