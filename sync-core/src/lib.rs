@@ -4,4 +4,5 @@ pub mod cbor;
 pub mod command;
 pub mod id;
 pub mod limits;
+pub mod sign;
 pub mod value;
