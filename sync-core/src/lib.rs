@@ -1,5 +1,6 @@
 //! The core that server, phones and auditors share.
 
+pub mod area;
 pub mod cbor;
 pub mod command;
 pub mod id;

@@ -56,6 +56,12 @@ pub const LATE_DAYS_MAX: i32 = 30;
 pub const LEASE_MS: i64 = 7 * 86_400_000;
 /// Wrong PINs after which the data key goes.
 pub const PIN_TRIES_MAX: u32 = 10;
+/// One file of areas to import: a province of 80,000 villages has some 5 MiB.
+pub const AREA_FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Mistakes reported of one file of areas.
+pub const AREA_FILE_MISTAKES_MAX: usize = 1_000;
+/// The name of one area, in Unicode code points.
+pub const AREA_NAME_CHARS_MAX: usize = 64;
 
 const _: () = assert!(BATCH_BYTES_MAX + COMMAND_BYTES_MAX < PAGE_BYTES_MAX, "an entry fits a page");
 const _: () = assert!(BATCH_BYTES_MAX + COMMAND_BYTES_MAX < STREAM_INFLATED_BYTES_MAX, "an honest stream can be inflated");
