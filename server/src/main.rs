@@ -1,2 +1,9 @@
-//! Placeholder page; written with its first module.
-fn main() {}
+//! The program `zhucun`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> anyhow::Result<ExitCode> {
+    server::cli::Cli::parse().run()
+}

@@ -1,0 +1,98 @@
+//! The command line.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::SystemClock;
+use crate::config::{Config, Flags};
+use crate::random::Random;
+use crate::{app, routes, telemetry};
+
+/// Zhucun 驻村: the server that village-stationed work teams sync to.
+#[derive(Debug, Parser)]
+#[command(name = "zhucun", version)]
+pub struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts the server; SIGTERM or Ctrl-C stops it.
+    Serve,
+    /// Works with the settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Prints the API's description (OpenAPI).
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Says whether the settings hold no mistake.
+    Check,
+    /// Prints every setting with its value; secrets are redacted.
+    Show,
+}
+
+/// A mistake in the settings ends the process with this code, so that scripts can tell it from other failures.
+const EXIT_SETTINGS: u8 = 2;
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let config = match Config::load(&self.flags, variables) {
+            Ok(config) => config,
+            Err(mistake) => {
+                eprintln!("{mistake}");
+                return Ok(ExitCode::from(EXIT_SETTINGS));
+            }
+        };
+        let mut out = std::io::stdout().lock();
+        match self.command {
+            Command::Serve => serve(config)?,
+            Command::Config(ConfigCommand::Check) => writeln!(out, "settings hold no mistake")?,
+            Command::Config(ConfigCommand::Show) => write!(out, "{}", config.to_toml())?,
+            Command::Openapi => writeln!(out, "{}", routes::description().to_pretty_json()?)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::init(&config.log).context("logging cannot start")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no threads to run on")?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
+        let server = app::start(config, Arc::new(SystemClock::start()), Random::system()).await?;
+        announce(&server)?;
+        let told = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        };
+        server.until(told).await?;
+        Ok(())
+    })
+}
+
+/// Tells people, and the program that started the server, where to find it.
+fn announce(server: &app::Running) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{}", server.address())?;
+    out.flush()
+}

@@ -1,0 +1,321 @@
+//! Every failure that a caller sees: RFC 9457 problem details with a stable code.
+//!
+//! An operation has an enum of its failures and one `match` that turns each into a [`Problem`]. What a caller may not know
+//! of is [`Code::NotFound`]; what went wrong inside is logged with its causes and told to nobody.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// The media type of every failure.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $name:literal, $status:ident, $en:literal, $zh:literal, $remedy_en:literal, $remedy_zh:literal;)*) => {
+        /// What can go wrong, in words that programs can rely on: a code never changes its name or its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* $code,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$code),*];
+
+            /// What programs call it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$code => $name),* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$code => StatusCode::$status),* }
+            }
+
+            /// What it means and what to do, in English and in Chinese.
+            pub const fn texts(self) -> Texts {
+                match self { $(Self::$code => Texts { title: $en, title_zh: $zh, remedy: $remedy_en, remedy_zh: $remedy_zh }),* }
+            }
+        }
+    };
+}
+
+/// The words of a problem.
+#[derive(Debug, Clone, Copy)]
+pub struct Texts {
+    /// What is wrong.
+    pub title: &'static str,
+    /// What is wrong, in Chinese.
+    pub title_zh: &'static str,
+    /// What the caller can do.
+    pub remedy: &'static str,
+    /// What the caller can do, in Chinese.
+    pub remedy_zh: &'static str,
+}
+
+codes! {
+    /// The request could not be read.
+    Malformed = "malformed", BAD_REQUEST, "The request cannot be read", "请求无法读取",
+        "Compare it with the API description.", "请对照接口说明检查。";
+    /// No valid access token came with the request.
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "Not signed in", "尚未登录",
+        "Refresh the session, or log in.", "请刷新会话或重新登录。";
+    /// User name and password do not belong together.
+    WrongCredentials = "wrong_credentials", UNAUTHORIZED, "User name or password is wrong", "用户名或密码错误",
+        "Try again; an administrator can issue a code to set a new password.", "请重试；管理员可发放重设密码的一次性代码。";
+    /// The refresh token is of no session that goes on.
+    SessionEnded = "session_ended", UNAUTHORIZED, "The session has ended", "会话已结束",
+        "Log in again. What is on the device stays there.", "请重新登录。设备上的内容不受影响。";
+    /// The device's signature is missing or wrong.
+    DeviceProof = "device_proof", UNAUTHORIZED, "The device did not prove its key", "设备未能证明其密钥",
+        "Sign the token with the key that the device was enrolled with.", "请用设备登记时的密钥对令牌签名。";
+    /// There is nothing here that the caller may know of.
+    NotFound = "not_found", NOT_FOUND, "There is nothing here", "此处没有内容",
+        "Check the address.", "请检查地址。";
+    /// The address does not take this method.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This address does not take that method", "此地址不支持该方法",
+        "See the header Allow.", "请查看 Allow 头。";
+    /// The request took too long to arrive or to be answered.
+    Timeout = "timeout", REQUEST_TIMEOUT, "The request took too long", "请求超时",
+        "Send it again.", "请重新发送。";
+    /// Someone else has this user name.
+    UserNameTaken = "user_name_taken", CONFLICT, "This user name is taken", "用户名已被使用",
+        "Choose another one.", "请换一个用户名。";
+    /// The body is larger than this address takes.
+    TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The request is too large", "请求过大",
+        "Send less at once.", "请分次发送。";
+    /// The body is of another media type.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body is of another type than expected", "请求体类型不符",
+        "Set Content-Type as the API description says.", "请按接口说明设置 Content-Type。";
+    /// A field has a value that it cannot take; `field` names it.
+    InvalidField = "invalid_field", UNPROCESSABLE_ENTITY, "A field has a value that it cannot take", "字段取值无效",
+        "Correct the field that is named.", "请更正所指出的字段。";
+    /// The password would be guessed too soon.
+    PasswordWeak = "password_weak", UNPROCESSABLE_ENTITY, "The password is too easy to guess", "密码过于简单",
+        "Take a longer one: a few unrelated words do well.", "请使用更长的密码，例如几个不相关的词。";
+    /// The one-time code was never issued, is used up, or has run out.
+    CodeInvalid = "code_invalid", UNPROCESSABLE_ENTITY, "The code is not valid, or no longer", "代码无效或已失效",
+        "Check it, or ask for a new one.", "请核对，或申请新的代码。";
+    /// The device is not known, or not this person's, or no longer in use.
+    DeviceUnusable = "device_unusable", UNPROCESSABLE_ENTITY, "This device cannot be used to log in", "此设备不能用于登录",
+        "Enrol it with a code from an administrator.", "请用管理员发放的代码登记设备。";
+    /// Too many attempts in a short time; `Retry-After` says when to try again.
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many attempts", "尝试次数过多",
+        "Wait as long as Retry-After says. Nobody is locked out.", "请按 Retry-After 等待后重试，账户不会被锁定。";
+    /// Something went wrong inside.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on the server", "服务器内部错误",
+        "Try again; if it stays, give the operator the value of X-Request-Id.", "请重试；如仍失败，请将 X-Request-Id 告知运维人员。";
+    /// The server has as much to do as it takes on; `Retry-After` says when to try again.
+    Busy = "busy", SERVICE_UNAVAILABLE, "The server is busy", "服务器繁忙",
+        "Try again after Retry-After.", "请按 Retry-After 稍后重试。";
+}
+
+impl Code {
+    /// The code that says no more than a status does, for failures that no handler of ours made.
+    const fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::Unauthenticated,
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::REQUEST_TIMEOUT => Self::Timeout,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::UNPROCESSABLE_ENTITY => Self::InvalidField,
+            StatusCode::TOO_MANY_REQUESTS => Self::TooManyRequests,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Busy,
+            other if other.as_u16() < 500 => Self::Malformed,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// A failure as the caller sees it.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    more: Map<String, Value>,
+    retry_after_seconds: Option<u64>,
+}
+
+/// Marks a response that is a problem already.
+#[derive(Debug, Clone, Copy)]
+struct IsProblem;
+
+impl Problem {
+    /// The problem with this code.
+    pub fn new(code: Code) -> Self {
+        Self {
+            code,
+            more: Map::new(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// What the caller may not know of.
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound)
+    }
+
+    /// A field whose value it cannot take, and what it can.
+    pub fn invalid_field(field: &'static str, expected: impl Into<String>) -> Self {
+        Self::new(Code::InvalidField)
+            .with("field", field)
+            .with("expected", expected.into())
+    }
+
+    /// A failure inside: logged here with all its causes, told to nobody.
+    pub fn internal(error: &(dyn Error + 'static)) -> Self {
+        let mut causes = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            write!(causes, ": {cause}").expect("a string takes all that is written to it");
+            source = cause.source();
+        }
+        tracing::error!(causes, "internal error");
+        Self::new(Code::Internal)
+    }
+
+    /// The same problem, saying one thing more.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same problem, saying when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// What programs call it.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    fn details(self) -> ProblemDetails {
+        let Texts {
+            title,
+            title_zh,
+            remedy,
+            remedy_zh,
+        } = self.code.texts();
+        ProblemDetails {
+            kind: format!("/docs#{}", self.code.name()),
+            status: self.code.status().as_u16(),
+            code: self.code.name(),
+            title,
+            title_zh,
+            remedy,
+            remedy_zh,
+            more: self.more,
+        }
+    }
+}
+
+/// Why a request failed, as RFC 9457 problem details.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemDetails {
+    /// Where the code is explained.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The HTTP status again.
+    status: u16,
+    /// What is wrong, for programs: never renamed.
+    code: &'static str,
+    /// What is wrong, in English.
+    title: &'static str,
+    /// What is wrong, in Chinese.
+    title_zh: &'static str,
+    /// What the caller can do, in English.
+    remedy: &'static str,
+    /// What the caller can do, in Chinese.
+    remedy_zh: &'static str,
+    /// Particulars: `field` and `expected`, for example.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    more: Map<String, Value>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (code, retry_after) = (self.code, self.retry_after_seconds);
+        let mut response = (code.status(), axum::Json(self.details())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if code.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(IsProblem);
+        response
+    }
+}
+
+/// Gives failures that come from a library the form of all others; leaves every other response as it is.
+pub fn explain(response: Response) -> Response {
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if !failed || response.extensions().get::<IsProblem>().is_some() {
+        return response;
+    }
+    let mut problem = Problem::new(Code::of_status(response.status())).into_response();
+    *problem.status_mut() = response.status();
+    if let Some(methods) = response.headers().get(header::ALLOW) {
+        problem.headers_mut().insert(header::ALLOW, methods.clone());
+    }
+    problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_differ_and_speak_both_languages() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let texts = code.texts();
+            assert!(
+                texts.title.is_ascii() && !texts.title_zh.is_ascii(),
+                "{code:?}"
+            );
+            assert!(
+                texts.remedy.is_ascii() && !texts.remedy_zh.is_ascii(),
+                "{code:?}"
+            );
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+        }
+    }
+
+    #[test]
+    fn a_failure_of_a_library_gets_our_form_and_a_success_stays() {
+        let explained = explain((StatusCode::IM_A_TEAPOT, "plain").into_response());
+        assert_eq!(explained.status(), StatusCode::IM_A_TEAPOT);
+        assert_eq!(explained.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+        let success = explain("plain".into_response());
+        assert_ne!(success.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+        let ours = explain(Problem::new(Code::Busy).retry_after(7).into_response());
+        assert_eq!(ours.headers()[header::RETRY_AFTER], "7");
+    }
+
+    #[test]
+    fn what_went_wrong_inside_is_not_told() {
+        let problem = Problem::internal(&std::io::Error::other("disk 7 is full"));
+        assert!(
+            !serde_json::to_string(&problem.details())
+                .unwrap()
+                .contains("disk")
+        );
+    }
+}

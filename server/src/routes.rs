@@ -1,0 +1,117 @@
+//! Every operation, registered once: its route and its description come from the same line.
+
+pub mod api;
+pub mod health;
+
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::context::App;
+use crate::problem::{Code, PROBLEM_JSON, Problem, ProblemDetails};
+use crate::telemetry;
+
+/// The largest JSON body; no form of ours comes near it.
+pub const JSON_BYTES_MAX: usize = 64 * 1024;
+/// How long a request may take to arrive and be answered.
+pub const REQUEST_SECONDS_MAX: u64 = 30;
+
+/// The API's own description.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Zhucun 驻村", description = "The server that village-stationed work teams sync to."),
+    components(schemas(ProblemDetails)),
+    tags(
+        (name = "session", description = "Log in, stay logged in, log out."),
+        (name = "health", description = "For operators."),
+        (name = "api", description = "This description.")
+    )
+)]
+struct Api;
+
+fn operations() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(health::alive::show_alive))
+        .routes(routes!(health::ready::show_ready))
+        .routes(routes!(health::metrics::show_metrics))
+        .routes(routes!(api::description::describe_api))
+        .routes(routes!(api::docs::show_docs))
+        .routes(routes!(api::docs::show_docs_style))
+}
+
+/// The description of every operation (OpenAPI 3.1).
+pub fn description() -> utoipa::openapi::OpenApi {
+    let mut api = operations().into_openapi();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
+    api.components
+        .get_or_insert_default()
+        .add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let problem = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("ProblemDetails")))
+        .build();
+    let failure = ResponseBuilder::new()
+        .description("Why it failed")
+        .content(PROBLEM_JSON, problem)
+        .build();
+    for item in api.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+        ];
+        for operation in operations.into_iter().flatten() {
+            operation
+                .responses
+                .responses
+                .insert("default".to_owned(), RefOr::T(failure.clone()));
+        }
+    }
+    api
+}
+
+/// The whole service: operations, and what surrounds every one of them.
+pub fn router(app: App) -> Router {
+    let always = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    Router::from(operations())
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(|_| {
+            tracing::error!("a handler panicked");
+            Problem::new(Code::Internal).into_response()
+        }))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            Duration::from_secs(REQUEST_SECONDS_MAX),
+        ))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            telemetry::observe,
+        ))
+        .layer(always(header::CACHE_CONTROL, "no-store"))
+        .layer(always(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ))
+        .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(always(header::REFERRER_POLICY, "no-referrer"))
+        .with_state(app)
+}
