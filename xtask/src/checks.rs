@@ -1,0 +1,132 @@
+//! The checks that `test` and `ci` run, and the files that `prepare` writes.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::report::{Outcome, Report};
+use crate::step::Step;
+
+/// Runs every check, whatever the others say, and sums up.
+pub(crate) fn test() -> Result<bool> {
+    let mut report = Report::default();
+    check(&mut report, "format", || {
+        ran(Step::cargo(&["fmt", "--all", "--check"]))
+    })?;
+    check(&mut report, "javascript", javascript)?;
+    check(&mut report, "tests", || {
+        ran(tests(
+            &["--no-fail-fast"],
+            &["--no-fail-fast", "--lib", "--bins", "--tests"],
+        ))
+    })?;
+    check(&mut report, "doc examples", || {
+        ran(Step::cargo(&["test", "--workspace", "--locked", "--doc"]))
+    })?;
+    check(&mut report, "clippy", || {
+        ran(Step::cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    })?;
+    check(&mut report, "documentation", || {
+        ran(
+            Step::cargo(&["doc", "--workspace", "--no-deps", "--locked"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    })?;
+    check(&mut report, "cargo-deny", deny)?;
+    println!("{report}");
+    Ok(report.total().failed == 0)
+}
+
+/// Runs every check; then regenerates what is generated and requires that nothing changed.
+pub(crate) fn ci() -> Result<bool> {
+    let clean_before = changes()?;
+    if !clean_before.is_empty() {
+        bail!(
+            "commit or stash first, so that generated changes can be told from yours:\n{clean_before}"
+        );
+    }
+    if !test()? || !prepare()? {
+        return Ok(false);
+    }
+    let changed = changes()?;
+    if changed.is_empty() {
+        return Ok(true);
+    }
+    eprintln!(
+        "generated files are out of date; run `cargo xtask prepare`, read the difference and commit it:\n{changed}"
+    );
+    Ok(false)
+}
+
+/// Writes the generated files anew: every test whose name ends in `as_committed` compares one with what the code says.
+pub(crate) fn prepare() -> Result<bool> {
+    tests(&["as_committed"], &["as_committed"])
+        .env("UPDATE_EXPECT", 1)
+        .stream()
+}
+
+fn check(
+    report: &mut Report,
+    name: &'static str,
+    run: impl FnOnce() -> Result<Outcome>,
+) -> Result<()> {
+    let start = Instant::now();
+    let outcome = run()?;
+    report.add(name, outcome, start.elapsed());
+    Ok(())
+}
+
+fn ran(step: Step) -> Result<Outcome> {
+    let (passed, count) = step.count()?;
+    Ok(if passed {
+        Outcome::Passed(count)
+    } else {
+        Outcome::Failed(count)
+    })
+}
+
+/// All tests but those in documentation: by nextest, or by the built-in runner where nextest is not installed.
+fn tests(nextest: &[&str], builtin: &[&str]) -> Step {
+    let (runner, more): (&[&str], _) = if Step::cargo(&["nextest", "--version"]).works() {
+        (&["nextest", "run", "--workspace", "--locked"], nextest)
+    } else {
+        (&["test", "--workspace", "--locked"], builtin)
+    };
+    Step::cargo(&[runner, more].concat())
+}
+
+/// Puts the official JavaScript Automerge in place and opens a document with it; the tests then open exported records.
+fn javascript() -> Result<Outcome> {
+    if !Step::program("npm", &["--version"]).works() {
+        return Ok(Outcome::Missing("needs Node 20 or newer, with npm"));
+    }
+    let (installed, count) = Step::program("npm", &["ci", "--no-audit", "--no-fund"])
+        .within("tests/js")
+        .count()?;
+    if !installed {
+        return Ok(Outcome::Failed(count));
+    }
+    ran(Step::program("npm", &["test"]).within("tests/js"))
+}
+
+/// The same rules as `tests/tests/it/licences.rs`, by the tool that knows advisories as well.
+fn deny() -> Result<Outcome> {
+    if !Step::cargo(&["deny", "--version"]).works() {
+        return Ok(Outcome::Skipped(
+            "not installed; the tests check licences and sources",
+        ));
+    }
+    ran(Step::cargo(&["deny", "check"]))
+}
+
+fn changes() -> Result<String> {
+    Step::program("git", &["status", "--porcelain"]).output()
+}

@@ -1,0 +1,122 @@
+//! The commands and what each runs.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::checks;
+use crate::step::Step;
+
+/// Chores of the Zhucun workspace.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plays one village's day over a real server, and leaves it running to look around
+    Demo {
+        /// End after the story instead, with an exit code
+        #[arg(long)]
+        once: bool,
+        /// The language of the story [default: that of the terminal]
+        #[arg(long)]
+        lang: Option<Language>,
+    },
+    /// Runs every check and test, and counts them
+    Test,
+    /// What `test` does; then that everything committed but generated is up to date
+    Ci,
+    /// Regenerates what is committed but generated: query data, API description, access table
+    Prepare,
+    /// Runs the simulation of many devices on chosen seeds, optimised
+    Simulate {
+        /// How many seeds
+        #[arg(long, default_value_t = 1_000)]
+        seeds: u64,
+        /// The first seed
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Language {
+    Zh,
+    En,
+}
+
+impl Language {
+    /// That of the terminal, as the locale variables say.
+    fn of_terminal() -> Self {
+        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        if locale.is_some_and(|locale| locale.starts_with("zh")) {
+            Self::Zh
+        } else {
+            Self::En
+        }
+    }
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Zh => "zh",
+            Self::En => "en",
+        }
+    }
+}
+
+/// Runs one command and says whether all went well.
+pub(crate) fn run(cli: Cli) -> Result<bool> {
+    match cli.command {
+        Command::Demo { once, lang } => demo(once, lang.unwrap_or_else(Language::of_terminal)),
+        Command::Test => checks::test(),
+        Command::Ci => checks::ci(),
+        Command::Prepare => checks::prepare(),
+        Command::Simulate { seeds, from } => {
+            let simulation = [
+                "test",
+                "--release",
+                "--package",
+                "tests",
+                "--test",
+                "it",
+                "--",
+                "simulation::",
+                "--nocapture",
+            ];
+            Step::cargo(&simulation)
+                .env("SIMULATION_SEEDS", seeds)
+                .env("SIMULATION_FROM", from)
+                .stream()
+        }
+    }
+}
+
+fn demo(once: bool, language: Language) -> Result<bool> {
+    eprintln!(
+        "{}",
+        match language {
+            Language::Zh => "正在编译（首次需要几分钟）……",
+            Language::En => "Building (some minutes the first time) …",
+        }
+    );
+    let mut arguments = vec![
+        "run",
+        "--quiet",
+        "--package",
+        "tests",
+        "--bin",
+        "demo",
+        "--",
+        "--lang",
+        language.code(),
+    ];
+    if once {
+        arguments.push("--once");
+    }
+    Step::cargo(&arguments).stream()
+}
