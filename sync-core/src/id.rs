@@ -119,6 +119,8 @@ fixed_bytes! {
     UserId: 16;
     /// One device key: derived from the public key.
     DeviceId: 16;
+    /// One session of a person: from a log-in to its end.
+    SessionId: 16;
     /// One assignment: person × role × area × dates.
     AssignmentId: 16;
     /// One record, derived from its creating command; unique within its journal.

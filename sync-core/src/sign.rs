@@ -14,6 +14,9 @@ use crate::id::{DeploymentId, DeviceId, Digest};
 /// The number of Ed25519 (RFC 8032, verified strictly: canonical, and no point of small order).
 pub const ED25519: u8 = 1;
 
+/// The context in which a device signs the SHA-256 of a refresh token, to show that the token is in the right hands.
+pub const REFRESH_CONTEXT: &[u8] = b"zhucun refresh v1";
+
 /// Why a signature does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
