@@ -65,7 +65,8 @@ impl Value {
     }
 }
 
-const NESTING_MAX: u8 = 2;
+/// How deep values nest: a list (0) of structures (1) of plain values (2).
+pub(crate) const NESTING_MAX: u8 = 2;
 
 impl<C> Encode<C> for Value {
     fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>> {

@@ -1,0 +1,282 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::arbitrary;
+use crate::command::{Link, Verb};
+use crate::id::{RecordId, Timestamp};
+use crate::limits::STREAM_INFLATED_BYTES_MAX;
+use crate::value::{Fields, Value};
+
+const LANE: Lane = Lane {
+    device: DeviceId([1; 16]),
+    journal: JournalId([2; 16]),
+    first: 7,
+};
+const MAX: usize = 1 << 20;
+
+fn referring(rows: &[(u32, Content)]) -> Vec<(u32, &Content)> {
+    rows.iter()
+        .map(|(index, content)| (*index, content))
+        .collect()
+}
+
+fn numbered(contents: Vec<Content>) -> Vec<(u32, Content)> {
+    contents
+        .into_iter()
+        .zip(3_u32..)
+        .map(|(content, index)| (index * 2, content))
+        .collect()
+}
+
+fn bare(rows: &[Envelope]) -> Vec<Envelope> {
+    rows.iter()
+        .map(|row| Envelope {
+            digest: Digest([0; 32]),
+            ..row.clone()
+        })
+        .collect()
+}
+
+/// A village evening: visits of one kind with much in common.
+fn visits(count: u32) -> Vec<(u32, Content)> {
+    let visit = |index: u32| {
+        let fields = [
+            ("date", Value::Int(20_000 + i64::from(index))),
+            (
+                "group",
+                Value::text(["田心组", "竹山背组"][index as usize % 2]),
+            ),
+            (
+                "note",
+                Value::text(format!(
+                    "入户回访第{index}户，今年种油菜{}亩，刚打完药。",
+                    index * 7 % 11
+                )),
+            ),
+            (
+                "lat",
+                Value::decimal(26_215_733 + i64::from(index) * 331, -6),
+            ),
+            ("met", Value::Bool(index.is_multiple_of(3))),
+        ];
+        (
+            index,
+            Content {
+                values: Fields::from_iter(fields),
+                ..Content::default()
+            },
+        )
+    };
+    (0..count).map(visit).collect()
+}
+
+fn envelopes(count: u64) -> Vec<Envelope> {
+    let envelope = |n: u64| Envelope {
+        n,
+        record: RecordId::derive(LANE.device, LANE.journal, n),
+        kind: "visit".to_owned(),
+        base: 41,
+        at: Timestamp(1_762_000_000_000 + n.cast_signed() * 61_333),
+        verb: Verb::Create,
+        action: None,
+        fields: ["date", "group", "note"].map(str::to_owned).to_vec(),
+        links: vec![Link {
+            field: "household".to_owned(),
+            target: RecordId([9; 16]),
+            journal: None,
+        }],
+        audience: crate::command::Audience::Village,
+        digest: Digest([0; 32]),
+        needs: None,
+        origin: None,
+    };
+    (LANE.first..)
+        .take(usize::try_from(count).unwrap())
+        .map(envelope)
+        .collect()
+}
+
+#[test]
+fn a_packed_evening_is_columns_and_a_fraction_of_its_rows() {
+    let rows = visits(40);
+    let packed = pack_contents(&referring(&rows));
+    assert_eq!(packed[0], COLUMNS);
+    assert!(
+        packed.len() * 5 < cbor::encode(&rows).len(),
+        "{}",
+        packed.len()
+    );
+    let envelopes = envelopes(40);
+    let packed = pack_envelopes(&LANE, &envelopes);
+    assert_eq!(packed[0], COLUMNS);
+    assert!(packed.len() < 250, "{}", packed.len()); // 40 × 2 bytes of time
+}
+
+#[test]
+fn what_columns_cannot_carry_goes_in_rows() {
+    let mut disordered = envelopes(30);
+    disordered[4].fields.reverse();
+    let packed = pack_envelopes(&LANE, &disordered);
+    assert_eq!(packed[0], ROWS);
+    assert_eq!(unpack_envelopes(&LANE, &packed, MAX), Ok(disordered));
+    let nothing = pack_contents(&[]);
+    assert_eq!(nothing[0], ROWS);
+    assert_eq!(unpack_contents(&nothing, MAX), Ok(vec![]));
+}
+
+#[test]
+fn a_lane_that_is_not_the_writers_gives_other_records() {
+    let rows = envelopes(20);
+    let packed = pack_envelopes(&LANE, &rows);
+    let other = Lane {
+        journal: JournalId([3; 16]),
+        ..LANE
+    };
+    let unpacked = unpack_envelopes(&other, &packed, MAX).unwrap();
+    assert!(
+        unpacked
+            .iter()
+            .zip(&rows)
+            .all(|(unpacked, row)| unpacked.record != row.record)
+    );
+}
+
+#[test]
+fn a_lane_ends_with_its_numbers() {
+    let packed = pack_envelopes(&LANE, &envelopes(20));
+    for (first, fits) in [
+        (u64::MAX - 19, true),
+        (u64::MAX - 18, false),
+        (u64::MAX, false),
+    ] {
+        let lane = Lane { first, ..LANE };
+        assert_eq!(
+            unpack_envelopes(&lane, &packed, MAX).is_ok(),
+            fits,
+            "{first}"
+        );
+    }
+}
+
+#[test]
+fn other_codecs_are_named_and_nothing_is_refused() {
+    assert_eq!(
+        unpack_contents(&[9, 1, 2], MAX),
+        Err(PackError::UnknownCodec(9))
+    );
+    assert_eq!(
+        unpack_contents(&[], MAX),
+        Err(PackError::Malformed("empty"))
+    );
+    assert!(unpack_contents(&[COLUMNS], MAX).is_err());
+    assert!(unpack_contents(&[ROWS], MAX).is_err());
+}
+
+#[test]
+fn packing_repeats_itself_byte_for_byte() {
+    let rows = visits(20);
+    assert_eq!(
+        pack_contents(&referring(&rows)),
+        pack_contents(&referring(&rows))
+    );
+}
+
+/// The limit counts what the rows take in CBOR, so one long text named by every row does not get past it.
+#[test]
+fn the_limit_holds_for_the_rows_too() {
+    let long = "长".repeat(10_000);
+    let content = Content {
+        values: Fields::from_iter([("note", Value::text(long))]),
+        ..Content::default()
+    };
+    let rows: Vec<(u32, Content)> = (0..1000).map(|index| (index, content.clone())).collect();
+    let packed = pack_contents(&referring(&rows));
+    assert_eq!(packed[0], COLUMNS);
+    assert!(packed.len() < 500);
+    let canonical = cbor::encode(&rows).len();
+    assert_eq!(unpack_contents(&packed, canonical), Ok(rows));
+    assert_eq!(
+        unpack_contents(&packed, STREAM_INFLATED_BYTES_MAX),
+        Err(PackError::TooLarge(STREAM_INFLATED_BYTES_MAX))
+    );
+}
+
+/// Columns of constants take a few bytes for any number of rows.
+#[test]
+fn claimed_counts_make_nothing() {
+    for count in [1_u64 << 20, 1 << 32, 1 << 63, u64::MAX] {
+        let mut claim = Vec::new();
+        let mut left = count;
+        while left >= 0x80 {
+            claim.push(left.to_le_bytes()[0] | 0x80);
+            left >>= 7;
+        }
+        claim.push(left.to_le_bytes()[0]);
+        claim.extend([0; 30]);
+        let columns = [vec![u8::try_from(claim.len()).unwrap()], claim].concat();
+        let packed = framed(COLUMNS, &squeeze::deflate(&columns));
+        assert!(unpack_contents(&packed, STREAM_INFLATED_BYTES_MAX).is_err());
+        assert!(unpack_envelopes(&LANE, &packed, STREAM_INFLATED_BYTES_MAX).is_err());
+    }
+}
+
+proptest! {
+    #[test]
+    fn contents_come_back(contents in vec(arbitrary::content(), 0..12)) {
+        let rows = numbered(contents);
+        let packed = pack_contents(&referring(&rows));
+        prop_assert_eq!(unpack_contents(&packed, MAX), Ok(rows));
+    }
+
+    #[test]
+    fn columns_alone_carry_every_content(contents in vec(arbitrary::content(), 0..12)) {
+        let rows = numbered(contents);
+        let columns = contents::to_columns(&referring(&rows));
+        let canonical: usize = rows.iter().map(|row| cbor::encode(row).len()).sum();
+        prop_assert_eq!(contents::from_columns(&columns, canonical), Ok(rows));
+    }
+
+    #[test]
+    fn envelopes_come_back(rows in arbitrary::lane_of(LANE.device, LANE.journal, LANE.first, 12)) {
+        let packed = pack_envelopes(&LANE, &rows);
+        prop_assert_eq!(unpack_envelopes(&LANE, &packed, MAX), Ok(bare(&rows)));
+    }
+
+    #[test]
+    fn columns_alone_carry_every_run(rows in arbitrary::lane_of(LANE.device, LANE.journal, LANE.first, 12)) {
+        let columns = envelopes::to_columns(&LANE, &rows);
+        let canonical: usize = rows.iter().map(|row| cbor::encode(row).len()).sum();
+        prop_assert_eq!(envelopes::from_columns(&LANE, &columns, canonical), Ok(bare(&rows)));
+    }
+
+    #[test]
+    fn damaged_bytes_never_break_the_reader(
+        contents in vec(arbitrary::content(), 1..6),
+        run in arbitrary::lane_of(LANE.device, LANE.journal, LANE.first, 6),
+        damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let rows = numbered(contents);
+        let damaged = |mut bytes: Vec<u8>| {
+            for (place, byte) in &damage {
+                let place = place.index(bytes.len());
+                bytes[place] = *byte;
+            }
+            if cut.index(4) == 0 {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            bytes
+        };
+        let _ = unpack_contents(&damaged(pack_contents(&referring(&rows))), MAX);
+        let _ = unpack_envelopes(&LANE, &damaged(pack_envelopes(&LANE, &run)), MAX);
+        let _ = contents::from_columns(&damaged(contents::to_columns(&referring(&rows))), MAX);
+        let _ = envelopes::from_columns(&LANE, &damaged(envelopes::to_columns(&LANE, &run)), MAX);
+    }
+
+    #[test]
+    fn any_bytes_never_break_the_reader(bytes: Vec<u8>) {
+        let _ = contents::from_columns(&bytes, MAX);
+        let _ = envelopes::from_columns(&LANE, &bytes, MAX);
+    }
+}
