@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod area;
+pub mod catalog;
 pub mod cbor;
 pub mod command;
 pub mod id;

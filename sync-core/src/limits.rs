@@ -38,6 +38,8 @@ pub const LIST_ITEMS_MAX: usize = 500;
 pub const LINKS_MAX: usize = 64;
 /// Fields that one command writes.
 pub const FIELDS_MAX: usize = 64;
+/// The reason of an action, an amendment, a voiding, an erasure or a reveal, in Unicode code points.
+pub const REASON_CHARS_MAX: usize = 1_000;
 /// Names of kinds, fields and actions, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Splices of one edit.
@@ -63,6 +65,15 @@ pub const AREA_FILE_MISTAKES_MAX: usize = 1_000;
 /// The name of one area, in Unicode code points.
 pub const AREA_NAME_CHARS_MAX: usize = 64;
 
-const _: () = assert!(BATCH_BYTES_MAX + COMMAND_BYTES_MAX < PAGE_BYTES_MAX, "an entry fits a page");
-const _: () = assert!(BATCH_BYTES_MAX + COMMAND_BYTES_MAX < STREAM_INFLATED_BYTES_MAX, "an honest stream can be inflated");
-const _: () = assert!(PAGE_BYTES_MIN <= PAGE_BYTES_START && PAGE_BYTES_START <= PAGE_BYTES_MAX, "pages grow");
+const _: () = assert!(
+    BATCH_BYTES_MAX + COMMAND_BYTES_MAX < PAGE_BYTES_MAX,
+    "an entry fits a page"
+);
+const _: () = assert!(
+    BATCH_BYTES_MAX + COMMAND_BYTES_MAX < STREAM_INFLATED_BYTES_MAX,
+    "an honest stream can be inflated"
+);
+const _: () = assert!(
+    PAGE_BYTES_MIN <= PAGE_BYTES_START && PAGE_BYTES_START <= PAGE_BYTES_MAX,
+    "pages grow"
+);

@@ -1,0 +1,41 @@
+//! The files of the folder `catalog/`, as they ship inside the program.
+
+use super::SourceFile;
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../../catalog/", $name)))),*]
+    };
+}
+
+const FILES: &[(&str, &str)] = &shipped![
+    "catalogue.toml",
+    "roles.toml",
+    "policy-measures.csv",
+    "kinds/household.toml",
+    "kinds/person.toml",
+    "kinds/review.toml",
+    "kinds/task.toml",
+    "kinds/visit.toml",
+    "categories/benefit.toml",
+    "categories/household.toml",
+    "categories/person.toml",
+    "categories/review.toml",
+    "categories/task.toml",
+    "categories/visit.toml",
+    "profiles/default.toml",
+    "profiles/gansu.toml",
+    "profiles/hainan.toml",
+    "profiles/linzhou.toml",
+    "profiles/ningxia.toml",
+    "calendar/2026.toml",
+];
+
+/// The shipped files.
+pub(super) fn files() -> Vec<SourceFile> {
+    let file = |(name, text): &(&str, &str)| SourceFile {
+        name: (*name).to_owned(),
+        text: (*text).to_owned(),
+    };
+    FILES.iter().map(file).collect()
+}

@@ -1,0 +1,534 @@
+//! What must hold within one kind: every name is declared, every state can be reached and left, every write can happen.
+
+use std::collections::BTreeSet;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::kind::{
+    Class, Condition, Field, FieldType, Kind, Mask, Reckoning, Relation, Required, State, Who,
+    Written,
+};
+use super::role::widens;
+use super::source::{Namespace, Page, Text, instead, listed};
+use crate::command::Audience;
+use crate::limits::FIELDS_MAX;
+
+/// Notes whatever does not hold.
+pub(super) fn check(page: Page<'_>, root: &Spanned<DeTable<'_>>, kind: &Kind) {
+    let check = Check {
+        page,
+        root: root.get_ref(),
+        kind,
+    };
+    check.outline();
+    kind.fields.iter().for_each(|field| check.field(field));
+    check.creations();
+    check.states();
+    check.actions();
+    check.clocks();
+    check.due();
+}
+
+struct Check<'c> {
+    page: Page<'c>,
+    root: &'c DeTable<'c>,
+    kind: &'c Kind,
+}
+
+impl Check<'_> {
+    /// Where the last key of a path stands that is there; numbers count the tables of an array.
+    fn at(&self, path: &[&str]) -> usize {
+        let mut at = 0;
+        let Some((first, rest)) = path.split_first() else {
+            return at;
+        };
+        let Some((key, value)) = self.root.iter().find(|(key, _)| key.get_ref() == first) else {
+            return at;
+        };
+        at = key.span().start;
+        let mut value = value;
+        for step in rest {
+            let next = match value.get_ref() {
+                DeValue::Table(table) => table
+                    .iter()
+                    .find(|(key, _)| key.get_ref() == step)
+                    .map(|(key, value)| (key.span().start, value)),
+                DeValue::Array(array) => step
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| array.get(index))
+                    .map(|value| (value.span().start, value)),
+                _ => None,
+            };
+            let Some((next_at, next_value)) = next else {
+                return at;
+            };
+            (at, value) = (next_at, next_value);
+        }
+        at
+    }
+
+    fn note(&self, path: &[&str], message: impl Into<String>, remedy: impl Into<String>) {
+        self.page.note(self.at(path), message, remedy);
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.root.iter().any(|(name, _)| name.get_ref() == key)
+    }
+
+    fn field_names(&self) -> Vec<&str> {
+        self.kind
+            .fields
+            .iter()
+            .map(|field| field.name.as_str())
+            .collect()
+    }
+
+    fn known_field(&self, path: &[&str], name: &str) -> Option<&Field> {
+        let field = self.kind.field(name);
+        if field.is_none() && !name.is_empty() {
+            let remedy = instead(name, &self.field_names())
+                .unwrap_or_else(|| format!("declare it as `[fields.{name}]`"));
+            self.note(path, format!("there is no field `{name}`"), remedy);
+        }
+        field
+    }
+
+    fn known_states(&self, path: &[&str], names: &[String]) {
+        let known: Vec<&str> = self
+            .kind
+            .states
+            .iter()
+            .map(|state| state.name.as_str())
+            .collect();
+        for name in names
+            .iter()
+            .filter(|name| !name.is_empty() && !known.contains(&name.as_str()))
+        {
+            let remedy =
+                instead(name, &known).unwrap_or_else(|| format!("declare it as `[states.{name}]`"));
+            self.note(path, format!("there is no state `{name}`"), remedy);
+        }
+    }
+
+    /// The relations that a permission names must be fields of the right type.
+    fn known_relations(&self, path: &[&str], who: &Who) {
+        for relation in who
+            .grants
+            .iter()
+            .filter_map(|grant| grant.relation.as_ref())
+        {
+            let (name, fits, wanted): (_, fn(&FieldType) -> bool, _) = match relation {
+                Relation::Author | Relation::Issuer => continue,
+                Relation::In(field) => (field, FieldType::is_user, "user` or `users"),
+                Relation::AuthorOf(field) => {
+                    (field, |ty| matches!(ty, FieldType::Ref { .. }), "ref")
+                }
+            };
+            if self
+                .known_field(path, name)
+                .is_some_and(|field| !fits(&field.ty))
+            {
+                self.note(
+                    path,
+                    format!("`{relation}` needs a field of type `{wanted}`"),
+                    "name another field",
+                );
+            }
+        }
+    }
+
+    fn condition(&self, path: &[&str], condition: &Condition) {
+        let Some(field) = self.known_field(path, &condition.field) else {
+            return;
+        };
+        let FieldType::Code { set } = &field.ty else {
+            self.note(
+                path,
+                format!("`{}` is not of type `code`", field.name),
+                "name a field of type `code`",
+            );
+            return;
+        };
+        for code in &condition.is {
+            let text = Text {
+                value: code.clone(),
+                at: self.at(path),
+            };
+            self.page.uses(Namespace::Code(set.clone()), &text);
+        }
+    }
+
+    fn outline(&self) {
+        let Kind {
+            fields,
+            states,
+            creations,
+            ..
+        } = self.kind;
+        for (missing, key, remedy) in [
+            (
+                fields.is_empty(),
+                "fields",
+                "write `[fields.some_name]` and what it has below",
+            ),
+            (
+                states.is_empty(),
+                "states",
+                "write `[states.some_name]` and what it has below",
+            ),
+            (
+                creations.is_empty(),
+                "create",
+                "write `[[create]]` with `by` and `state`: who may make a record",
+            ),
+        ] {
+            if missing && !self.has(key) {
+                self.note(&[], format!("the kind declares no `{key}`"), remedy);
+            }
+        }
+        if fields.len() > FIELDS_MAX {
+            let message = format!(
+                "the kind has {} fields, which no one command can bring",
+                fields.len()
+            );
+            self.note(&["fields"], message, format!("keep to {FIELDS_MAX}"));
+        }
+        if let Some(title) = self.known_field(&["title"], &self.kind.title)
+            && !matches!(
+                title.ty,
+                FieldType::Text { .. }
+                    | FieldType::LongText { .. }
+                    | FieldType::Code { .. }
+                    | FieldType::Ref { .. }
+            )
+        {
+            self.note(
+                &["title"],
+                format!("`{}` cannot stand for a record", title.name),
+                "name a text, a code or a reference",
+            );
+        }
+        for name in &self.kind.list {
+            self.known_field(&["list"], name);
+        }
+        for (key, who) in [
+            ("set_by", &self.kind.set_by),
+            ("amend_by", &self.kind.amend_by),
+            ("void_by", &self.kind.void_by),
+        ] {
+            self.known_relations(&[key], who);
+        }
+        self.class();
+    }
+
+    fn class(&self) {
+        let testimony = self.kind.class == Class::Testimony;
+        let filed: Vec<&State> = self
+            .kind
+            .states
+            .iter()
+            .filter(|state| state.filed)
+            .collect();
+        let amended = !self.kind.amend_by.grants.is_empty();
+        if testimony && filed.is_empty() {
+            self.note(
+                &["class"],
+                "a testimony is filed at some time, but no state says so",
+                "write `filed = true` in a state",
+            );
+        }
+        if testimony && !amended {
+            let remedy = "write `amend_by = [\"FS TM if author\"]`, or who may";
+            self.note(
+                &["class"],
+                "nobody may amend this testimony once it is filed",
+                remedy,
+            );
+        }
+        if !testimony && amended {
+            self.note(
+                &["amend_by"],
+                "only a testimony is amended",
+                "remove `amend_by`",
+            );
+        }
+        if !testimony && let Some(state) = filed.first() {
+            self.note(
+                &["states", &state.name, "filed"],
+                "only a testimony is filed",
+                "remove `filed`, or write `closed = true`",
+            );
+        }
+    }
+
+    fn field(&self, field: &Field) {
+        let path = |key| ["fields", field.name.as_str(), key];
+        self.known_states(&path("closed_in"), &field.closed_in);
+        if let Some(who) = &field.set_by {
+            self.known_relations(&path("set_by"), who);
+        }
+        if let Some(condition) = &field.required_when {
+            self.condition(&path("required_when"), condition);
+        }
+        self.field_audience(field);
+        let masked = match field.mask {
+            None | Some(Mask::All) => true,
+            Some(Mask::Year) => field.ty == FieldType::Date,
+            Some(Mask::Name | Mask::Phone | Mask::IdNumber) => {
+                matches!(field.ty, FieldType::Text { .. })
+            }
+        };
+        if !masked {
+            self.note(
+                &path("mask"),
+                format!("a `{}` cannot be masked so", field.ty.name()),
+                "write `mask = \"all\"`, or remove it",
+            );
+        }
+        let acted = self
+            .kind
+            .actions
+            .iter()
+            .any(|action| action.writes.contains(&field.name));
+        if field.written == Written::ByAction && !acted && !field.retired {
+            let message = format!(
+                "the field `{}` is written by actions, but none writes it",
+                field.name
+            );
+            self.note(
+                &path("written"),
+                message,
+                "add it to `needs` or `writes` of an action, or remove `written`",
+            );
+        }
+        if field.derived && acted {
+            self.note(
+                &path("derived"),
+                format!("an action writes the derived field `{}`", field.name),
+                "remove it there",
+            );
+        }
+    }
+
+    fn field_audience(&self, field: &Field) {
+        let path = |key| ["fields", field.name.as_str(), key];
+        let Some(audience) = field.audience else {
+            return;
+        };
+        if field.ty.is_link() {
+            let message = format!(
+                "the field `{}` is a reference, which stands in the envelope and is read by all",
+                field.name
+            );
+            self.note(&path("audience"), message, "remove `audience`");
+        }
+        let records = &self.kind.audiences;
+        let narrower = |record: &Audience| {
+            audience == Audience::Sensitive || *record == audience || widens(audience, *record)
+        };
+        if !records.iter().all(narrower) {
+            let message = format!(
+                "the field `{}` would be read by people who may not read the record",
+                field.name
+            );
+            self.note(
+                &path("audience"),
+                message,
+                "give it an audience no wider than any in `audience` of the kind",
+            );
+        }
+        // A command never mixes audiences, so a creation brings only what is for the record's own.
+        if field.required == Required::AtCreation
+            && records.iter().any(|record| *record != audience)
+        {
+            let message = format!(
+                "the field `{}` cannot come with the creation: its audience is another",
+                field.name
+            );
+            self.note(&path("required"), message, "write `required = \"filing\"`");
+        }
+    }
+
+    fn creations(&self) {
+        let mut seen = BTreeSet::new();
+        for (index, creation) in self.kind.creations.iter().enumerate() {
+            let index = index.to_string();
+            self.known_states(
+                &["create", &index, "state"],
+                core::slice::from_ref(&creation.state),
+            );
+            for role in &creation.roles {
+                if !seen.insert(role) {
+                    let message = format!("the role `{role}` creates records in two ways");
+                    self.note(&["create", &index, "by"], message, "name each role once");
+                }
+            }
+        }
+    }
+
+    /// Every state can be reached, and left unless it is an end.
+    fn states(&self) {
+        let mut reached: BTreeSet<&str> = self
+            .kind
+            .creations
+            .iter()
+            .map(|creation| creation.state.as_str())
+            .collect();
+        let steps = || self.kind.actions.iter().filter(|action| !action.retired);
+        loop {
+            let before = reached.len();
+            for action in steps() {
+                if let Some(to) = &action.to
+                    && action
+                        .from
+                        .iter()
+                        .any(|from| reached.contains(from.as_str()))
+                {
+                    reached.insert(to);
+                }
+            }
+            if reached.len() == before {
+                break;
+            }
+        }
+        for state in &self.kind.states {
+            let path = ["states", state.name.as_str()];
+            if !reached.contains(state.name.as_str()) {
+                let remedy = "let a `[[create]]` begin there or an action lead there";
+                self.note(
+                    &path,
+                    format!("no record can reach the state `{}`", state.name),
+                    remedy,
+                );
+            }
+            let left = steps().any(|action| {
+                action.from.contains(&state.name)
+                    && action.to.as_ref().is_some_and(|to| *to != state.name)
+            });
+            if !left && !state.closed && !state.filed {
+                let remedy = "write `closed = true`, or let an action lead out of it";
+                self.note(
+                    &path,
+                    format!("a record never leaves the state `{}`", state.name),
+                    remedy,
+                );
+            }
+        }
+    }
+
+    fn actions(&self) {
+        for action in &self.kind.actions {
+            let path = |key| ["actions", action.name.as_str(), key];
+            self.known_states(&path("from"), &action.from);
+            self.known_states(&path("to"), action.to.as_slice());
+            self.known_relations(&path("by"), &action.by);
+            if let Some(other) = &action.not_same_person_as
+                && (self.kind.action(other).is_none() || *other == action.name)
+            {
+                let names: Vec<&str> = self
+                    .kind
+                    .actions
+                    .iter()
+                    .map(|action| action.name.as_str())
+                    .collect();
+                let remedy = instead(other, &names)
+                    .unwrap_or_else(|| format!("write one of {}", listed(&names)));
+                self.note(
+                    &path("not_same_person_as"),
+                    format!("there is no other action `{other}`"),
+                    remedy,
+                );
+            }
+            let mut audiences = BTreeSet::new();
+            for name in &action.writes {
+                let key = if action.needs.contains(name) {
+                    "needs"
+                } else {
+                    "writes"
+                };
+                let Some(field) = self.known_field(&path(key), name) else {
+                    continue;
+                };
+                if field.ty.is_item_list() {
+                    self.note(
+                        &path(key),
+                        format!("`{name}` is changed by inserting and removing items"),
+                        "remove it here",
+                    );
+                }
+                if !field.ty.is_link() {
+                    audiences.insert(field.audience);
+                }
+            }
+            if audiences.len() > 1 {
+                let message = format!(
+                    "the action `{}` would bring fields of several audiences in one command",
+                    action.name
+                );
+                self.note(&path("writes"), message, "keep to fields of one audience");
+            }
+        }
+    }
+
+    fn clocks(&self) {
+        for clock in &self.kind.clocks {
+            let path = |key| ["clocks", clock.name.as_str(), key];
+            self.known_states(&path("runs_in"), &clock.runs_in);
+            self.open_states(&path("runs_in"), &clock.runs_in, "a clock stops");
+            if let Some(condition) = &clock.when {
+                self.condition(&path("when"), condition);
+            }
+            let (key, field) = match &clock.reckoning {
+                Reckoning::SinceEntry { .. } | Reckoning::SinceCreation { .. } => continue,
+                Reckoning::SinceDate { field, .. } => ("since", field),
+                Reckoning::Until { field } => ("until", field),
+            };
+            self.date_field(&path(key), field);
+        }
+    }
+
+    fn open_states(&self, path: &[&str], names: &[String], what: &str) {
+        for state in names
+            .iter()
+            .filter_map(|name| self.kind.state(name))
+            .filter(|state| state.closed)
+        {
+            self.note(
+                path,
+                format!("{what} in the closed state `{}`", state.name),
+                "remove that state here",
+            );
+        }
+    }
+
+    fn date_field(&self, path: &[&str], name: &str) {
+        if self
+            .known_field(path, name)
+            .is_some_and(|field| field.ty != FieldType::Date)
+        {
+            self.note(
+                path,
+                format!("`{name}` is not of type `date`"),
+                "name a field of type `date`",
+            );
+        }
+    }
+
+    fn due(&self) {
+        for (index, rule) in self.kind.due.iter().enumerate() {
+            let index = index.to_string();
+            let path = |key| ["due", index.as_str(), key];
+            self.known_states(&path("in"), &rule.states);
+            self.open_states(&path("in"), &rule.states, "nothing is due");
+            self.known_relations(&path("to"), &rule.to);
+            if let Some(condition) = &rule.when {
+                self.condition(&path("when"), condition);
+            }
+            if let Some(field) = &rule.on {
+                self.date_field(&path("on"), field);
+            }
+        }
+    }
+}
