@@ -1,0 +1,449 @@
+//! Records: the fold of a journal's commands, each applied in the context in which it was written.
+//!
+//! A command `a` is seen by `b` if `a.seq ≤ b.base`, or if `a` is earlier in the same lane. As long as every command of a record
+//! had seen all before it, the fold is plain sequential application ([`sequential`]); as soon as one had not, the record becomes
+//! an Automerge document, and each command a change at its own context ([`merged`]). Both ways agree where both apply.
+//!
+//! The fold is **total**: whatever was admitted folds. Positions clamp, unknown items are no change, and a limit that only a
+//! merge crosses marks the record. It is **deterministic**: actors, times and object ids come from the commands alone.
+
+mod merged;
+mod sequential;
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use crate::batch::Bytes;
+use crate::command::{Audience, Command, Envelope, Verb};
+use crate::id::{AssignmentId, DeviceId, ItemId, JournalId, RecordId, Seq, Timestamp};
+use crate::journal::{Entry, Fate};
+use crate::limits;
+use crate::value::{Fields, Value};
+
+pub use merged::Context;
+
+/// The version of the rules in this module. An entry is always folded by the version it names.
+pub const FOLD_VERSION: u16 = 1;
+
+/// Where a command stands in its journal: what everything is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Place {
+    /// The entry.
+    #[n(0)]
+    pub seq: Seq,
+    /// The command's number in its lane.
+    #[n(1)]
+    pub n: u64,
+    /// The lane's device.
+    #[n(2)]
+    pub device: DeviceId,
+}
+
+/// One admitted command with what its entry says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// Its place.
+    pub place: Place,
+    /// The assignment its author acted under.
+    pub assignment: AssignmentId,
+    /// When the server received it.
+    pub received_at: Timestamp,
+    /// The catalogue version of its entry.
+    pub catalogue: u32,
+    /// What became of it.
+    pub fate: Fate,
+    /// The command; its content may be withheld or erased.
+    pub command: Command,
+}
+
+impl Logged {
+    /// Whether the author of `self` had seen `other`, by the rule alone.
+    pub fn saw(&self, other: &Place) -> bool {
+        other.seq <= self.command.envelope.base || (other.device == self.place.device && other.n < self.place.n)
+    }
+}
+
+/// The commands of an entry, in order, with what the entry says of each.
+pub fn logged(entry: &Entry) -> impl Iterator<Item = Logged> + '_ {
+    let (head, batch) = (&entry.head, &entry.parts.batch);
+    entry.parts.commands().zip(&head.fates).map(|(command, fate)| Logged {
+        place: Place { seq: head.seq, n: command.envelope.n, device: batch.device },
+        assignment: batch.assignment,
+        received_at: head.received_at,
+        catalogue: head.catalogue,
+        fate: fate.clone(),
+        command,
+    })
+}
+
+/// The records that a command must be folded into: its own, and for an erasure those it links to.
+pub fn touches(envelope: &Envelope) -> impl Iterator<Item = RecordId> + '_ {
+    let erased = envelope.links.iter().filter(|_| envelope.verb == Verb::Erase).map(|link| link.target);
+    core::iter::once(envelope.record).chain(erased.filter(|target| *target != envelope.record))
+}
+
+/// How concurrent writes of one field meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Merge {
+    /// Both values are kept as 待核对 until somebody who knows chooses.
+    Register,
+    /// A text: splices interleave.
+    Text,
+    /// A map of items by id: add wins over remove.
+    List,
+}
+
+/// What the fold must know of the catalogue versions that entries name.
+pub trait Rules {
+    /// How a field merges; a register where the kind or field is unknown.
+    fn merge(&self, catalogue: u32, kind: &str, field: &str) -> Merge;
+    /// The state after an effective `Create` or `Act`; `None` where it does not change.
+    fn state_after(&self, catalogue: u32, envelope: &Envelope) -> Option<String>;
+}
+
+/// A value that a register holds, and who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Held {
+    /// The value.
+    #[n(0)]
+    pub value: Value,
+    /// The command that wrote it.
+    #[n(1)]
+    pub by: Place,
+}
+
+/// What a field adds up to.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Slot {
+    /// One value, or several that were written without sight of each other (待核对), in order of their places.
+    #[n(0)]
+    Register(#[n(0)] Vec<Held>),
+    /// A text.
+    #[n(1)]
+    Text(#[n(0)] String),
+    /// Items by id, in order of their insertion.
+    #[n(2)]
+    List(#[n(0)] Vec<Item>),
+    /// Something was written that this holder may not read.
+    #[n(3)]
+    Withheld,
+}
+
+/// An item of a list field.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Item {
+    /// Its id.
+    #[n(0)]
+    pub id: ItemId,
+    /// Its value.
+    #[n(1)]
+    pub value: Value,
+    /// The command that inserted it.
+    #[n(2)]
+    pub by: Place,
+}
+
+/// Who did something, when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Note {
+    /// The command.
+    #[n(0)]
+    pub by: Place,
+    /// The reason given, where this holder may read it.
+    #[n(1)]
+    pub reason: Option<String>,
+}
+
+/// One line of a record's timeline: every command, whatever became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Step {
+    /// Its place.
+    #[n(0)]
+    pub place: Place,
+    /// Under which assignment.
+    #[n(1)]
+    pub assignment: AssignmentId,
+    /// What its author was looking at.
+    #[n(2)]
+    pub base: Seq,
+    /// When it was recorded, by the device.
+    #[n(3)]
+    pub at: Timestamp,
+    /// When it was received, by the server.
+    #[n(4)]
+    pub received_at: Timestamp,
+    /// What it does.
+    #[n(5)]
+    pub verb: Verb,
+    /// Which action.
+    #[n(6)]
+    pub action: Option<String>,
+    /// The fields it writes.
+    #[n(7)]
+    pub fields: Vec<String>,
+    /// What became of it.
+    #[n(8)]
+    pub fate: Fate,
+    /// The reason given, where readable.
+    #[n(9)]
+    pub reason: Option<String>,
+    /// What an amendment replaced: the original stays shown.
+    #[n(10)]
+    pub was: Fields,
+}
+
+/// Marks that concern a whole record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Mark {
+    /// Some of its content is withheld from this holder.
+    #[n(0)]
+    Withheld,
+    /// Its content was erased.
+    #[n(1)]
+    Erased,
+    /// A merge crossed a limit.
+    #[n(2)]
+    OverLimit,
+    /// Its fold failed; it is shown without merged fields, and the failure is reported.
+    #[n(3)]
+    SetAside,
+}
+
+/// What a record's commands add up to.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Record {
+    /// Its id.
+    #[n(0)]
+    pub id: RecordId,
+    /// Its journal.
+    #[n(1)]
+    pub journal: JournalId,
+    /// Its kind; empty until its `Create` counted.
+    #[n(2)]
+    pub kind: String,
+    /// The command that made it.
+    #[n(3)]
+    pub created: Option<Place>,
+    /// The assignment under which it was made.
+    #[n(4)]
+    pub author: Option<AssignmentId>,
+    /// Who may read what is not of a narrower audience.
+    #[n(5)]
+    pub audience: Audience,
+    /// The state of its process.
+    #[n(6)]
+    pub state: Option<String>,
+    /// The last action that took effect.
+    #[n(7)]
+    pub acted: Option<Place>,
+    /// Hidden, by whom and why.
+    #[n(8)]
+    pub void: Option<Note>,
+    /// What its fields add up to.
+    #[n(9)]
+    pub fields: BTreeMap<String, Slot>,
+    /// Its timeline.
+    #[n(10)]
+    pub steps: Vec<Step>,
+    /// Marks.
+    #[n(11)]
+    pub marks: Vec<Mark>,
+    /// The Automerge document, once two of its commands had not seen each other.
+    #[n(12)]
+    pub document: Option<Bytes>,
+}
+
+/// The next command had not seen all before it: the record must be folded as a whole by [`fold`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NeedsWhole;
+
+/// Folds all commands of one record, in journal order.
+pub fn fold(rules: &dyn Rules, journal: JournalId, record: RecordId, log: &[Logged]) -> Record {
+    let mut folded = Record::empty(journal, record);
+    for (index, logged) in log.iter().enumerate() {
+        if folded.extend(rules, logged).is_err() {
+            let (_, rest) = log.split_at(index);
+            folded.note_all(rules, rest);
+            merged::fold_fields(rules, &mut folded, log);
+            break;
+        }
+    }
+    folded
+}
+
+/// Folds all commands as an Automerge document even where sequential application would do. For tests and exports.
+pub fn fold_merged(rules: &dyn Rules, journal: JournalId, record: RecordId, log: &[Logged]) -> Record {
+    let mut folded = Record::empty(journal, record);
+    folded.note_all(rules, log);
+    merged::fold_fields(rules, &mut folded, log);
+    folded
+}
+
+impl Record {
+    /// A record of which nothing is known yet.
+    pub const fn empty(journal: JournalId, id: RecordId) -> Self {
+        Self {
+            id,
+            journal,
+            kind: String::new(),
+            created: None,
+            author: None,
+            audience: Audience::Village,
+            state: None,
+            acted: None,
+            void: None,
+            fields: BTreeMap::new(),
+            steps: Vec::new(),
+            marks: Vec::new(),
+            document: None,
+        }
+    }
+
+    /// Applies the next command, if its author had seen all that counts before it.
+    pub fn extend(&mut self, rules: &dyn Rules, logged: &Logged) -> Result<(), NeedsWhole> {
+        let counts = logged.fate.counts();
+        if counts && (self.document.is_some() || !self.was_seen_by(logged)) {
+            return Err(NeedsWhole);
+        }
+        let was = self.note(rules, logged);
+        if counts {
+            sequential::apply(rules, self, logged);
+            self.check_limits();
+        }
+        if let (Some(was), Some(step)) = (was, self.steps.last_mut()) {
+            step.was = was;
+        }
+        Ok(())
+    }
+
+    fn was_seen_by(&self, logged: &Logged) -> bool {
+        self.steps.iter().rev().filter(|step| step.fate.counts()).all(|step| logged.saw(&step.place))
+    }
+
+    fn note_all(&mut self, rules: &dyn Rules, log: &[Logged]) {
+        for logged in log {
+            self.note(rules, logged);
+        }
+    }
+
+    /// Everything but the merged fields: timeline, state, marks. They follow journal order, whoever had seen what.
+    fn note(&mut self, rules: &dyn Rules, logged: &Logged) -> Option<Fields> {
+        let Command { envelope, content } = &logged.command;
+        let reason = content.as_ref().and_then(|content| content.reason.clone());
+        let was = (envelope.verb == Verb::Amend && logged.fate.counts()).then(|| self.current(&envelope.fields));
+        self.steps.push(Step {
+            place: logged.place,
+            assignment: logged.assignment,
+            base: envelope.base,
+            at: envelope.at,
+            received_at: logged.received_at,
+            verb: envelope.verb,
+            action: envelope.action.clone(),
+            fields: envelope.fields.clone(),
+            fate: logged.fate.clone(),
+            reason: reason.clone(),
+            was: Fields::default(),
+        });
+        if content.is_none() && !logged.fate.is_refused() {
+            self.mark(Mark::Withheld);
+        }
+        if !logged.fate.counts() {
+            return None;
+        }
+        if envelope.verb == Verb::Erase {
+            self.mark(Mark::Erased);
+        }
+        if envelope.record != self.id {
+            return None;
+        }
+        match envelope.verb {
+            Verb::Create => {
+                self.kind.clone_from(&envelope.kind);
+                self.created = Some(logged.place);
+                self.author = Some(logged.assignment);
+                self.audience = envelope.audience;
+                self.state = rules.state_after(logged.catalogue, envelope);
+            }
+            Verb::Act => {
+                self.acted = Some(logged.place);
+                if let Some(state) = rules.state_after(logged.catalogue, envelope) {
+                    self.state = Some(state);
+                }
+            }
+            Verb::Void => {
+                self.void.get_or_insert(Note { by: logged.place, reason });
+            }
+            Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove | Verb::Amend | Verb::Erase | Verb::Reveal => {}
+        }
+        was
+    }
+
+    fn current(&self, fields: &[String]) -> Fields {
+        let plain = |slot: &Slot| match slot {
+            Slot::Register(held) => held.first().map(|held| held.value.clone()),
+            Slot::Text(text) => Some(Value::text(text)),
+            Slot::List(items) => Some(Value::List(items.iter().map(|item| item.value.clone()).collect())),
+            Slot::Withheld => None,
+        };
+        fields.iter().filter_map(|field| Some((field.clone(), plain(self.fields.get(field)?)?))).collect()
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        if let Err(at) = self.marks.binary_search(&mark) {
+            self.marks.insert(at, mark);
+        }
+    }
+
+    fn check_limits(&mut self) {
+        let over = self.fields.values().any(|slot| match slot {
+            Slot::Text(text) => text.len() > limits::TEXT_CHARS_MAX && text.chars().count() > limits::TEXT_CHARS_MAX,
+            Slot::List(items) => items.len() > limits::LIST_ITEMS_MAX,
+            Slot::Register(_) | Slot::Withheld => false,
+        });
+        if over {
+            self.mark(Mark::OverLimit);
+        }
+    }
+
+    /// The fields in 待核对: more than one value stands.
+    pub fn conflicts(&self) -> impl Iterator<Item = (&str, &[Held])> {
+        self.fields.iter().filter_map(|(field, slot)| match slot {
+            Slot::Register(held) if held.len() > 1 => Some((field.as_str(), held.as_slice())),
+            Slot::Register(_) | Slot::Text(_) | Slot::List(_) | Slot::Withheld => None,
+        })
+    }
+}
+
+/// The item ids that a command's list value makes, in order.
+fn new_items<'a>(logged: &Logged, journal: JournalId, field: &'a str, values: &'a [Value]) -> impl Iterator<Item = Item> + 'a {
+    let by = logged.place;
+    (0..).zip(values).map(move |(k, value)| {
+        let id = ItemId::derive(by.device, journal, by.n, field, k);
+        Item { id, value: value.clone(), by }
+    })
+}
+
+/// The values that a command writes to registers, links included: a reference is a value like any other.
+fn written<'a>(logged: &'a Logged) -> impl Iterator<Item = (&'a str, Value)> + 'a {
+    let envelope = &logged.command.envelope;
+    let links = crate::command::links_by_field(&envelope.links);
+    let reads = if matches!(envelope.verb, Verb::Erase | Verb::Reveal) { None } else { Some(()) };
+    let values = logged.command.content.iter().flat_map(|content| content.values.iter());
+    let values = values.filter(move |_| reads.is_some()).map(|(field, value)| (field.as_str(), value.clone()));
+    let links = links.into_iter().filter(move |_| reads.is_some()).map(|(field, links)| (field, link_value(&links)));
+    links.chain(values)
+}
+
+fn link_value(links: &[&crate::command::Link]) -> Value {
+    let one = |link: &crate::command::Link| {
+        let mut bytes = link.target.0.to_vec();
+        bytes.extend(link.journal.iter().flat_map(|journal| journal.0));
+        Value::Bytes(bytes)
+    };
+    match links {
+        [link] => one(link),
+        links => Value::List(links.iter().map(|link| one(link)).collect()),
+    }
+}
