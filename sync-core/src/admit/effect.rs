@@ -1,0 +1,286 @@
+//! Authority and effect of one command against its kind and the admission index.
+
+use super::codes::{no_effect, refused};
+use super::judge::{Bench, Refusal};
+use super::{Index, IndexEntry, LastAct};
+use crate::catalog::{Action, Catalogue, Class, Kind, State};
+use crate::command::{Content, Envelope, Verb};
+use crate::id::RecordId;
+use crate::limits;
+use crate::principal::{Operation, Principal, Standing, allows};
+use crate::record::Place;
+
+/// Why a command does not count.
+pub(super) enum Verdict {
+    /// It came too late.
+    NoEffect(&'static str),
+    /// It may not be.
+    Refused(Refusal),
+}
+
+impl From<&'static str> for Verdict {
+    fn from(code: &'static str) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
+fn refuse_field(code: &'static str, field: &str) -> Verdict {
+    Verdict::Refused(Refusal { code, field: Some(field.to_owned()) })
+}
+
+/// Decides, and if the command counts, writes what it changes into the index.
+pub(super) fn decide(
+    bench: &Bench<'_>,
+    principal: &Principal,
+    envelope: &Envelope,
+    content: Option<&Content>,
+    index: &mut Index,
+) -> Result<(), Verdict> {
+    let catalogue = bench.catalogue.ok_or(refused::UNKNOWN_CATALOGUE)?;
+    let kind = catalogue.kind(&envelope.kind).ok_or(refused::UNKNOWN_KIND)?;
+    if let Some(content) = content {
+        check_content(catalogue, kind, envelope, content)?;
+    }
+    let place = bench.place(envelope.n);
+    if envelope.verb == Verb::Create {
+        let entry = create(bench, principal, kind, envelope, index, place)?;
+        index.insert(envelope.record, entry);
+        return Ok(());
+    }
+    let entry = index.get(&envelope.record).ok_or(refused::UNKNOWN_RECORD)?;
+    if entry.kind != envelope.kind {
+        return Err(refused::MALFORMED.into());
+    }
+    links_lead_somewhere(bench, catalogue, kind, envelope, index)?;
+    let case = Case { principal, kind, envelope, entry, index };
+    let lane = entry.lanes.get(&place.device).copied().unwrap_or(0);
+    if entry.commands() >= limits::RECORD_COMMANDS_MAX || lane >= limits::RECORD_LANE_COMMANDS_MAX {
+        return Err(refused::RECORD_FULL.into());
+    }
+    case.allowed()?;
+    case.takes_effect(content)?;
+    let entry = case.after(place);
+    if envelope.verb == Verb::Erase {
+        let targets = envelope.links.iter().map(|link| link.target);
+        for target in targets {
+            if let Some(erased) = index.get_mut(&target) {
+                erased.erased = true;
+            }
+        }
+    }
+    index.insert(envelope.record, entry);
+    Ok(())
+}
+
+fn check_content(catalogue: &Catalogue, kind: &Kind, envelope: &Envelope, content: &Content) -> Result<(), Verdict> {
+    catalogue.check_content(kind, envelope, content).map_err(|problem| {
+        Verdict::Refused(Refusal { code: problem.code, field: problem.field })
+    })
+}
+
+fn create(
+    bench: &Bench<'_>,
+    principal: &Principal,
+    kind: &Kind,
+    envelope: &Envelope,
+    index: &Index,
+    place: Place,
+) -> Result<IndexEntry, Verdict> {
+    let catalogue = bench.catalogue.ok_or(refused::UNKNOWN_CATALOGUE)?;
+    if index.contains_key(&envelope.record) {
+        return Err(refused::RECORD_EXISTS.into());
+    }
+    let state = kind.may_create(&principal.role).ok_or(refused::NOT_ALLOWED)?;
+    // A Create names the state it begins in, so that the fold needs no role.
+    if envelope.action.as_ref() != Some(&state.name) {
+        return Err(refused::NOT_ALLOWED.into());
+    }
+    if !kind.audiences.contains(&envelope.audience) {
+        return Err(refused::NOT_ALLOWED.into());
+    }
+    links_lead_somewhere(bench, catalogue, kind, envelope, index)?;
+    Ok(IndexEntry {
+        kind: kind.name.clone(),
+        author: principal.user,
+        role: principal.role.clone(),
+        office: principal.office,
+        audience: envelope.audience,
+        state: Some(state.name.clone()),
+        links: envelope.links.clone(),
+        created: place,
+        acted: None,
+        actors: std::collections::BTreeMap::new(),
+        void: false,
+        erased: false,
+        lanes: [(place.device, 1)].into_iter().collect(),
+    })
+}
+
+/// References within this journal must lead to records of the kind that the field wants; others are checked for form only.
+fn links_lead_somewhere(bench: &Bench<'_>, catalogue: &Catalogue, kind: &Kind, envelope: &Envelope, index: &Index) -> Result<(), Verdict> {
+    for link in &envelope.links {
+        let unknown = || refuse_field(refused::UNKNOWN_LINK, &link.field);
+        if envelope.verb == Verb::Erase {
+            index.get(&link.target).ok_or_else(unknown)?;
+            continue;
+        }
+        let field = kind.field(&link.field).ok_or_else(unknown)?;
+        if field.ty.is_user() {
+            let user = crate::id::UserId(link.target.0);
+            bench.registry.users.get(&user).ok_or_else(unknown)?;
+        } else if link.journal.is_none() {
+            let target = index.get(&link.target).ok_or_else(unknown)?;
+            if field.ty.target_kind().is_some_and(|wanted| wanted != target.kind) {
+                return Err(unknown());
+            }
+        }
+    }
+    debug_assert!(catalogue.kind(&kind.name).is_some(), "the kind is of this catalogue");
+    Ok(())
+}
+
+/// A command on a record that exists.
+struct Case<'a> {
+    principal: &'a Principal,
+    kind: &'a Kind,
+    envelope: &'a Envelope,
+    entry: &'a IndexEntry,
+    index: &'a Index,
+}
+
+impl Case<'_> {
+    /// Whether the role may do this, given how the person stands to the record.
+    fn allowed(&self) -> Result<(), Verdict> {
+        let standing = Standing { principal: self.principal, entry: self.entry, index: self.index };
+        let may = |operation: Operation<'_>| allows(self.kind, &self.principal.role, &operation).holds(|relation| standing.is(relation));
+        let fields = || self.envelope.fields.iter().map(String::as_str);
+        let denied = |field: &str| refuse_field(refused::NOT_ALLOWED, field);
+        match self.envelope.verb {
+            Verb::Create => Err(refused::MALFORMED.into()),
+            Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => fields()
+                .find(|field| !may(Operation::Set(field)))
+                .map_or(Ok(()), |field| Err(denied(field))),
+            Verb::Amend if !may(Operation::Amend) => Err(refused::NOT_ALLOWED.into()),
+            Verb::Amend => fields()
+                .find(|name| !self.kind.field(name).is_some_and(|field| self.kind.may_be_amended(field)))
+                .map_or(Ok(()), |field| Err(denied(field))),
+            Verb::Act => {
+                let action = self.action()?;
+                if !may(Operation::Act(&action.name)) {
+                    return Err(refused::NOT_ALLOWED.into());
+                }
+                fields().find(|field| !action.writes.iter().any(|name| name == field)).map_or(Ok(()), |field| Err(denied(field)))
+            }
+            Verb::Void if may(Operation::Void) => Ok(()),
+            Verb::Reveal if may(Operation::Reveal) => Ok(()),
+            Verb::Erase if may(Operation::Erase) => Ok(()),
+            Verb::Void | Verb::Reveal | Verb::Erase => Err(refused::NOT_ALLOWED.into()),
+        }
+    }
+
+    fn action(&self) -> Result<&Action, Verdict> {
+        let name = self.envelope.action.as_deref().ok_or(refused::MALFORMED)?;
+        self.kind.action(name).ok_or_else(|| refused::UNKNOWN_ACTION.into())
+    }
+
+    fn state(&self) -> Option<&State> {
+        self.entry.state.as_deref().and_then(|state| self.kind.state(state))
+    }
+
+    /// Whether it still changes something, where it stands.
+    fn takes_effect(&self, content: Option<&Content>) -> Result<(), Verdict> {
+        let verb = self.envelope.verb;
+        let gives_reason = content.is_none_or(|content| content.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty()));
+        let needs_reason = match verb {
+            Verb::Act => self.action()?.needs_reason,
+            Verb::Amend | Verb::Void | Verb::Erase | Verb::Reveal => true,
+            Verb::Create | Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => false,
+        };
+        if needs_reason && !gives_reason {
+            return Err(refused::REASON_REQUIRED.into());
+        }
+        if self.entry.erased && verb != Verb::Erase {
+            return Err(Verdict::NoEffect(no_effect::ERASED));
+        }
+        if self.entry.void && !matches!(verb, Verb::Erase | Verb::Reveal) {
+            return Err(Verdict::NoEffect(no_effect::VOID));
+        }
+        match verb {
+            Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => self.fields_are_open(),
+            Verb::Amend if !self.state().is_some_and(|state| state.filed) => Err(refused::NOT_FILED.into()),
+            Verb::Act => self.action_leaves_from_here(),
+            Verb::Create | Verb::Amend | Verb::Void | Verb::Erase | Verb::Reveal => Ok(()),
+        }
+    }
+
+    fn fields_are_open(&self) -> Result<(), Verdict> {
+        let Some(state) = self.state() else { return Ok(()) };
+        let closed = |name: &String| self.kind.field(name).is_some_and(|field| self.kind.is_closed_in(field, state));
+        if self.envelope.fields.iter().any(closed) {
+            let filed = state.filed && self.kind.class == Class::Testimony;
+            return Err(Verdict::NoEffect(if filed { no_effect::FILED } else { no_effect::FIELD_CLOSED }));
+        }
+        Ok(())
+    }
+
+    fn action_leaves_from_here(&self) -> Result<(), Verdict> {
+        let action = self.action()?;
+        if let Some(missing) = action.needs.iter().find(|needed| !self.envelope.fields.contains(needed)) {
+            return Err(refuse_field(refused::REQUIRED, missing));
+        }
+        if let Some(other) = &action.not_same_person_as
+            && self.entry.actors.get(other) == Some(&self.principal.user)
+        {
+            return Err(refused::SAME_PERSON.into());
+        }
+        if !action.concurrent && !self.saw_the_last_action() {
+            return Err(Verdict::NoEffect(no_effect::SUPERSEDED));
+        }
+        let state = self.entry.state.as_deref().unwrap_or_default();
+        if action.from.iter().any(|from| from == state) { Ok(()) } else { Err(Verdict::NoEffect(no_effect::WRONG_STATE)) }
+    }
+
+    fn saw_the_last_action(&self) -> bool {
+        let LastAct { place } = match self.entry.acted {
+            Some(acted) => acted,
+            None => return true,
+        };
+        place.seq <= self.envelope.base || place.device == self.principal.device
+    }
+
+    /// The index entry once it took effect.
+    fn after(&self, place: Place) -> IndexEntry {
+        let mut entry = self.entry.clone();
+        *entry.lanes.entry(place.device).or_insert(0) += 1;
+        let rewritten = |field: &String| self.envelope.fields.contains(field);
+        match self.envelope.verb {
+            Verb::Act => {
+                if let Ok(action) = self.action() {
+                    entry.actors.insert(action.name.clone(), self.principal.user);
+                    if let Some(to) = action.to.clone().filter(|_| !action.concurrent) {
+                        entry.state = Some(to);
+                    }
+                    if !action.concurrent {
+                        entry.acted = Some(LastAct { place });
+                    }
+                }
+            }
+            Verb::Void => entry.void = true,
+            Verb::Create | Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove | Verb::Amend | Verb::Erase | Verb::Reveal => {}
+        }
+        if matches!(self.envelope.verb, Verb::Set | Verb::Act | Verb::Amend) {
+            entry.links.retain(|link| !rewritten(&link.field));
+        }
+        if self.envelope.verb != Verb::Erase {
+            entry.links.extend(self.envelope.links.iter().cloned());
+            entry.links.sort();
+            entry.links.dedup();
+        }
+        entry
+    }
+}
+
+/// The records that an erasure takes.
+pub fn erases(envelope: &Envelope) -> impl Iterator<Item = RecordId> + '_ {
+    envelope.links.iter().filter(|_| envelope.verb == Verb::Erase).map(|link| link.target)
+}
