@@ -23,7 +23,8 @@ use crate::journal::{Chain, EntryHead, Fate};
 use crate::record::FOLD_VERSION;
 use crate::registry::Registry;
 
-pub use index::{Index, IndexEntry, LastAct};
+pub use effect::erases;
+pub use index::{Index, IndexEntry, LastAct, replay};
 
 /// Published catalogue versions.
 pub type Catalogues = BTreeMap<u32, Catalogue>;
@@ -136,6 +137,12 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// The records that those of the index refer to: relations such as "author of what this speaks of" read them too.
+    pub fn linked(index: &Index) -> BTreeSet<crate::id::RecordId> {
+        let targets = index.values().flat_map(|entry| &entry.links).filter(|link| link.journal.is_none()).map(|link| link.target);
+        targets.filter(|target| !index.contains_key(target)).collect()
+    }
+
     /// By this batch.
     pub fn by(batch: &Batch) -> Self {
         let mut wanted = Self { records: BTreeSet::new(), origins: BTreeSet::new(), bases: BTreeSet::new(), lane: BTreeSet::new() };
@@ -222,6 +229,14 @@ pub fn admit(verified: &Verified, circumstances: Circumstances<'_>) -> Result<De
     };
     let chain = chain.append(&entry).expect("the entry was made as the chain's next");
     Ok(Decided { entry, chain, index, taken })
+}
+
+/// The fates that these commands would get if they came next, and the index after them. Needs no signature: a phone asks this
+/// before it says saved, and the auditor to decide again.
+pub fn judge(parts: &Parts, received_at: Timestamp, circumstances: Circumstances<'_>) -> (Vec<Fate>, Index) {
+    let seq = circumstances.chain.end.seq + 1;
+    let (fates, index, _) = judge::judge(parts, seq, received_at, circumstances);
+    (fates, index)
 }
 
 impl LaneEnd {

@@ -59,16 +59,14 @@ pub(super) fn decide(
     }
     case.allowed()?;
     case.takes_effect(content)?;
-    let entry = case.after(place);
-    if envelope.verb == Verb::Erase {
-        let targets = envelope.links.iter().map(|link| link.target);
-        for target in targets {
-            if let Some(erased) = index.get_mut(&target) {
-                erased.erased = true;
-            }
+    if let Some(entry) = index.get_mut(&envelope.record) {
+        entry.advance(kind, envelope, place, principal.user);
+    }
+    for target in erases(envelope) {
+        if let Some(erased) = index.get_mut(&target) {
+            erased.erased = true;
         }
     }
-    index.insert(envelope.record, entry);
     Ok(())
 }
 
@@ -99,21 +97,7 @@ fn create(
         return Err(refused::NOT_ALLOWED.into());
     }
     links_lead_somewhere(bench, catalogue, kind, envelope, index)?;
-    Ok(IndexEntry {
-        kind: kind.name.clone(),
-        author: principal.user,
-        role: principal.role.clone(),
-        office: principal.office,
-        audience: envelope.audience,
-        state: Some(state.name.clone()),
-        links: envelope.links.clone(),
-        created: place,
-        acted: None,
-        actors: std::collections::BTreeMap::new(),
-        void: false,
-        erased: false,
-        lanes: [(place.device, 1)].into_iter().collect(),
-    })
+    Ok(IndexEntry::created(envelope, place, principal.user, &principal.role, principal.office))
 }
 
 /// References within this journal must lead to records of the kind that the field wants; others are checked for form only.
@@ -246,37 +230,6 @@ impl Case<'_> {
             None => return true,
         };
         place.seq <= self.envelope.base || place.device == self.principal.device
-    }
-
-    /// The index entry once it took effect.
-    fn after(&self, place: Place) -> IndexEntry {
-        let mut entry = self.entry.clone();
-        *entry.lanes.entry(place.device).or_insert(0) += 1;
-        let rewritten = |field: &String| self.envelope.fields.contains(field);
-        match self.envelope.verb {
-            Verb::Act => {
-                if let Ok(action) = self.action() {
-                    entry.actors.insert(action.name.clone(), self.principal.user);
-                    if let Some(to) = action.to.clone().filter(|_| !action.concurrent) {
-                        entry.state = Some(to);
-                    }
-                    if !action.concurrent {
-                        entry.acted = Some(LastAct { place });
-                    }
-                }
-            }
-            Verb::Void => entry.void = true,
-            Verb::Create | Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove | Verb::Amend | Verb::Erase | Verb::Reveal => {}
-        }
-        if matches!(self.envelope.verb, Verb::Set | Verb::Act | Verb::Amend) {
-            entry.links.retain(|link| !rewritten(&link.field));
-        }
-        if self.envelope.verb != Verb::Erase {
-            entry.links.extend(self.envelope.links.iter().cloned());
-            entry.links.sort();
-            entry.links.dedup();
-        }
-        entry
     }
 }
 
