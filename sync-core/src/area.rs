@@ -31,22 +31,30 @@
 use core::fmt;
 use core::str::FromStr;
 
+use minicbor::{Decode, Encode};
+
 mod import;
 
 pub use import::{AreaRow, Mistake, import};
 
 /// The five levels of administration, the highest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(index_only)]
 pub enum Level {
     /// 省级: province, autonomous region, municipality.
+    #[n(0)]
     Province,
     /// 地级: prefecture-level city, prefecture.
+    #[n(1)]
     City,
     /// 县级: county, district, county-level city.
+    #[n(2)]
     County,
     /// 乡级: township, town, sub-district.
+    #[n(3)]
     Township,
     /// 村级: village, residential community.
+    #[n(4)]
     Village,
 }
 
@@ -119,8 +127,9 @@ impl FromStr for Level {
 }
 
 /// A division code of twelve digits. Codes sort as their digits do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AreaCode(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct AreaCode(#[n(0)] u64);
 
 impl AreaCode {
     /// How many digits a code has.

@@ -1,13 +1,23 @@
 //! The core that server, phones and auditors share.
 
+pub mod admit;
+pub mod area;
 #[cfg(test)]
 pub(crate) mod arbitrary;
-pub mod area;
+pub mod batch;
 pub mod catalog;
 pub mod cbor;
 pub mod command;
 pub mod id;
+pub mod journal;
 pub mod limits;
 pub mod pack;
+pub mod principal;
+pub mod record;
+pub mod registry;
+pub mod seal;
+pub mod segment;
 pub mod sign;
+pub mod sync;
 pub mod value;
+pub mod view;

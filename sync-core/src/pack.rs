@@ -15,6 +15,8 @@ mod contents;
 mod envelopes;
 mod squeeze;
 
+pub(crate) use squeeze::{deflate, inflate};
+
 use crate::cbor;
 use crate::command::{Content, Envelope};
 use crate::id::{DeviceId, Digest, JournalId};
@@ -57,7 +59,7 @@ impl Lane {
 /// Packs contents, each with the index of its command in its batch or segment, in ascending order of the indices.
 pub fn pack_contents(rows: &[(u32, &Content)]) -> Vec<u8> {
     let plain = framed(ROWS, &cbor::encode(&rows));
-    let packed = framed(COLUMNS, &squeeze::deflate(&contents::to_columns(rows)));
+    let packed = framed(COLUMNS, &deflate(&contents::to_columns(rows)));
     let same = |unpacked: Vec<(u32, Content)>| {
         unpacked
             .iter()
@@ -78,7 +80,7 @@ pub fn unpack_contents(
             cbor::decode(rows).map_err(|_| PackError::Malformed("not rows of contents"))?
         }
         (_, squeezed) => {
-            contents::from_columns(&squeeze::inflate(squeezed, inflated_max)?, inflated_max)?
+            contents::from_columns(&inflate(squeezed, inflated_max)?, inflated_max)?
         }
     };
     let ascending = rows
@@ -104,7 +106,7 @@ pub fn pack_envelopes(lane: &Lane, rows: &[Envelope]) -> Vec<u8> {
     let plain = framed(ROWS, &cbor::encode(&bare));
     let packed = framed(
         COLUMNS,
-        &squeeze::deflate(&envelopes::to_columns(lane, &bare)),
+        &deflate(&envelopes::to_columns(lane, &bare)),
     );
     let exact = packed.len() < plain.len()
         && unpack_envelopes(lane, &packed, usize::MAX).is_ok_and(|unpacked| unpacked == bare);
@@ -123,7 +125,7 @@ pub fn unpack_envelopes(
         }
         (_, squeezed) => envelopes::from_columns(
             lane,
-            &squeeze::inflate(squeezed, inflated_max)?,
+            &inflate(squeezed, inflated_max)?,
             inflated_max,
         )?,
     };

@@ -1,7 +1,8 @@
 //! Who acts, and what a role may do: policy as data, read by one function.
 
 use crate::admit::{Index, IndexEntry};
-use crate::catalog::{Kind, Permit, Relation};
+use crate::catalog::{Capability, Catalogue, Kind, Permit, Relation};
+use crate::command::Audience;
 use crate::id::{AreaId, AssignmentId, DeviceId, UserId};
 
 /// Who acts: a person, on a device, under an assignment in force.
@@ -40,14 +41,17 @@ pub enum Operation<'a> {
 
 /// Whether a role may do something with records of a kind: never, always, or if the person stands to the record in some way.
 /// This is the whole policy; the table in `sync-core/access.txt` is printed from it.
-pub fn allows<'k>(kind: &'k Kind, role: &str, operation: &Operation<'_>) -> Permit<'k> {
+pub fn allows<'k>(catalogue: &Catalogue, kind: &'k Kind, role: &str, operation: &Operation<'_>) -> Permit<'k> {
+    let holder = || catalogue.role(role);
+    let when = |may: bool| if may { Permit::Yes } else { Permit::No };
     match operation {
-        Operation::Create => kind.may_create(role).map_or(Permit::No, |_| Permit::Yes),
+        Operation::Create => when(kind.may_create(role).is_some()),
         Operation::Set(field) => kind.may_set(role, field),
         Operation::Act(action) => kind.may_act(role, action),
         Operation::Amend => kind.may_amend(role),
         Operation::Void => kind.may_void(role),
-        Operation::Reveal | Operation::Erase => kind.may(role, operation),
+        Operation::Reveal => when(holder().is_some_and(|role| role.can(Capability::Reveal) || role.reads(Audience::Sensitive))),
+        Operation::Erase => when(holder().is_some_and(|role| role.can(Capability::Erase))),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::codes::{no_effect, refused};
 use super::judge::{Bench, Refusal};
 use super::{Index, IndexEntry, LastAct};
-use crate::catalog::{Action, Catalogue, Class, Kind, State};
+use crate::catalog::{Action, Catalogue, Class, FieldProblem, Kind, State};
 use crate::command::{Content, Envelope, Verb};
 use crate::id::RecordId;
 use crate::limits;
@@ -38,9 +38,9 @@ pub(super) fn decide(
 ) -> Result<(), Verdict> {
     let catalogue = bench.catalogue.ok_or(refused::UNKNOWN_CATALOGUE)?;
     let kind = catalogue.kind(&envelope.kind).ok_or(refused::UNKNOWN_KIND)?;
-    if let Some(content) = content {
-        check_content(catalogue, kind, envelope, content)?;
-    }
+    let record = index.get(&envelope.record).filter(|_| envelope.verb != Verb::Create);
+    catalogue.check_envelope(envelope, record.map(|entry| entry.audience))?;
+    content.map_or(Ok(()), |content| catalogue.check_content(envelope, content))?;
     let place = bench.place(envelope.n);
     if envelope.verb == Verb::Create {
         let entry = create(bench, principal, kind, envelope, index, place)?;
@@ -51,14 +51,14 @@ pub(super) fn decide(
     if entry.kind != envelope.kind {
         return Err(refused::MALFORMED.into());
     }
-    links_lead_somewhere(bench, catalogue, kind, envelope, index)?;
-    let case = Case { principal, kind, envelope, entry, index };
+    links_lead_somewhere(bench, kind, envelope, index)?;
+    let case = Case { principal, catalogue, kind, envelope, entry, index };
     let lane = entry.lanes.get(&place.device).copied().unwrap_or(0);
     if entry.commands() >= limits::RECORD_COMMANDS_MAX || lane >= limits::RECORD_LANE_COMMANDS_MAX {
         return Err(refused::RECORD_FULL.into());
     }
     case.allowed()?;
-    case.takes_effect(content)?;
+    case.takes_effect()?;
     if let Some(entry) = index.get_mut(&envelope.record) {
         entry.advance(kind, envelope, place, principal.user);
     }
@@ -70,10 +70,10 @@ pub(super) fn decide(
     Ok(())
 }
 
-fn check_content(catalogue: &Catalogue, kind: &Kind, envelope: &Envelope, content: &Content) -> Result<(), Verdict> {
-    catalogue.check_content(kind, envelope, content).map_err(|problem| {
-        Verdict::Refused(Refusal { code: problem.code, field: problem.field })
-    })
+impl From<FieldProblem> for Verdict {
+    fn from(problem: FieldProblem) -> Self {
+        Self::Refused(Refusal { code: problem.code, field: problem.field })
+    }
 }
 
 fn create(
@@ -84,7 +84,6 @@ fn create(
     index: &Index,
     place: Place,
 ) -> Result<IndexEntry, Verdict> {
-    let catalogue = bench.catalogue.ok_or(refused::UNKNOWN_CATALOGUE)?;
     if index.contains_key(&envelope.record) {
         return Err(refused::RECORD_EXISTS.into());
     }
@@ -93,15 +92,12 @@ fn create(
     if envelope.action.as_ref() != Some(&state.name) {
         return Err(refused::NOT_ALLOWED.into());
     }
-    if !kind.audiences.contains(&envelope.audience) {
-        return Err(refused::NOT_ALLOWED.into());
-    }
-    links_lead_somewhere(bench, catalogue, kind, envelope, index)?;
+    links_lead_somewhere(bench, kind, envelope, index)?;
     Ok(IndexEntry::created(envelope, place, principal.user, &principal.role, principal.office))
 }
 
 /// References within this journal must lead to records of the kind that the field wants; others are checked for form only.
-fn links_lead_somewhere(bench: &Bench<'_>, catalogue: &Catalogue, kind: &Kind, envelope: &Envelope, index: &Index) -> Result<(), Verdict> {
+fn links_lead_somewhere(bench: &Bench<'_>, kind: &Kind, envelope: &Envelope, index: &Index) -> Result<(), Verdict> {
     for link in &envelope.links {
         let unknown = || refuse_field(refused::UNKNOWN_LINK, &link.field);
         if envelope.verb == Verb::Erase {
@@ -119,13 +115,13 @@ fn links_lead_somewhere(bench: &Bench<'_>, catalogue: &Catalogue, kind: &Kind, e
             }
         }
     }
-    debug_assert!(catalogue.kind(&kind.name).is_some(), "the kind is of this catalogue");
     Ok(())
 }
 
 /// A command on a record that exists.
 struct Case<'a> {
     principal: &'a Principal,
+    catalogue: &'a Catalogue,
     kind: &'a Kind,
     envelope: &'a Envelope,
     entry: &'a IndexEntry,
@@ -136,8 +132,9 @@ impl Case<'_> {
     /// Whether the role may do this, given how the person stands to the record.
     fn allowed(&self) -> Result<(), Verdict> {
         let standing = Standing { principal: self.principal, entry: self.entry, index: self.index };
-        let may = |operation: Operation<'_>| allows(self.kind, &self.principal.role, &operation).holds(|relation| standing.is(relation));
-        let fields = || self.envelope.fields.iter().map(String::as_str);
+        let may = |operation: Operation<'_>| allows(self.catalogue, self.kind, &self.principal.role, &operation).holds(|relation| standing.is(relation));
+        let linked = || self.envelope.links.iter().map(|link| link.field.as_str());
+        let fields = || self.envelope.fields.iter().map(String::as_str).chain(linked());
         let denied = |field: &str| refuse_field(refused::NOT_ALLOWED, field);
         match self.envelope.verb {
             Verb::Create => Err(refused::MALFORMED.into()),
@@ -145,16 +142,9 @@ impl Case<'_> {
                 .find(|field| !may(Operation::Set(field)))
                 .map_or(Ok(()), |field| Err(denied(field))),
             Verb::Amend if !may(Operation::Amend) => Err(refused::NOT_ALLOWED.into()),
-            Verb::Amend => fields()
-                .find(|name| !self.kind.field(name).is_some_and(|field| self.kind.may_be_amended(field)))
-                .map_or(Ok(()), |field| Err(denied(field))),
-            Verb::Act => {
-                let action = self.action()?;
-                if !may(Operation::Act(&action.name)) {
-                    return Err(refused::NOT_ALLOWED.into());
-                }
-                fields().find(|field| !action.writes.iter().any(|name| name == field)).map_or(Ok(()), |field| Err(denied(field)))
-            }
+            Verb::Amend => Ok(()),
+            Verb::Act if may(Operation::Act(&self.action()?.name)) => Ok(()),
+            Verb::Act => Err(refused::NOT_ALLOWED.into()),
             Verb::Void if may(Operation::Void) => Ok(()),
             Verb::Reveal if may(Operation::Reveal) => Ok(()),
             Verb::Erase if may(Operation::Erase) => Ok(()),
@@ -172,17 +162,8 @@ impl Case<'_> {
     }
 
     /// Whether it still changes something, where it stands.
-    fn takes_effect(&self, content: Option<&Content>) -> Result<(), Verdict> {
+    fn takes_effect(&self) -> Result<(), Verdict> {
         let verb = self.envelope.verb;
-        let gives_reason = content.is_none_or(|content| content.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty()));
-        let needs_reason = match verb {
-            Verb::Act => self.action()?.needs_reason,
-            Verb::Amend | Verb::Void | Verb::Erase | Verb::Reveal => true,
-            Verb::Create | Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => false,
-        };
-        if needs_reason && !gives_reason {
-            return Err(refused::REASON_REQUIRED.into());
-        }
         if self.entry.erased && verb != Verb::Erase {
             return Err(Verdict::NoEffect(no_effect::ERASED));
         }
@@ -200,7 +181,8 @@ impl Case<'_> {
     fn fields_are_open(&self) -> Result<(), Verdict> {
         let Some(state) = self.state() else { return Ok(()) };
         let closed = |name: &String| self.kind.field(name).is_some_and(|field| self.kind.is_closed_in(field, state));
-        if self.envelope.fields.iter().any(closed) {
+        let linked = self.envelope.links.iter().map(|link| &link.field);
+        if self.envelope.fields.iter().chain(linked).any(closed) {
             let filed = state.filed && self.kind.class == Class::Testimony;
             return Err(Verdict::NoEffect(if filed { no_effect::FILED } else { no_effect::FIELD_CLOSED }));
         }
@@ -209,9 +191,6 @@ impl Case<'_> {
 
     fn action_leaves_from_here(&self) -> Result<(), Verdict> {
         let action = self.action()?;
-        if let Some(missing) = action.needs.iter().find(|needed| !self.envelope.fields.contains(needed)) {
-            return Err(refuse_field(refused::REQUIRED, missing));
-        }
         if let Some(other) = &action.not_same_person_as
             && self.entry.actors.get(other) == Some(&self.principal.user)
         {

@@ -116,7 +116,8 @@ impl IndexEntry {
             Verb::Create | Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove | Verb::Amend | Verb::Erase | Verb::Reveal => {}
         }
         if matches!(envelope.verb, Verb::Set | Verb::Act | Verb::Amend) {
-            self.links.retain(|link| !envelope.fields.contains(&link.field));
+            let rewritten = |field: &String| envelope.fields.contains(field) || envelope.links.iter().any(|link| link.field == *field);
+            self.links.retain(|link| !rewritten(&link.field));
         }
         if envelope.verb != Verb::Erase {
             self.links.extend(envelope.links.iter().cloned());

@@ -146,11 +146,6 @@ impl Bench<'_> {
         if envelope.base > self.batch.seen.seq {
             return Err(refused::BASE_UNSEEN.into());
         }
-        let names = envelope.fields.iter().chain(&envelope.action).chain(core::iter::once(&envelope.kind));
-        let too_long = names.clone().any(|name| name.len() > limits::NAME_BYTES_MAX || name.is_empty());
-        if too_long || envelope.fields.len() > limits::FIELDS_MAX || envelope.links.len() > limits::LINKS_MAX {
-            return Err(refused::LIMIT.into());
-        }
         let own = self.batch.origin(envelope.n);
         if taken.contains(&own) || envelope.origin.is_some_and(|origin| taken.contains(&origin)) {
             return Err(refused::ALREADY_RECEIVED.into());
@@ -161,42 +156,16 @@ impl Bench<'_> {
         if envelope.needs.is_some_and(|needed| needed >= envelope.n) {
             return Err(refused::MALFORMED.into());
         }
-        if !is_ascending(&envelope.fields) || !envelope.links.is_sorted() {
-            return Err(refused::MALFORMED.into());
+        let bytes = crate::cbor::encode(envelope).len() + content.map_or(0, |content| content.to_cbor().len());
+        if bytes > limits::COMMAND_BYTES_MAX {
+            return Err(refused::LIMIT.into());
         }
-        content.map_or(Ok(()), |content| fits(envelope, content))
+        Ok(())
     }
 
     pub(super) fn place(&self, n: u64) -> Place {
         Place { seq: self.seq, n, device: self.batch.device }
     }
-}
-
-fn is_ascending(names: &[String]) -> bool {
-    names.iter().zip(names.iter().skip(1)).all(|(earlier, later)| earlier < later)
-}
-
-/// Whether envelope and content speak of the same thing, within limits.
-fn fits(envelope: &Envelope, content: &Content) -> Result<(), Refusal> {
-    if crate::cbor::encode(envelope).len() + content.to_cbor().len() > limits::COMMAND_BYTES_MAX || content.splices.len() > limits::SPLICES_MAX {
-        return Err(refused::LIMIT.into());
-    }
-    let linked = |field: &String| envelope.links.iter().any(|link| link.field == *field);
-    let valued = |field: &String| content.values.contains_key(field);
-    let listed = envelope.links.iter().all(|link| envelope.fields.contains(&link.field))
-        && content.values.keys().all(|field| envelope.fields.contains(field));
-    let one_field = envelope.fields.len() == 1;
-    let shape = match envelope.verb {
-        Verb::Create | Verb::Set | Verb::Act | Verb::Amend => {
-            envelope.fields.iter().all(|field| linked(field) != valued(field)) && content.splices.is_empty() && content.removed.is_empty()
-        }
-        Verb::Insert => one_field && content.splices.is_empty() && content.removed.is_empty(),
-        Verb::Edit => one_field && content.values.is_empty() && content.removed.is_empty() && !content.splices.is_empty(),
-        Verb::Remove => one_field && content.values.is_empty() && content.splices.is_empty(),
-        Verb::Void | Verb::Erase => content.values.is_empty() && content.splices.is_empty() && content.removed.is_empty(),
-        Verb::Reveal => one_field && *content == Content { reason: content.reason.clone(), ..Content::default() },
-    };
-    if listed && shape { Ok(()) } else { Err(refused::MALFORMED.into()) }
 }
 
 impl From<Refusal> for Fate {

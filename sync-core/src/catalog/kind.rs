@@ -250,6 +250,14 @@ impl FieldType {
         )
     }
 
+    /// The kind that its references must be of; `None` if any, or if it holds none.
+    pub fn target_kind(&self) -> Option<&str> {
+        match self {
+            Self::Ref { kind } | Self::Refs { kind, .. } => kind.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether it refers to people and not to records.
     pub const fn is_user(&self) -> bool {
         matches!(self, Self::User | Self::Users { .. })

@@ -22,6 +22,8 @@ pub enum Capability {
     Export,
     /// Read one sensitive field for a stated purpose, logged.
     Reveal,
+    /// Destroy the content of records, as the law requires.
+    Erase,
     /// Create, lock and close accounts.
     ManageAccounts,
     /// Give and end assignments.
@@ -40,7 +42,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities by their stable names.
-    pub const NAMES: [(&str, Self); 14] = [
+    pub const NAMES: [(&str, Self); 15] = [
         ("sync", Self::Sync),
         ("read_records", Self::ReadRecords),
         ("read_refused", Self::ReadRefused),
@@ -48,6 +50,7 @@ impl Capability {
         ("audit", Self::Audit),
         ("export", Self::Export),
         ("reveal", Self::Reveal),
+        ("erase", Self::Erase),
         ("manage_accounts", Self::ManageAccounts),
         ("manage_grants", Self::ManageGrants),
         ("manage_devices", Self::ManageDevices),

@@ -34,7 +34,7 @@ fn claimed_window_bits(first: u8) -> Option<u32> {
     }
 }
 
-pub(super) fn deflate(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn deflate(bytes: &[u8]) -> Vec<u8> {
     let params = BrotliEncoderParams {
         quality: QUALITY,
         lgwin: window_bits(bytes.len()).cast_signed(),
@@ -50,7 +50,7 @@ pub(super) fn deflate(bytes: &[u8]) -> Vec<u8> {
 
 /// Decompresses all of `bytes`, to at most `max` bytes. The decoder itself holds at most a window of the size that `max` bytes
 /// need, and some 4 MiB of code tables in the worst (hostile) case.
-pub(super) fn inflate(bytes: &[u8], max: usize) -> Result<Vec<u8>, PackError> {
+pub(crate) fn inflate(bytes: &[u8], max: usize) -> Result<Vec<u8>, PackError> {
     let first = bytes.first().ok_or(PackError::Malformed("no stream"))?;
     if claimed_window_bits(*first).is_none_or(|bits| bits > window_bits(max)) {
         return Err(PackError::Malformed("a window that no such stream needs"));

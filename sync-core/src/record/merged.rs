@@ -103,11 +103,8 @@ impl<'a> Document<'a> {
         let after = erased.map_or(0, |erased| erased + 1);
         for logged in log.iter().skip(after).filter(|logged| logged.command.content.is_none()) {
             let envelope = &logged.command.envelope;
-            let refers = |field: &String| envelope.links.iter().any(|link| link.field == *field);
             if envelope.verb != Verb::Reveal {
-                envelope.fields.iter().filter(|field| !refers(field)).for_each(|field| {
-                    fields.insert(field.clone(), Slot::Withheld);
-                });
+                fields.extend(envelope.fields.iter().map(|field| (field.clone(), Slot::Withheld)));
             }
         }
     }

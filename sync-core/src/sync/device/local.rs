@@ -119,6 +119,13 @@ impl Local {
         }
     }
 
+    /// The chain's head after an entry: recomputed, because only its end is kept.
+    pub(super) fn head_at(&self, seq: Seq) -> Option<Digest> {
+        let start = Chain::start(self.journal);
+        let chain = self.entries.range(..=seq).try_fold(start, |chain, (_, entry)| chain.append(&entry.head).ok())?;
+        (chain.end.seq == seq).then_some(chain.end.head)
+    }
+
     pub(super) fn known(&self) -> Vec<RecordId> {
         self.log.keys().copied().collect()
     }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::storage::{Contact, Key, Write};
 use super::{Device, Effect, World};
 use crate::admit;
-use crate::batch::{Malformed, Position};
+use crate::batch::Malformed;
 use crate::cbor;
 use crate::id::{JournalId, RecordId, Seq};
 use crate::journal::{Broken, Entry};
 use crate::limits;
 use crate::registry::{self, RegistryAct};
-use crate::sync::wire::{Carried, CoveredBy, JournalPage, Outcome, Receipt, SyncResponse, WireEntry};
+use crate::sync::wire::{Carried, JournalPage, Outcome, Receipt, SyncResponse, WireEntry};
 
 /// What a response brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,9 +73,6 @@ impl Device {
         for (id, _) in sent_carried.iter().zip(&response.carried).filter(|(_, carried)| **carried == Carried::Taken) {
             self.carried.remove(id);
             writes.push(Write::delete(Key::Carried(*id)));
-        }
-        if let Some(covered) = &response.checkpoint {
-            self.take_checkpoint(covered)?;
         }
         self.last_contact = Some(world.now);
         self.budget_bytes = self.budget_bytes.saturating_mul(2).min(u32::try_from(limits::PAGE_BYTES_MAX).unwrap_or(u32::MAX));
@@ -176,29 +173,5 @@ impl Device {
             }
         }
         Ok(touched)
-    }
-
-    fn take_checkpoint(&mut self, covered: &CoveredBy) -> Result<(), LyingServer> {
-        let lie = |why: &str| LyingServer::Checkpoint(why.to_owned());
-        let keys = self.registry.keys.as_ref().ok_or_else(|| lie("the log key is not known"))?;
-        let opened = crate::checkpoint::covers(self.identity.deployment, &keys.log, &covered.note, covered.index, &covered.leaf(), &covered.path);
-        let size = opened.map_err(|error| lie(&error.to_string()))?;
-        if self.checkpoint.as_ref().is_some_and(|(known, _)| size < *known) {
-            return Err(lie("it is smaller than one seen before"));
-        }
-        let ours = self.journals.get(&covered.journal).and_then(|local| local.head_at(covered.end.seq));
-        if ours.is_some_and(|head| head != covered.end.head) {
-            return Err(lie("it covers another head than this device verified"));
-        }
-        self.checkpoint = Some((size, covered.note.clone()));
-        Ok(())
-    }
-}
-
-impl CoveredBy {
-    /// The leaf that it is about.
-    pub const fn leaf(&self) -> crate::checkpoint::Leaf {
-        let Position { seq, head } = self.end;
-        crate::checkpoint::Leaf { journal: self.journal, seq, head }
     }
 }

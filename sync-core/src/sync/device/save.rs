@@ -236,7 +236,7 @@ impl Device {
         let mut commands = Vec::new();
         for (k, (n, ((_, audience), (values, mut links)))) in (first..).zip(parts).enumerate() {
             links.sort();
-            let mut fields: Vec<String> = values.keys().cloned().chain(links.iter().map(|link| link.field.clone())).chain(spliced.clone()).collect();
+            let mut fields: Vec<String> = values.keys().cloned().chain(spliced.clone()).collect();
             fields.sort();
             fields.dedup();
             let needs = if k > 0 { Some(first) } else { spliced.as_deref().and_then(|field| local.builds_on(record, field)).or(opened) };
