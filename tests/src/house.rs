@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-pub use code::without_comments_and_tests;
+pub use code::{tests_of, without_comments_and_tests};
 
 /// The workspace's root folder.
 pub fn root() -> PathBuf {
@@ -207,7 +207,7 @@ pub fn mentions(folder: &str, words: &[&str], except: &[&str]) -> Vec<String> {
 }
 
 /// Whether a line holds a word that is not part of a longer name.
-fn holds(line: &str, word: &str) -> bool {
+pub fn holds(line: &str, word: &str) -> bool {
     let part_of_name =
         |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     line.match_indices(word).any(|(at, _)| {

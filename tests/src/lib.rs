@@ -1,6 +1,10 @@
 //! What the workspace's tests share.
 //!
+//! - [`demo`] is the story that `cargo xtask demo` plays.
+//! - [`fixtures`] are files that tests and the demo read.
 //! - [`house`] shows the tests the workspace itself: its packages, who depends on whom, its sources without comments. The rules of the
 //!   house are tests over it.
 
+pub mod demo;
+pub mod fixtures;
 pub mod house;

@@ -1,11 +1,12 @@
 //! The checks that `test` and `ci` run, and the files that `prepare` writes.
 
-use std::time::Instant;
+use std::fs;
+use std::time::{Instant, SystemTime};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::report::{Outcome, Report};
-use crate::step::Step;
+use crate::step::{Step, root};
 
 /// Runs every check, whatever the others say, and sums up.
 pub(crate) fn test() -> Result<bool> {
@@ -66,10 +67,56 @@ pub(crate) fn ci() -> Result<bool> {
     Ok(false)
 }
 
-/// Writes the generated files anew: every test whose name ends in `as_committed` compares one with what the code says.
+/// Writes the generated files anew: the descriptions of SQL, then every file that a test whose name ends in `as_committed`
+/// compares with what the code says.
 pub(crate) fn prepare() -> Result<bool> {
-    tests(&["as_committed"], &["as_committed"])
-        .env("UPDATE_EXPECT", 1)
+    Ok(prepare_sqlite()?
+        && tests(&["_as_committed"], &["_as_committed"])
+            .env("UPDATE_EXPECT", 1)
+            .stream()?)
+}
+
+/// Has each query of the SQLite backend checked against a database with the present schema, and its description written.
+fn prepare_sqlite() -> Result<bool> {
+    let backend = root().join("server/store-sqlite");
+    let descriptions = backend.join(".sqlx");
+    let database = root().join("target/schema.sqlite");
+    if database.exists() {
+        fs::remove_file(&database).context("cannot remove the old schema")?;
+    }
+    let file = database
+        .to_str()
+        .context("the workspace's path is not UTF-8")?;
+    let schema = [
+        "run",
+        "--quiet",
+        "--package",
+        "xtask",
+        "--features",
+        "sql",
+        "--bin",
+        "schema",
+        "--",
+        "migrations/sqlite",
+        file,
+    ];
+    if !Step::cargo(&schema).stream()? {
+        return Ok(false);
+    }
+    if descriptions.exists() {
+        fs::remove_dir_all(&descriptions).context("cannot remove the old descriptions")?;
+    }
+    fs::create_dir(&descriptions).context("cannot make the folder of descriptions")?;
+    // The macros write when they are expanded, so the crate must be compiled anew.
+    let main = fs::File::options()
+        .append(true)
+        .open(backend.join("src/lib.rs"));
+    main.and_then(|file| file.set_modified(SystemTime::now()))
+        .context("cannot touch the backend")?;
+    Step::cargo(&["check", "--package", "store-sqlite", "--all-targets"])
+        .env("SQLX_OFFLINE", "false")
+        .env("SQLX_OFFLINE_DIR", descriptions.display())
+        .env("SQLITE_DATABASE_URL", format!("sqlite:{file}"))
         .stream()
 }
 

@@ -2,21 +2,29 @@
 
 /// The code of a file without its comments and without the test module at its end. Line breaks stay where they were.
 pub fn without_comments_and_tests(source: &str) -> String {
-    let code = without_comments(source);
-    let module = code.match_indices("#[cfg(test)]").find(|(at, marker)| {
-        let rest = code
-            .get(at + marker.len()..)
-            .unwrap_or_default()
-            .trim_start();
-        rest.starts_with("mod ")
-            && rest
-                .split_once(['{', ';'])
-                .is_some_and(|(before, _)| rest[before.len()..].starts_with('{'))
+    let mut code = without_comments(source);
+    code.truncate(tests_begin(&code));
+    code
+}
+
+/// The test module at the end of a file, without comments; empty if there is none.
+pub fn tests_of(source: &str) -> String {
+    let mut code = without_comments(source);
+    code.split_off(tests_begin(&code))
+}
+
+/// Where the test module begins: an attribute that is followed by a module with a body.
+fn tests_begin(code: &str) -> usize {
+    let begins = code.match_indices("#[cfg(test)]").find(|(at, attribute)| {
+        let module = code[at + attribute.len()..]
+            .trim_start()
+            .strip_prefix("mod ");
+        module.is_some_and(|module| {
+            module.find('{') < Some(module.find(';').unwrap_or(module.len()))
+                && module.contains('{')
+        })
     });
-    match module {
-        Some((at, _)) => code[..at].to_owned(),
-        None => code,
-    }
+    begins.map_or(code.len(), |(at, _)| at)
 }
 
 fn without_comments(source: &str) -> String {
@@ -108,5 +116,7 @@ mod tests {
         let expected = "\nuse a::b; \n\n const URL: &str = \"https://example.org\"; const Q: char = '\"'; const E: char = '\\''; \n\
             const RAW: &str = r#\"// stays \"quoted\" \"#; fn f<'a>(x: &'a str) {} \n#[cfg(test)]\nmod helpers;\n";
         assert_eq!(without_comments_and_tests(source), expected);
+        assert!(tests_of(source).contains("HashMap"));
+        assert_eq!(tests_of("fn f() {}"), "");
     }
 }
