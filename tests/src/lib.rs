@@ -5,6 +5,12 @@
 //! - [`house`] shows the tests the workspace itself: its packages, who depends on whom, its sources without comments. The rules of the
 //!   house are tests over it.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "in tests a panic is a failure, and files are named as we name them"
+)]
+
 pub mod demo;
 pub mod fixtures;
 pub mod house;

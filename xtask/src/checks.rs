@@ -72,11 +72,11 @@ pub(crate) fn ci() -> Result<bool> {
 pub(crate) fn prepare() -> Result<bool> {
     Ok(prepare_sqlite()?
         && tests(&["_as_committed"], &["_as_committed"])
-            .env("UPDATE_EXPECT", 1)
+            .env("UPDATE_EXPECT", "1")
             .stream()?)
 }
 
-/// Has each query of the SQLite backend checked against a database with the present schema, and its description written.
+/// Has each query of the `SQLite` backend checked against a database with the present schema, and its description written.
 fn prepare_sqlite() -> Result<bool> {
     let backend = root().join("server/store-sqlite");
     let descriptions = backend.join(".sqlx");
@@ -111,11 +111,15 @@ fn prepare_sqlite() -> Result<bool> {
     let main = fs::File::options()
         .append(true)
         .open(backend.join("src/lib.rs"));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file's own time, which cargo compares"
+    )]
     main.and_then(|file| file.set_modified(SystemTime::now()))
         .context("cannot touch the backend")?;
     Step::cargo(&["check", "--package", "store-sqlite", "--all-targets"])
         .env("SQLX_OFFLINE", "false")
-        .env("SQLX_OFFLINE_DIR", descriptions.display())
+        .env("SQLX_OFFLINE_DIR", &descriptions)
         .env("SQLITE_DATABASE_URL", format!("sqlite:{file}"))
         .stream()
 }

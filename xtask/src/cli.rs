@@ -70,9 +70,9 @@ impl Language {
 }
 
 /// Runs one command and says whether all went well.
-pub(crate) fn run(cli: Cli) -> Result<bool> {
-    match cli.command {
-        Command::Demo { once, lang } => demo(once, lang.unwrap_or_else(Language::of_terminal)),
+pub(crate) fn run(cli: &Cli) -> Result<bool> {
+    match &cli.command {
+        Command::Demo { once, lang } => demo(*once, lang.unwrap_or_else(Language::of_terminal)),
         Command::Test => checks::test(),
         Command::Ci => checks::ci(),
         Command::Prepare => checks::prepare(),
@@ -89,8 +89,8 @@ pub(crate) fn run(cli: Cli) -> Result<bool> {
                 "--nocapture",
             ];
             Step::cargo(&simulation)
-                .env("SIMULATION_SEEDS", seeds)
-                .env("SIMULATION_FROM", from)
+                .env("SIMULATION_SEEDS", seeds.to_string())
+                .env("SIMULATION_FROM", from.to_string())
                 .stream()
         }
     }

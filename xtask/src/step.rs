@@ -1,6 +1,6 @@
 //! One program to run.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -52,8 +52,8 @@ impl Step {
     }
 
     /// Sets an environment variable for it.
-    pub(crate) fn env(mut self, name: &str, value: impl ToString) -> Self {
-        self.command.env(name, value.to_string());
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
         self
     }
 

@@ -2,6 +2,8 @@
 //!
 //! A reader never stops at a mistake. It notes it, goes on with a placeholder, and [`Desk::finish`] hands back everything that
 //! was noted, in the order of files and lines.
+//!
+//! Long because every shape of value that a file may hold is read here, each with its mistakes and their remedies.
 
 use core::cell::RefCell;
 use core::fmt;

@@ -1,5 +1,11 @@
 //! The workspace's integration tests: one binary, so that it links once.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "in tests a panic is a failure, and files are named as we name them"
+)]
+
 mod areas;
 mod arrows;
 mod committed;

@@ -209,7 +209,10 @@ fn collect_catalogue(value: &toml::Value, names: &mut Vec<String>) {
                 collect_catalogue(inner, names);
             }
         }
-        _ => {}
+        toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_) => {}
     }
 }
 
