@@ -1,6 +1,6 @@
-// Opens a saved Automerge document with the official JavaScript Automerge and prints what it holds, as canonical JSON.
+// Opens saved Automerge documents with the official JavaScript Automerge and prints what each holds, a line of canonical JSON each.
 //
-//     node open.mjs FILE
+//     node open.mjs FILE…
 //
 // {"heads": […], "content": {…}, "conflicts": {"/path": [value, …]}}: names in ascending order, every concurrent value of a name in
 // ascending order of its JSON, bytes as {"bytes": hex}, instants as {"timestamp": milliseconds}.
@@ -27,9 +27,11 @@ function plain(value) {
 
 function* conflicts(object, path = "") {
   if (object === null || typeof object !== "object" || object instanceof Uint8Array || object instanceof Date) return;
+  if (Automerge.isImmutableString(object)) return;
   for (const name of Object.keys(object).sort()) {
     const here = `${path}/${name}`;
-    const values = Object.values(Automerge.getConflicts(object, name) ?? {});
+    const key = Array.isArray(object) ? Number(name) : name;
+    const values = Object.values(Automerge.getConflicts(object, key) ?? {});
     if (values.length > 1) yield [here, values.map(plain).sort(byJson)];
     yield* conflicts(object[name], here);
   }
@@ -46,10 +48,10 @@ export function describe(bytes) {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const [file] = process.argv.slice(2);
-  if (!file) {
-    console.error("usage: node open.mjs FILE");
+  const files = process.argv.slice(2);
+  if (files.length === 0) {
+    console.error("usage: node open.mjs FILE…");
     process.exit(2);
   }
-  console.log(JSON.stringify(describe(await readFile(file)), null, 2));
+  for (const file of files) console.log(JSON.stringify(describe(await readFile(file))));
 }

@@ -9,6 +9,7 @@
 mod areas;
 mod arrows;
 mod committed;
+mod javascript;
 mod licences;
 mod product_laws;
 mod tidy;
