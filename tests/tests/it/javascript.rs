@@ -51,7 +51,7 @@ enum What {
     Edit(Splice),
     Insert(i64),
     /// An item by the number of the command that inserted it.
-    Remove(u64),
+    Remove(usize),
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -76,7 +76,7 @@ fn written() -> impl Strategy<Value = Written> {
         6 => (prop::sample::select(vec!["water", "house"]), value()).prop_map(|(field, value)| What::Set(field, value)),
         3 => splice.prop_map(|(at, delete, insert)| What::Edit(Splice { at, delete, insert: insert.to_owned() })),
         2 => (0..9_i64).prop_map(What::Insert),
-        1 => (1..20_u64).prop_map(What::Remove),
+        1 => (1..20_usize).prop_map(What::Remove),
     ];
     (0..4_u8, 0..12_u64, what).prop_map(|(device, unseen, what)| Written {
         device,
@@ -120,7 +120,7 @@ fn log(commands: &[Written]) -> Vec<Logged> {
                     .iter()
                     .cycle()
                     .take(20)
-                    .skip(usize::try_from(*nth).unwrap())
+                    .skip(*nth)
                     .take(1)
                     .copied()
                     .collect();

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::case_sensitive_file_extension_comparisons,
     reason = "in tests a panic is a failure, and files are named as we name them"
 )]
