@@ -19,5 +19,7 @@ pub mod seal;
 pub mod segment;
 pub mod sign;
 pub mod sync;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod value;
 pub mod view;

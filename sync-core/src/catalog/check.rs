@@ -327,6 +327,8 @@ fn action_of<'k>(kind: &'k Kind, envelope: &Envelope) -> Result<Option<&'k Actio
             Ok(Some(action))
         }
         (None, Verb::Act) => Err(whole("unknown_action")),
+        // A Create names the state it begins in; whether its author may begin there is admission's to say.
+        (Some(_), Verb::Create) => Ok(None),
         (Some(_), _) => Err(whole("unexpected_action")),
         (None, _) => Ok(None),
     }
