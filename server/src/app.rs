@@ -1,23 +1,61 @@
 //! Puts the server together, starts it and stops it. The only place that names a backend.
 
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use store::{StoreError, Unit};
+use store_sqlite::{OpenError, SqliteStore};
+use sync_core::id::{Timestamp, UserId};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::{App, Parts};
+use crate::keys::{KeyError, Keys};
 use crate::random::Random;
-use crate::{routes, telemetry};
+use crate::session::access::AccessTokens;
+use crate::session::codes::OneTimeCode;
+use crate::session::founding::{self, Office, Registry};
+use crate::session::passwords::{HashFailure, Passwords};
+use crate::session::throttle::Throttle;
+use crate::{jobs, routes, telemetry};
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The data folder cannot be made.
+    #[error("cannot make the data folder {}; choose another with --data-dir", path.display())]
+    Folder {
+        /// The folder of the settings.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The database cannot be used.
+    #[error("the database in {} cannot be used", path.display())]
+    Open {
+        /// The folder of the settings.
+        path: PathBuf,
+        /// What the backend says.
+        source: OpenError,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// Passwords cannot be hashed as the settings say.
+    #[error("passwords cannot be hashed as the settings say")]
+    Hash(#[from] HashFailure),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; choose another with --listen")]
     Listen {
@@ -28,12 +66,17 @@ pub enum StartError {
     },
 }
 
-/// Why the server stopped before it was told to.
+/// Why the server stopped before it was told to, or not as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum StopError {
     /// Connections can no longer be accepted.
     #[error("the server can no longer accept connections")]
     Accept(#[source] io::Error),
+    /// The store has failed: nothing more may be acknowledged.
+    #[error(
+        "the store has failed; remove the cause (see the log) and start again: what was acknowledged is there"
+    )]
+    StoreBroken,
     /// Requests were still under way when the time to stop had passed.
     #[error("requests were still under way when the time to stop had passed; they were cut off")]
     CutOff,
@@ -42,10 +85,47 @@ pub enum StopError {
 /// A server that accepts requests, until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Running {
+    app: App,
     address: SocketAddr,
-    patience: Duration,
-    stopping: watch::Sender<bool>,
+    first_code: Option<OneTimeCode>,
     serving: JoinHandle<io::Result<()>>,
+    jobs: JoinHandle<()>,
+}
+
+/// Opens what is kept and puts the application together, without accepting requests.
+pub async fn assemble(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    random: Random,
+) -> Result<App, StartError> {
+    telemetry::metrics();
+    let folder = &config.data_dir;
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.map_err(|source| StartError::Folder {
+        path: folder.clone(),
+        source,
+    })?;
+    let keys = Keys::load_or_make(folder, &random)?;
+    let opened = SqliteStore::open(&folder.join("zhucun.db")).await;
+    let store = opened.map_err(|source| StartError::Open {
+        path: folder.clone(),
+        source,
+    })?;
+    Ok(App::new(Parts {
+        store: Arc::new(store),
+        registry: Arc::new(NoRegistry),
+        deployment: keys.operator.public().deployment(),
+        passwords: Passwords::new(&config.passwords, &random)?,
+        throttle: Throttle::new(Arc::clone(&clock), &random),
+        access_tokens: AccessTokens::new(&keys.access, &config.sessions),
+        stopping: watch::Sender::new(false),
+        config,
+        clock,
+        random,
+    }))
 }
 
 /// Starts a server and returns once it accepts requests.
@@ -54,37 +134,31 @@ pub async fn start(
     clock: Arc<dyn Clock>,
     random: Random,
 ) -> Result<Running, StartError> {
-    telemetry::metrics();
+    let app = assemble(config, clock, random).await?;
+    let first_code = founding::issue_code(&app).await?;
     let failed = |source| StartError::Listen {
-        address: config.listen,
+        address: app.config().listen,
         source,
     };
-    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+    let listener = TcpListener::bind(app.config().listen)
+        .await
+        .map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let patience = Duration::from_secs(config.shutdown_seconds.get().into());
-    let (stopping, told_to_stop) = watch::channel(false);
 
-    let app = App::new(Parts {
-        config,
-        clock,
-        random,
-        stopping: told_to_stop.clone(),
-    });
-    let service = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(until_told(told_to_stop));
+    let service = routes::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let stopped = app.clone();
+    let server = axum::serve(listener, service)
+        .with_graceful_shutdown(async move { stopped.stopped().await });
     let serving = tokio::spawn(async move { server.await });
+    let jobs = tokio::spawn(jobs::run(app.clone()));
     tracing::info!(%address, "listening");
     Ok(Running {
+        app,
         address,
-        patience,
-        stopping,
+        first_code,
         serving,
+        jobs,
     })
-}
-
-async fn until_told(mut stopping: watch::Receiver<bool>) {
-    // An error means that the sender is gone, and with it whoever ran the server.
-    let _told_or_gone = stopping.wait_for(|stop| *stop).await.map(|_| ());
 }
 
 impl Running {
@@ -93,32 +167,63 @@ impl Running {
         self.address
     }
 
-    /// Serves until `told`, then lets requests under way finish.
+    /// The code that makes the first administrators, if there is none yet.
+    pub fn first_code(&self) -> Option<&OneTimeCode> {
+        self.first_code.as_ref()
+    }
+
+    /// Serves until `told`, then lets requests under way finish. Stops by itself when the store breaks.
     pub async fn until(mut self, told: impl Future<Output = ()>) -> Result<(), StopError> {
+        let app = self.app.clone();
         tokio::select! {
-            ended = &mut self.serving => return Self::outcome(ended),
-            () = told => {}
+            ended = &mut self.serving => Self::outcome(ended),
+            () = app.store().broken() => {
+                tracing::error!("the store has failed; stopping");
+                self.stop().await.and(Err(StopError::StoreBroken))
+            }
+            () = told => self.stop().await,
         }
-        self.stop().await
     }
 
     /// Accepts no more connections, lets requests under way finish, and cuts them off when the time to stop has passed.
     pub async fn stop(mut self) -> Result<(), StopError> {
         tracing::info!("stopping");
-        self.stopping.send_replace(true);
-        match tokio::time::timeout(self.patience, &mut self.serving).await {
+        self.app.stop();
+        let patience = Duration::from_secs(self.app.config().shutdown_seconds.get().into());
+        match tokio::time::timeout(patience, &mut self.serving).await {
             Ok(ended) => Self::outcome(ended),
-            Err(_) => {
-                self.serving.abort();
-                Err(StopError::CutOff)
-            }
+            Err(_) => Err(StopError::CutOff),
         }
     }
 
-    fn outcome(ended: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), StopError> {
+    fn outcome(ended: Result<io::Result<()>, JoinError>) -> Result<(), StopError> {
         ended
             .map_err(io::Error::other)
             .and_then(|served| served)
             .map_err(StopError::Accept)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.app.stop();
+        self.serving.abort();
+        self.jobs.abort();
+    }
+}
+
+/// There is no registry journal yet: accounts stand for themselves.
+#[derive(Debug)]
+struct NoRegistry;
+
+#[async_trait]
+impl Registry for NoRegistry {
+    async fn record_founders(
+        &self,
+        _: &mut dyn Unit,
+        _: &[(Office, UserId)],
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -94,5 +94,12 @@ fn serve(config: Config) -> anyhow::Result<()> {
 fn announce(server: &app::Running) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{}", server.address())?;
+    if let Some(code) = server.first_code() {
+        writeln!(
+            out,
+            "nobody has an account yet; this code, good once and for a day, makes the first administrators:"
+        )?;
+        writeln!(out, "    {}", code.reveal())?;
+    }
     out.flush()
 }

@@ -1,18 +1,27 @@
-//! What a handler is handed: the application, the caller, and a body that was parsed at the door.
+//! What a handler is handed: the application, where a request comes from, who calls, and a body parsed at the door.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts as RequestParts;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use store::Store;
+use sync_core::id::{DeploymentId, DeviceId, SessionId, UserId};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
+use crate::session::access::{AccessTokens, Identity};
+use crate::session::founding::Registry;
+use crate::session::passwords::Passwords;
+use crate::session::throttle::Throttle;
 
 /// Everything that lives as long as the server. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -27,8 +36,20 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Random,
-    /// Whether the server was told to stop.
-    pub stopping: watch::Receiver<bool>,
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// Writes what the registry must say about accounts.
+    pub registry: Arc<dyn Registry>,
+    /// Which deployment this is.
+    pub deployment: DeploymentId,
+    /// Computes password hashes.
+    pub passwords: Passwords,
+    /// Spaces out attempts to log in.
+    pub throttle: Throttle,
+    /// Issues and verifies access tokens.
+    pub access_tokens: AccessTokens,
+    /// Turns true when the server is to stop.
+    pub stopping: watch::Sender<bool>,
 }
 
 impl App {
@@ -52,13 +73,155 @@ impl App {
         &self.0.random
     }
 
-    /// Whether the server was told to stop: streams end, and nothing new begins.
+    /// What is kept.
+    pub fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    /// Writes what the registry must say about accounts.
+    pub fn registry(&self) -> &dyn Registry {
+        &*self.0.registry
+    }
+
+    /// Which deployment this is: part of everything that is signed.
+    pub fn deployment(&self) -> DeploymentId {
+        self.0.deployment
+    }
+
+    /// Computes password hashes.
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    /// Spaces out attempts to log in.
+    pub fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    /// Issues and verifies access tokens.
+    pub fn access_tokens(&self) -> &AccessTokens {
+        &self.0.access_tokens
+    }
+
+    /// Tells everything to stop: streams end, and nothing new begins.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Whether the server was told to stop.
     pub fn is_stopping(&self) -> bool {
         *self.0.stopping.borrow()
     }
+
+    /// Returns once the server was told to stop.
+    pub async fn stopped(&self) {
+        let mut stopping = self.0.stopping.subscribe();
+        stopping
+            .wait_for(|stop| *stop)
+            .await
+            .expect("the sender lives as long as the application");
+    }
 }
 
-/// A JSON body. Where it is of another form than expected, the caller is told the place; the value is never repeated.
+/// Proof that a request came with a good access token of a session that goes on. Only the extractor makes one.
+///
+/// It says who sends, not who wrote, and nothing of what the person may do.
+#[derive(Debug)]
+pub struct Caller(Identity);
+
+impl Caller {
+    /// The person.
+    pub fn user(&self) -> UserId {
+        self.0.user
+    }
+
+    /// The device, which proved its key; none for a browser.
+    pub fn device(&self) -> Option<DeviceId> {
+        self.0.device
+    }
+
+    /// The session.
+    pub fn session(&self) -> SessionId {
+        self.0.session
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut RequestParts, app: &App) -> Result<Self, Problem> {
+        let unauthenticated = || Problem::new(Code::Unauthenticated);
+        let token = bearer(&parts.headers).ok_or_else(unauthenticated)?;
+        let now = app.clock().now();
+        let identity = app
+            .access_tokens()
+            .verify(token, now)
+            .map_err(|_| unauthenticated())?;
+        let reading = async { app.store().read().await?.session(identity.session).await };
+        let session = reading.await.map_err(|error| Problem::internal(&error))?;
+        // Whatever ends a session (a revoked device, a disabled account) is felt with the next request.
+        let goes_on =
+            session.is_some_and(|session| session.goes_on(now) && session.user == identity.user);
+        if goes_on {
+            Ok(Self(identity))
+        } else {
+            Err(unauthenticated())
+        }
+    }
+}
+
+/// The token of an `Authorization: Bearer` header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// The address that a request comes from, as far as it can be believed.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+impl FromRequestParts<App> for ClientAddress {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut RequestParts, app: &App) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip());
+        Ok(Self(client_address(
+            peer,
+            &parts.headers,
+            &app.config().trusted_proxies,
+        )))
+    }
+}
+
+/// The nearest address that is not a proxy of ours. Whatever stands further left in the header, the client may have made up.
+fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> IpAddr {
+    let is_proxy = |address: &IpAddr| proxies.contains(&address.to_canonical());
+    if !is_proxy(&peer) {
+        return peer;
+    }
+    let forwarded = headers
+        .get_all("x-forwarded-for")
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = forwarded
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let mut nearest_first = hops
+        .iter()
+        .rev()
+        .map_while(|hop| hop.parse::<IpAddr>().ok());
+    nearest_first
+        .find(|address| !is_proxy(address))
+        .unwrap_or(peer)
+}
+
+/// A JSON body. Where it is of another form than expected, its content is never repeated.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -84,5 +247,36 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_address(peer: &str, forwarded: &[&str], expected: &str) {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let proxies = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        let address = client_address(peer.parse().unwrap(), &headers, &proxies);
+        assert_eq!(address, expected.parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn only_our_proxies_are_believed() {
+        check_address("203.0.113.9", &["198.51.100.1"], "203.0.113.9");
+        check_address("10.0.0.1", &[], "10.0.0.1");
+        check_address("10.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        check_address("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        check_address(
+            "10.0.0.1",
+            &["1.1.1.1, 198.51.100.1, 10.0.0.2"],
+            "198.51.100.1",
+        );
+        check_address("10.0.0.1", &["1.1.1.1", "198.51.100.1"], "198.51.100.1");
+        check_address("10.0.0.1", &["198.51.100.1, made up"], "10.0.0.1");
     }
 }

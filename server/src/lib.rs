@@ -10,7 +10,9 @@
 //! use std::sync::Arc;
 //! use server::{app, clock::SystemClock, config::Config, random::Random};
 //!
-//! let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
+//! let folder = tempfile::tempdir()?;
+//! let listen = ([127, 0, 0, 1], 0).into();
+//! let config = Config { listen, data_dir: folder.path().into(), ..Config::default() };
 //! let server = app::start(config, Arc::new(SystemClock::start()), Random::system()).await?;
 //! assert_ne!(server.address().port(), 0);
 //! server.stop().await?;
@@ -26,7 +28,10 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod jobs;
+pub mod keys;
 pub mod problem;
 pub mod random;
 pub mod routes;
+pub mod session;
 pub mod telemetry;

@@ -1,7 +1,11 @@
 //! Every operation, registered once: its route and its description come from the same line.
 
 pub mod api;
+pub mod bootstrap;
 pub mod health;
+pub mod password;
+pub mod session;
+pub mod wire;
 
 use std::time::Duration;
 
@@ -42,6 +46,17 @@ struct Api;
 
 fn operations() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(
+            session::show::show_session,
+            session::log_in::start_session,
+            session::log_out::end_own_session
+        ))
+        .routes(routes!(session::refresh::refresh_session))
+        .routes(routes!(session::list::list_sessions))
+        .routes(routes!(session::end::end_session))
+        .routes(routes!(password::change::change_password))
+        .routes(routes!(password::set::set_password))
+        .routes(routes!(bootstrap::found::found_deployment))
         .routes(routes!(health::alive::show_alive))
         .routes(routes!(health::ready::show_ready))
         .routes(routes!(health::metrics::show_metrics))

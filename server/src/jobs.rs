@@ -1,0 +1,41 @@
+//! What the server does by itself from time to time.
+
+use std::time::Duration;
+
+use store::{Store, StoreError};
+use sync_core::id::Timestamp;
+use tokio::time::MissedTickBehavior;
+
+use crate::context::App;
+use crate::telemetry;
+
+/// How often it is looked for what can be forgotten.
+const EVERY: Duration = Duration::from_secs(600);
+/// How long ended sessions and expired codes are kept, so that a question about one can still be answered.
+const KEPT_MS: i64 = 30 * 86_400_000;
+
+/// Runs until the server stops.
+pub async fn run(app: App) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.stopped() => return,
+        }
+        telemetry::metrics().run_upkeep();
+        if let Err(error) = forget_ended(app.store(), app.clock().now()).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "what ended long ago could not be forgotten"
+            );
+        }
+    }
+}
+
+/// Forgets sessions and codes that ended long ago.
+async fn forget_ended(store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
+    let mut unit = store.begin().await?;
+    unit.forget_ended_before(now.plus_ms(-KEPT_MS)).await?;
+    unit.commit().await
+}

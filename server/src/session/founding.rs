@@ -1,0 +1,193 @@
+//! The first start: nobody can log in, and there is no default password.
+//!
+//! The server prints a one-time code. Whoever has it makes three accounts for three people, because nobody may hold two of the
+//! three offices: the system administrator sets a password at once, the security and the audit administrator get codes.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use store::accounts::{Account, Added, CodePurpose, UserName};
+use store::personal::Personal;
+use store::{StoreError, Unit};
+use sync_core::id::{Timestamp, UserId};
+
+use crate::context::App;
+use crate::session::codes::OneTimeCode;
+use crate::session::passwords::{self, HashFailure, Weak};
+use crate::session::throttle::Wait;
+
+/// The three offices (三员) of which nobody may hold two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Office {
+    /// 系统管理员: devices, backup, accounts.
+    System,
+    /// 安全管理员: grants and keys.
+    Security,
+    /// 审计管理员: the audit log.
+    Audit,
+}
+
+impl Office {
+    /// The role that goes with it.
+    pub const fn role(self) -> &'static str {
+        match self {
+            Self::System => "SYS",
+            Self::Security => "SEC",
+            Self::Audit => "AUD",
+        }
+    }
+}
+
+/// Writes into the registry, in the unit of work that makes the accounts.
+#[async_trait]
+pub trait Registry: fmt::Debug + Send + Sync {
+    /// Records who holds the three offices from now on.
+    async fn record_founders(
+        &self,
+        unit: &mut dyn Unit,
+        founders: &[(Office, UserId)],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}
+
+/// A person who gets an account.
+#[derive(Debug)]
+pub struct Person {
+    /// What the person logs in with.
+    pub user_name: UserName,
+    /// What others call the person.
+    pub display_name: Personal<String>,
+}
+
+/// What the founding takes.
+#[derive(Debug)]
+pub struct Founding {
+    /// The code that the first start printed.
+    pub code: Option<OneTimeCode>,
+    /// The system administrator, who does this,
+    pub system: Person,
+    /// with a password.
+    pub password: SecretString,
+    /// The security administrator.
+    pub security: Person,
+    /// The audit administrator.
+    pub audit: Person,
+}
+
+/// An account that the founding made.
+#[derive(Debug)]
+pub struct Founder {
+    /// The office.
+    pub office: Office,
+    /// The person.
+    pub user: UserId,
+    /// With this the person sets a password; the system administrator has one.
+    pub code: Option<OneTimeCode>,
+}
+
+/// Why nothing was founded.
+#[derive(Debug, thiserror::Error)]
+pub enum FoundingFailure {
+    /// Too many attempts.
+    #[error("too many attempts")]
+    Throttled(Wait),
+    /// The code is not good, or no longer.
+    #[error("the code is not good")]
+    Code,
+    /// Two people have one user name.
+    #[error("two people have one user name")]
+    NameTaken,
+    /// The password is too easy to guess.
+    #[error(transparent)]
+    Weak(#[from] Weak),
+    /// The password could not be hashed.
+    #[error("the password could not be hashed")]
+    Hash(#[from] HashFailure),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Issues the code for the founding, unless that is done. The one before is good no longer.
+pub async fn issue_code(app: &App) -> Result<Option<OneTimeCode>, StoreError> {
+    if app.store().read().await?.has_accounts().await? {
+        return Ok(None);
+    }
+    let code = OneTimeCode::generate(app.random());
+    let mut unit = app.store().begin().await?;
+    unit.add_code(&code.issued(CodePurpose::FirstAdmin, None, app.clock().now()))
+        .await?;
+    unit.commit().await?;
+    Ok(Some(code))
+}
+
+/// Makes the first three accounts.
+pub async fn found(
+    app: &App,
+    from: IpAddr,
+    founding: Founding,
+) -> Result<[Founder; 3], FoundingFailure> {
+    app.throttle()
+        .attempt_from(from)
+        .map_err(FoundingFailure::Throttled)?;
+    let code = founding.code.ok_or(FoundingFailure::Code)?;
+    let known = [
+        founding.system.user_name.as_str(),
+        &founding.system.display_name.0,
+    ];
+    passwords::check_strength(&founding.password, &known)?;
+    let password = app
+        .passwords()
+        .hash(founding.password, app.random().bytes())
+        .await?;
+
+    let now = app.clock().now();
+    let mut unit = app.store().begin().await?;
+    let redeemed = unit
+        .redeem_code(code.hash(), CodePurpose::FirstAdmin, now)
+        .await?;
+    redeemed.ok_or(FoundingFailure::Code)?;
+    let mut found = async |office, person: Person| {
+        let user = UserId(app.random().bytes());
+        let (password, code) = match office {
+            Office::System => (Some(password.clone()), None),
+            Office::Security | Office::Audit => (None, Some(OneTimeCode::generate(app.random()))),
+        };
+        let Person {
+            user_name,
+            display_name,
+        } = person;
+        let account = Account {
+            user,
+            user_name,
+            display_name,
+            password,
+            created_at: now,
+            disabled_at: None,
+        };
+        if unit.add_account(&account).await? == Added::NameTaken {
+            return Err(FoundingFailure::NameTaken);
+        }
+        if let Some(code) = &code {
+            unit.add_code(&code.issued(CodePurpose::SetPassword, Some(user), now))
+                .await?;
+        }
+        Ok(Founder { office, user, code })
+    };
+    let founders = [
+        found(Office::System, founding.system).await?,
+        found(Office::Security, founding.security).await?,
+        found(Office::Audit, founding.audit).await?,
+    ];
+    let offices = founders
+        .each_ref()
+        .map(|founder| (founder.office, founder.user));
+    app.registry()
+        .record_founders(&mut *unit, &offices, now)
+        .await?;
+    unit.commit().await?;
+    tracing::info!("deployment.founded");
+    Ok(founders)
+}

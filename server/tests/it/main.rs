@@ -1,0 +1,10 @@
+//! The server as its callers meet it: requests in, responses out, over a real store in a temporary folder.
+
+mod edges;
+mod founding;
+mod log_in;
+mod passwords;
+mod quiet;
+mod refresh;
+mod sessions;
+mod world;
