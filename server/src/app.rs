@@ -26,7 +26,7 @@ use crate::session::codes::OneTimeCode;
 use crate::session::founding::{self, Office, Registry};
 use crate::session::passwords::{HashFailure, Passwords};
 use crate::session::throttle::Throttle;
-use crate::{jobs, routes, telemetry};
+use crate::{jobs, serve, telemetry};
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +69,9 @@ pub enum StartError {
 /// Why the server stopped before it was told to, or not as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum StopError {
-    /// Connections can no longer be accepted.
+    /// What accepts connections is gone.
     #[error("the server can no longer accept connections")]
-    Accept(#[source] io::Error),
+    Accept(#[source] JoinError),
     /// The store has failed: nothing more may be acknowledged.
     #[error(
         "the store has failed; remove the cause (see the log) and start again: what was acknowledged is there"
@@ -88,7 +88,7 @@ pub struct Running {
     app: App,
     address: SocketAddr,
     first_code: Option<OneTimeCode>,
-    serving: JoinHandle<io::Result<()>>,
+    serving: JoinHandle<()>,
     jobs: JoinHandle<()>,
 }
 
@@ -145,11 +145,7 @@ pub async fn start(
         .map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
 
-    let service = routes::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let stopped = app.clone();
-    let server = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { stopped.stopped().await });
-    let serving = tokio::spawn(async move { server.await });
+    let serving = tokio::spawn(serve::serve(listener, app.clone()));
     let jobs = tokio::spawn(jobs::run(app.clone()));
     tracing::info!(%address, "listening");
     Ok(Running {
@@ -176,7 +172,7 @@ impl Running {
     pub async fn until(mut self, told: impl Future<Output = ()>) -> Result<(), StopError> {
         let app = self.app.clone();
         tokio::select! {
-            ended = &mut self.serving => Self::outcome(ended),
+            ended = &mut self.serving => ended.map_err(StopError::Accept),
             () = app.store().broken() => {
                 tracing::error!("the store has failed; stopping");
                 self.stop().await.and(Err(StopError::StoreBroken))
@@ -191,16 +187,9 @@ impl Running {
         self.app.stop();
         let patience = Duration::from_secs(self.app.config().shutdown_seconds.get().into());
         match tokio::time::timeout(patience, &mut self.serving).await {
-            Ok(ended) => Self::outcome(ended),
+            Ok(ended) => ended.map_err(StopError::Accept),
             Err(_) => Err(StopError::CutOff),
         }
-    }
-
-    fn outcome(ended: Result<io::Result<()>, JoinError>) -> Result<(), StopError> {
-        ended
-            .map_err(io::Error::other)
-            .and_then(|served| served)
-            .map_err(StopError::Accept)
     }
 }
 

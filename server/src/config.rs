@@ -28,6 +28,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Proxies whose `X-Forwarded-For` is believed. Throttling goes by the client's address, so name yours, and only yours.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Connections served at one time; more wait. Keep it below the number of files that the process may open.
+    pub connections: Within<1, 1_000_000>,
+    /// How long a client may take to send a request's headers, and how long a connection may lie idle between two requests.
+    pub header_seconds: Within<1, 600>,
     /// How long requests under way may go on once the server was told to stop.
     pub shutdown_seconds: Within<0, 600>,
     /// What is logged, and how.
@@ -109,6 +113,8 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
             data_dir: PathBuf::from("./zhucun-data"),
             trusted_proxies: Vec::new(),
+            connections: Within(900),
+            header_seconds: Within(30),
             shutdown_seconds: Within(20),
             log: Log::default(),
             metrics: Metrics::default(),
@@ -209,6 +215,7 @@ impl<'de> Deserialize<'de> for LogFilter {
     }
 }
 
+#[expect(clippy::ref_option, reason = "serde calls it so")]
 fn redacted<S: Serializer>(
     secret: &Option<SecretString>,
     serializer: S,

@@ -3,10 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts as RequestParts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -231,13 +230,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match axum::Json::<T>::from_request(request, state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(Problem::new(match rejection {
-                JsonRejection::MissingJsonContentType(_) => Code::UnsupportedMediaType,
-                JsonRejection::BytesRejection(error)
-                    if error.status() == Code::TooLarge.status() =>
-                {
-                    Code::TooLarge
-                }
+            Err(rejection) => Err(Problem::new(match rejection.status() {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+                StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
                 _ => Code::Malformed,
             })),
         }

@@ -10,7 +10,7 @@ use crate::context::App;
 use crate::telemetry;
 
 /// How often it is looked for what can be forgotten.
-const EVERY: Duration = Duration::from_secs(600);
+const EVERY: Duration = Duration::from_mins(10);
 /// How long ended sessions and expired codes are kept, so that a question about one can still be answered.
 const KEPT_MS: i64 = 30 * 86_400_000;
 

@@ -112,15 +112,12 @@ mod tests {
     fn keys_are_made_once_and_kept_from_others() {
         let folder = tempfile::tempdir().unwrap();
         let made = Keys::load_or_make(folder.path(), &Random::seeded(1)).unwrap();
-        let kept = Keys::load_or_make(folder.path(), &Random::seeded(2)).unwrap();
-        assert_eq!(made.operator.public(), kept.operator.public());
-        assert_eq!(made.access.public(), kept.access.public());
+        let again = Keys::load_or_make(folder.path(), &Random::seeded(2)).unwrap();
+        assert_eq!(made.operator.public(), again.operator.public());
+        assert_eq!(made.access.public(), again.access.public());
         assert_ne!(made.access.public(), made.operator.public());
-        let mode = fs::metadata(folder.path().join("keys/operator.key"))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let file = fs::metadata(folder.path().join("keys/operator.key")).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -33,5 +33,6 @@ pub mod keys;
 pub mod problem;
 pub mod random;
 pub mod routes;
+mod serve;
 pub mod session;
 pub mod telemetry;

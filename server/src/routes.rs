@@ -28,7 +28,7 @@ use crate::telemetry;
 
 /// The largest JSON body; no form of ours comes near it.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
-/// How long a request may take to arrive and be answered.
+/// How long such a request may take to arrive and be answered.
 pub const REQUEST_SECONDS_MAX: u64 = 30;
 
 /// The API's own description.
@@ -45,7 +45,13 @@ pub const REQUEST_SECONDS_MAX: u64 = 30;
 struct Api;
 
 fn operations() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Api::openapi())
+    OpenApiRouter::with_openapi(Api::openapi()).merge(quick())
+}
+
+/// Operations with a small JSON body, or none, that are answered at once.
+fn quick() -> OpenApiRouter<App> {
+    let answer_in = Duration::from_secs(REQUEST_SECONDS_MAX);
+    OpenApiRouter::new()
         .routes(routes!(
             session::show::show_session,
             session::log_in::start_session,
@@ -63,6 +69,11 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(api::description::describe_api))
         .routes(routes!(api::docs::show_docs))
         .routes(routes!(api::docs::show_docs_style))
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            answer_in,
+        ))
 }
 
 /// The description of every operation (OpenAPI 3.1).
@@ -108,15 +119,10 @@ pub fn router(app: App) -> Router {
     Router::from(operations())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
-        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .layer(CatchPanicLayer::custom(|_| {
             tracing::error!("a handler panicked");
             Problem::new(Code::Internal).into_response()
         }))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            Duration::from_secs(REQUEST_SECONDS_MAX),
-        ))
         .layer(middleware::from_fn_with_state(
             app.clone(),
             telemetry::observe,

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use store::StoreError;
 use store::accounts::{RefreshToken, Session, SessionEnd, Successor};
-use sync_core::id::{Digest, Timestamp, sha256};
+use sync_core::id::{Digest, SessionId, Timestamp, sha256};
 use sync_core::sign::{REFRESH_CONTEXT, Signature};
 
 use crate::context::App;
@@ -120,35 +120,15 @@ pub async fn refresh(
 ) -> Result<Tokens, RefreshFailure> {
     let now = app.clock().now();
     let hash = presented.hash();
-    // Whoever guesses must not keep those waiting who write.
-    if app
-        .store()
-        .read()
-        .await?
-        .refresh_token(hash)
-        .await?
-        .is_none()
-    {
-        return Err(RefreshFailure::Over);
-    }
+    // Whoever has no token, or no key to it, does not keep those waiting who write.
+    let session = prove(app, hash, proof).await?;
 
     let mut unit = app.store().begin().await?;
     let token = unit
         .refresh_token(hash)
         .await?
         .ok_or(RefreshFailure::Over)?;
-    let session = unit
-        .session(token.session)
-        .await?
-        .ok_or(RefreshFailure::Over)?;
-    if let Some(device) = session.device {
-        let device = unit.device(device).await?.ok_or(RefreshFailure::Unproven)?;
-        let proof = proof.ok_or(RefreshFailure::Unproven)?;
-        let verified = device
-            .key
-            .verify(REFRESH_CONTEXT, app.deployment(), hash, proof);
-        verified.map_err(|_| RefreshFailure::Unproven)?;
-    }
+    let session = unit.session(session).await?.ok_or(RefreshFailure::Over)?;
     let refresh = match judge(&token, &session, now) {
         Verdict::Exchange => {
             let successor = RefreshSecret::generate(app.random());
@@ -183,10 +163,39 @@ pub async fn refresh(
     })
 }
 
+/// The session of a token, if the token came with the signature of the device that the session is bound to.
+async fn prove(
+    app: &App,
+    hash: Digest,
+    proof: Option<&Signature>,
+) -> Result<SessionId, RefreshFailure> {
+    let mut reading = app.store().read().await?;
+    let token = reading
+        .refresh_token(hash)
+        .await?
+        .ok_or(RefreshFailure::Over)?;
+    let session = reading
+        .session(token.session)
+        .await?
+        .ok_or(RefreshFailure::Over)?;
+    if let Some(device) = session.device {
+        let device = reading
+            .device(device)
+            .await?
+            .ok_or(RefreshFailure::Unproven)?;
+        let proof = proof.ok_or(RefreshFailure::Unproven)?;
+        let verified = device
+            .key
+            .verify(REFRESH_CONTEXT, app.deployment(), hash, proof);
+        verified.map_err(|_| RefreshFailure::Unproven)?;
+    }
+    Ok(session.session)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sync_core::id::{SessionId, UserId};
+    use sync_core::id::UserId;
 
     const NOW: Timestamp = Timestamp(1_000);
     const LATER: Timestamp = Timestamp(2_000);

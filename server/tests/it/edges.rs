@@ -1,14 +1,8 @@
 //! What every request meets: limits, problems, headers, and the need for a token.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::json;
-use server::app;
-use server::clock::SystemClock;
-use server::config::Config;
-use server::random::Random;
 use server::routes::{self, JSON_BYTES_MAX};
 
 use crate::world::{Answer, World, request};
@@ -205,39 +199,4 @@ async fn operators_see_health_and_metrics() {
     );
     world.app.stop();
     check_problem(&world.get("/readyz", None).await, 503, "busy");
-}
-
-#[tokio::test]
-async fn a_server_starts_on_a_free_port_and_stops_when_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = || Config {
-        listen: ([127, 0, 0, 1], 0).into(),
-        data_dir: folder.path().into(),
-        ..Config::default()
-    };
-    let start = async || {
-        app::start(config(), Arc::new(SystemClock::start()), Random::system())
-            .await
-            .unwrap()
-    };
-    let server = start().await;
-    assert_ne!(server.address().port(), 0);
-    let first = server.first_code().expect("nobody has an account").clone();
-    server.until(async {}).await.unwrap();
-
-    let server = start().await;
-    assert_ne!(
-        server.first_code(),
-        Some(&first),
-        "each start issues a code until one was used"
-    );
-    let taken = Config {
-        listen: server.address(),
-        ..config()
-    };
-    let error = app::start(taken, Arc::new(SystemClock::start()), Random::system())
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("--listen"), "{error}");
-    server.stop().await.unwrap();
 }

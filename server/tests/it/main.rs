@@ -1,4 +1,5 @@
 //! The server as its callers meet it: requests in, responses out, over a real store in a temporary folder.
+#![cfg(test)]
 
 mod edges;
 mod founding;
@@ -7,4 +8,5 @@ mod passwords;
 mod quiet;
 mod refresh;
 mod sessions;
+mod wire;
 mod world;
