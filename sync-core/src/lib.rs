@@ -7,6 +7,7 @@ pub(crate) mod arbitrary;
 pub mod batch;
 pub mod catalog;
 pub mod cbor;
+pub mod checkpoint;
 pub mod command;
 pub mod id;
 pub mod journal;
