@@ -18,10 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::batch::{Batch, Parts, Position, lane_start};
 use crate::catalog::Catalogue;
 use crate::command::Origin;
-use crate::id::{Digest, Seq, Timestamp};
+use crate::id::{DeviceId, Digest, Seq, Timestamp};
 use crate::journal::{Chain, EntryHead, Fate};
 use crate::record::FOLD_VERSION;
-use crate::registry::Registry;
+use crate::registry::{Purpose, Registry};
 
 pub use effect::erases;
 pub use index::{Index, IndexEntry, LastAct, replay};
@@ -60,7 +60,7 @@ impl Verified {
     /// Checks who signed.
     pub fn check(registry: &Registry, parts: Parts) -> Result<Self, Unverified> {
         let device = registry.devices.get(&parts.batch.device).ok_or(Unverified::UnknownDevice)?;
-        if !registry.journals.contains_key(&parts.batch.journal) {
+        if registry.journals.get(&parts.batch.journal).is_none_or(|journal| journal.purpose != Purpose::Village) {
             return Err(Unverified::UnknownJournal);
         }
         if parts.is_signed_by(registry.deployment, &device.key) { Ok(Self(parts)) } else { Err(Unverified::BadSignature) }
@@ -117,6 +117,9 @@ pub struct Circumstances<'a> {
     pub lane_fates: LaneFates,
     /// Those of the wanted origins that have been accepted before, under their own number or another.
     pub taken: BTreeSet<Origin>,
+    /// For each wanted origin that stands in this journal, whatever became of it: in the lanes of which devices, under its own
+    /// number or as another's origin.
+    pub offered: BTreeMap<Origin, BTreeSet<DeviceId>>,
     /// The wanted part of the admission index.
     pub index: Index,
     /// Now.
@@ -156,6 +159,19 @@ impl Wanted {
         }
         wanted
     }
+}
+
+/// In whose lanes the commands of these batches stand: see [`Circumstances::offered`].
+pub fn offered<'a>(batches: impl Iterator<Item = &'a Batch>) -> BTreeMap<Origin, BTreeSet<DeviceId>> {
+    let mut offered: BTreeMap<Origin, BTreeSet<DeviceId>> = BTreeMap::new();
+    for batch in batches {
+        for envelope in &batch.envelopes {
+            for origin in [Some(batch.origin(envelope.n)), envelope.origin].into_iter().flatten() {
+                offered.entry(origin).or_default().insert(batch.device);
+            }
+        }
+    }
+    offered
 }
 
 /// A judged batch: an entry that continues the chain, and what changes in the index. Only [`admit`] makes one.
@@ -215,7 +231,7 @@ pub fn admit(verified: &Verified, circumstances: Circumstances<'_>) -> Result<De
     let Circumstances { registry, chain, now, .. } = circumstances;
     let received_at = now.max(chain.received_at);
     let seq = chain.end.seq + 1;
-    let (fates, index, taken) = judge::judge(parts, seq, received_at, circumstances);
+    let (fates, index, taken) = judge::judge(parts, seq, received_at, judge::Whole::Yes, circumstances);
     let entry = EntryHead {
         journal: batch.journal,
         seq,
@@ -232,16 +248,16 @@ pub fn admit(verified: &Verified, circumstances: Circumstances<'_>) -> Result<De
 }
 
 /// The fates that these commands would get if they came next, and the index after them. Needs no signature: a phone asks this
-/// before it says saved, and the auditor to decide again.
+/// before it says saved, and the auditor to decide again. What is wrong with a content that is not at hand is not seen.
 pub fn judge(parts: &Parts, received_at: Timestamp, circumstances: Circumstances<'_>) -> (Vec<Fate>, Index) {
     let seq = circumstances.chain.end.seq + 1;
-    let (fates, index, _) = judge::judge(parts, seq, received_at, circumstances);
+    let (fates, index, _) = judge::judge(parts, seq, received_at, judge::Whole::AtHand, circumstances);
     (fates, index)
 }
 
 impl LaneEnd {
     /// A lane before its first command.
-    pub fn start(device: crate::id::DeviceId, journal: crate::id::JournalId) -> Self {
+    pub fn start(device: DeviceId, journal: crate::id::JournalId) -> Self {
         Self { n: 0, batch: lane_start(device, journal) }
     }
 }

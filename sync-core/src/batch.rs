@@ -148,6 +148,9 @@ pub enum Malformed {
     /// The commands are not numbered first, first + 1, … or are none or too many.
     #[error("commands are not numbered without gaps, or none, or too many")]
     Numbering,
+    /// An audience has two streams, or they are out of order.
+    #[error("an audience has two streams, or they are out of order")]
+    Streams,
     /// A command has neither content nor digest, or a stream names a command that is not there or stands elsewhere.
     #[error("command {index} has no digest, or its content stands in the wrong stream")]
     Content {
@@ -369,6 +372,9 @@ impl WireBatch {
     }
 
     fn contents(&self, envelopes: &[Envelope]) -> Result<Vec<Option<Salted>>, Malformed> {
+        if !self.streams.is_sorted_by(|(audience, _), (next, _)| audience < next) {
+            return Err(Malformed::Streams);
+        }
         let salts: BTreeMap<u32, Salt> = self.salts.iter().copied().collect();
         let mut contents = vec![None; envelopes.len()];
         for (audience, bytes) in &self.streams {

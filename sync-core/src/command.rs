@@ -152,6 +152,13 @@ pub struct Envelope {
     pub origin: Option<Origin>,
 }
 
+impl Envelope {
+    /// Whether all it does is to open the record to a wider audience: a `Set` of nothing.
+    pub fn widens(&self) -> bool {
+        self.verb == Verb::Set && self.fields.is_empty() && self.links.is_empty()
+    }
+}
+
 /// One change of a text. Positions and lengths count Unicode code points; they clamp to the text's length.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Splice {

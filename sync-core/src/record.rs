@@ -7,6 +7,7 @@
 //! The fold is **total**: whatever was admitted folds. Positions clamp, unknown items are no change, and a limit that only a
 //! merge crosses marks the record. It is **deterministic**: actors, times and object ids come from the commands alone.
 
+mod context;
 mod merged;
 mod sequential;
 
@@ -21,7 +22,7 @@ use crate::journal::{Entry, Fate};
 use crate::limits;
 use crate::value::{Fields, Value};
 
-pub use merged::Context;
+pub use context::Context;
 
 /// The version of the rules in this module. An entry is always folded by the version it names.
 pub const FOLD_VERSION: u16 = 1;
@@ -96,6 +97,8 @@ pub enum Merge {
 
 /// What the fold must know of the catalogue versions that entries name.
 pub trait Rules {
+    /// Whether this version of the catalogue is known.
+    fn knows(&self, catalogue: u32) -> bool;
     /// How a field merges; a register where the kind or field is unknown.
     fn merge(&self, catalogue: u32, kind: &str, field: &str) -> Merge;
     /// The state after an effective `Create` or `Act`; `None` where it does not change.
@@ -209,6 +212,9 @@ pub enum Mark {
     /// Its fold failed; it is shown without merged fields, and the failure is reported.
     #[n(3)]
     SetAside,
+    /// Some of it was written by a version of the catalogue that this holder does not know yet.
+    #[n(4)]
+    Unknown,
 }
 
 /// What a record's commands add up to.
@@ -266,7 +272,7 @@ pub fn fold(rules: &dyn Rules, journal: JournalId, record: RecordId, log: &[Logg
         if folded.extend(rules, logged).is_err() {
             let (_, rest) = log.split_at(index);
             folded.note_all(rules, rest);
-            merged::fold_fields(rules, &mut folded, log);
+            folded.merge(rules, log);
             break;
         }
     }
@@ -277,7 +283,7 @@ pub fn fold(rules: &dyn Rules, journal: JournalId, record: RecordId, log: &[Logg
 pub fn fold_merged(rules: &dyn Rules, journal: JournalId, record: RecordId, log: &[Logged]) -> Record {
     let mut folded = Record::empty(journal, record);
     folded.note_all(rules, log);
-    merged::fold_fields(rules, &mut folded, log);
+    folded.merge(rules, log);
     folded
 }
 
@@ -307,15 +313,36 @@ impl Record {
         if counts && (self.document.is_some() || !self.was_seen_by(logged)) {
             return Err(NeedsWhole);
         }
-        let was = self.note(rules, logged);
+        self.note(rules, logged);
         if counts {
+            let was = replaced(&self.fields, logged);
+            if let (Some(was), Some(step)) = (was, self.steps.last_mut()) {
+                step.was = was;
+            }
             sequential::apply(rules, self, logged);
             self.check_limits();
         }
-        if let (Some(was), Some(step)) = (was, self.steps.last_mut()) {
-            step.was = was;
-        }
         Ok(())
+    }
+
+    /// Folds the fields of a record whose timeline is complete as an Automerge document.
+    fn merge(&mut self, rules: &dyn Rules, log: &[Logged]) {
+        match merged::fold_fields(rules, self.journal, &self.kind, log) {
+            Ok(merged) => {
+                self.fields = merged.fields;
+                self.document = Some(merged.document.into());
+                for step in &mut self.steps {
+                    if let Some(was) = merged.was.get(&step.place) {
+                        step.was.clone_from(was);
+                    }
+                }
+                self.check_limits();
+            }
+            Err(_) => {
+                self.fields.clear();
+                self.mark(Mark::SetAside);
+            }
+        }
     }
 
     fn was_seen_by(&self, logged: &Logged) -> bool {
@@ -329,10 +356,9 @@ impl Record {
     }
 
     /// Everything but the merged fields: timeline, state, marks. They follow journal order, whoever had seen what.
-    fn note(&mut self, rules: &dyn Rules, logged: &Logged) -> Option<Fields> {
+    fn note(&mut self, rules: &dyn Rules, logged: &Logged) {
         let Command { envelope, content } = &logged.command;
         let reason = content.as_ref().and_then(|content| content.reason.clone());
-        let was = (envelope.verb == Verb::Amend && logged.fate.counts()).then(|| self.current(&envelope.fields));
         self.steps.push(Step {
             place: logged.place,
             assignment: logged.assignment,
@@ -350,13 +376,16 @@ impl Record {
             self.mark(Mark::Withheld);
         }
         if !logged.fate.counts() {
-            return None;
+            return;
+        }
+        if !rules.knows(logged.catalogue) {
+            self.mark(Mark::Unknown);
         }
         if envelope.verb == Verb::Erase {
             self.mark(Mark::Erased);
         }
         if envelope.record != self.id {
-            return None;
+            return;
         }
         match envelope.verb {
             Verb::Create => {
@@ -375,19 +404,9 @@ impl Record {
             Verb::Void => {
                 self.void.get_or_insert(Note { by: logged.place, reason });
             }
+            Verb::Set if envelope.widens() => self.audience = envelope.audience,
             Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove | Verb::Amend | Verb::Erase | Verb::Reveal => {}
         }
-        was
-    }
-
-    fn current(&self, fields: &[String]) -> Fields {
-        let plain = |slot: &Slot| match slot {
-            Slot::Register(held) => held.first().map(|held| held.value.clone()),
-            Slot::Text(text) => Some(Value::text(text)),
-            Slot::List(items) => Some(Value::List(items.iter().map(|item| item.value.clone()).collect())),
-            Slot::Withheld => None,
-        };
-        fields.iter().filter_map(|field| Some((field.clone(), plain(self.fields.get(field)?)?))).collect()
     }
 
     fn mark(&mut self, mark: Mark) {
@@ -414,6 +433,23 @@ impl Record {
             Slot::Register(_) | Slot::Text(_) | Slot::List(_) | Slot::Withheld => None,
         })
     }
+}
+
+/// What an amendment replaces, if it is one.
+fn replaced(fields: &BTreeMap<String, Slot>, logged: &Logged) -> Option<Fields> {
+    let envelope = &logged.command.envelope;
+    if envelope.verb != Verb::Amend {
+        return None;
+    }
+    let plain = |slot: &Slot| match slot {
+        Slot::Register(held) => held.first().map(|held| held.value.clone()),
+        Slot::Text(text) => Some(Value::text(text)),
+        Slot::List(items) => Some(Value::List(items.iter().map(|item| item.value.clone()).collect())),
+        Slot::Withheld => None,
+    };
+    let linked = envelope.links.iter().map(|link| &link.field);
+    let names = envelope.fields.iter().chain(linked);
+    Some(names.filter_map(|field| Some((field.clone(), plain(fields.get(field)?)?))).collect())
 }
 
 /// The item ids that a command's list value makes, in order.

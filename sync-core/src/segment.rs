@@ -107,6 +107,9 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
 pub fn open(deployment: DeploymentId, bytes: &[u8]) -> Result<Vec<Entry>, SegmentError> {
     let frame: Frame = cbor::decode(bytes)?;
     let heads: Vec<Head> = cbor::decode(&pack::inflate(&frame.heads.0, INFLATED_BYTES_MAX)?)?;
+    if !frame.streams.is_sorted_by(|(audience, _), (next, _)| audience < next) {
+        return Err(SegmentError::Misplaced);
+    }
     let mut contents: BTreeMap<u32, (Audience, Content)> = BTreeMap::new();
     for (audience, stream) in &frame.streams {
         for (at, content) in pack::unpack_contents(&stream.0, INFLATED_BYTES_MAX)? {

@@ -15,6 +15,10 @@ use crate::registry::Registry;
 use crate::value::Value;
 
 impl Rules for Catalogues {
+    fn knows(&self, catalogue: u32) -> bool {
+        self.contains_key(&catalogue)
+    }
+
     fn merge(&self, catalogue: u32, kind: &str, field: &str) -> Merge {
         let field = self.get(&catalogue).and_then(|catalogue| catalogue.kind(kind)).and_then(|kind| kind.field(field));
         match field.map(|field| &field.ty) {

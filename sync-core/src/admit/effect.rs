@@ -8,7 +8,7 @@ use crate::command::{Content, Envelope, Verb};
 use crate::id::RecordId;
 use crate::limits;
 use crate::principal::{Operation, Principal, Standing, allows};
-use crate::record::Place;
+use crate::record::{Place, touches};
 
 /// Why a command does not count.
 pub(super) enum Verdict {
@@ -138,6 +138,10 @@ impl Case<'_> {
         let denied = |field: &str| refuse_field(refused::NOT_ALLOWED, field);
         match self.envelope.verb {
             Verb::Create => Err(refused::MALFORMED.into()),
+            Verb::Set if self.envelope.widens() => {
+                let holds = self.kind.set_by.permit(&self.principal.role).holds(|relation| standing.is(relation));
+                if holds { Ok(()) } else { Err(refused::NOT_ALLOWED.into()) }
+            }
             Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => fields()
                 .find(|field| !may(Operation::Set(field)))
                 .map_or(Ok(()), |field| Err(denied(field))),
@@ -212,7 +216,7 @@ impl Case<'_> {
     }
 }
 
-/// The records that an erasure takes.
+/// The records that an erasure takes: the one it speaks of, and those that it links to.
 pub fn erases(envelope: &Envelope) -> impl Iterator<Item = RecordId> + '_ {
-    envelope.links.iter().filter(|_| envelope.verb == Verb::Erase).map(|link| link.target)
+    touches(envelope).filter(|_| envelope.verb == Verb::Erase)
 }

@@ -100,6 +100,9 @@ impl IndexEntry {
     /// What any other command that counts makes of it.
     pub(super) fn advance(&mut self, kind: &Kind, envelope: &Envelope, place: Place, user: UserId) {
         *self.lanes.entry(place.device).or_insert(0) += 1;
+        if envelope.widens() {
+            self.audience = envelope.audience;
+        }
         match envelope.verb {
             Verb::Act => {
                 if let Some(action) = envelope.action.as_deref().and_then(|name| kind.action(name)) {

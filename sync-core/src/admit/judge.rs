@@ -6,9 +6,9 @@ use super::codes::{flag, no_effect, refused};
 use super::effect;
 use super::{Circumstances, Index};
 use crate::batch::{Batch, Parts};
-use crate::catalog::Catalogue;
+use crate::catalog::{Capability, Catalogue};
 use crate::command::{Content, Envelope, Origin, Verb};
-use crate::id::{Seq, Timestamp};
+use crate::id::{DeviceId, Seq, Timestamp};
 use crate::journal::Fate;
 use crate::limits;
 use crate::principal::Principal;
@@ -27,6 +27,23 @@ impl From<&'static str> for Refusal {
     }
 }
 
+/// Whether every content must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// A batch that comes from its author: what has no content now would never have one.
+    Yes,
+    /// A batch as its reader has it.
+    AtHand,
+}
+
+/// What earlier entries of the journal say of the commands, growing with each.
+struct Past {
+    received: BTreeMap<Seq, Timestamp>,
+    fates_of: BTreeMap<u64, Fate>,
+    taken: BTreeSet<Origin>,
+    offered: BTreeMap<Origin, BTreeSet<DeviceId>>,
+}
+
 /// What is the same for every command of a batch.
 pub(super) struct Bench<'a> {
     pub(super) registry: &'a Registry,
@@ -36,51 +53,47 @@ pub(super) struct Bench<'a> {
     pub(super) received_at: Timestamp,
 }
 
-pub(super) fn judge(parts: &Parts, seq: Seq, received_at: Timestamp, circumstances: Circumstances<'_>) -> (Vec<Fate>, Index, BTreeSet<Origin>) {
-    let Circumstances { registry, catalogues, received, lane_fates: mut fates_of, mut taken, mut index, .. } = circumstances;
+pub(super) fn judge(parts: &Parts, seq: Seq, received_at: Timestamp, whole: Whole, circumstances: Circumstances<'_>) -> (Vec<Fate>, Index, BTreeSet<Origin>) {
+    let Circumstances { registry, catalogues, received, lane_fates, taken, offered, mut index, .. } = circumstances;
     let batch = &parts.batch;
     let bench = Bench { registry, catalogue: catalogues.get(&batch.catalogue), batch, seq, received_at };
+    let mut past = Past { received, fates_of: lane_fates, taken, offered };
     let mut delivered = BTreeSet::new();
     let mut fates = Vec::with_capacity(batch.envelopes.len());
     for (envelope, salted) in batch.envelopes.iter().zip(&parts.contents) {
         let content = salted.as_ref().map(|salted| &salted.content);
-        let fate = bench.fate(envelope, content, &received, &fates_of, &taken, &mut index);
+        let fate = if content.is_none() && whole == Whole::Yes {
+            Refusal::from(refused::MALFORMED).into()
+        } else {
+            bench.fate(envelope, content, &past, &mut index)
+        };
         if fate.counts() {
             let origins = [Some(batch.origin(envelope.n)), envelope.origin];
-            taken.extend(origins.into_iter().flatten());
+            past.taken.extend(origins.into_iter().flatten());
             delivered.extend(envelope.origin);
         }
-        fates_of.insert(envelope.n, fate.clone());
+        past.fates_of.insert(envelope.n, fate.clone());
         fates.push(fate);
     }
     (fates, index, delivered)
 }
 
 impl Bench<'_> {
-    fn fate(
-        &self,
-        envelope: &Envelope,
-        content: Option<&Content>,
-        received: &BTreeMap<Seq, Timestamp>,
-        fates_of: &BTreeMap<u64, Fate>,
-        taken: &BTreeSet<Origin>,
-        index: &mut Index,
-    ) -> Fate {
-        let (principal, mut flags) = match self.principal(envelope) {
+    fn fate(&self, envelope: &Envelope, content: Option<&Content>, past: &Past, index: &mut Index) -> Fate {
+        let bounds = self.bounds(envelope, past);
+        let (principal, mut flags) = match self.principal(envelope, bounds) {
             Ok(found) => found,
             Err(refusal) => return refusal.into(),
         };
-        if let Err(refusal) = self.in_order(envelope, content, taken) {
+        if let Err(refusal) = self.in_order(envelope, content, past).and_then(|()| self.may_offer(envelope, &principal, past)) {
             return refusal.into();
         }
-        match envelope.needs.map(|needed| fates_of.get(&needed)) {
+        match envelope.needs.map(|needed| past.fates_of.get(&needed)) {
             None | Some(Some(Fate::Accepted | Fate::Flagged(_))) => {}
             Some(Some(Fate::NoEffect(_))) => return Fate::NoEffect(no_effect::NEEDS.to_owned()),
             Some(Some(Fate::Refused(..)) | None) => return Refusal::from(refused::NEEDS).into(),
         }
-        let earliest = received.get(&envelope.base).map(|at| at.plus_ms(-limits::CLOCK_TOLERANCE_MS));
-        let latest = self.received_at.plus_ms(limits::CLOCK_TOLERANCE_MS);
-        if earliest.is_some_and(|earliest| envelope.at < earliest) || envelope.at > latest {
+        if bounds.clamp(envelope.at) != envelope.at {
             flags.push(flag::CLOCK.to_owned());
         }
         match effect::decide(self, &principal, envelope, content, index) {
@@ -91,8 +104,14 @@ impl Bench<'_> {
         }
     }
 
+    /// Between what an honest clock would claim: not before the receipt of what its author was looking at, not after its own.
+    fn bounds(&self, envelope: &Envelope, past: &Past) -> Bounds {
+        let earliest = past.received.get(&envelope.base).map_or(Timestamp(i64::MIN), |at| at.plus_ms(-limits::CLOCK_TOLERANCE_MS));
+        Bounds { earliest, latest: self.received_at.plus_ms(limits::CLOCK_TOLERANCE_MS) }
+    }
+
     /// Who acts, and whether the assignment still carries it.
-    fn principal(&self, envelope: &Envelope) -> Result<(Principal, Vec<String>), Refusal> {
+    fn principal(&self, envelope: &Envelope, bounds: Bounds) -> Result<(Principal, Vec<String>), Refusal> {
         let device = self.registry.devices.get(&self.batch.device).ok_or(refused::NOT_ASSIGNED)?;
         match device.standing {
             Standing::Active => {}
@@ -109,7 +128,7 @@ impl Bench<'_> {
         if !self.registry.is_within(area, assignment.area) {
             return Err(refused::NOT_ASSIGNED.into());
         }
-        let flags = self.in_force(assignment, envelope)?;
+        let flags = self.in_force(assignment, bounds.clamp(envelope.at))?;
         let principal = Principal {
             user: device.user,
             device: self.batch.device,
@@ -120,7 +139,8 @@ impl Bench<'_> {
         Ok((principal, flags))
     }
 
-    fn in_force(&self, assignment: &Assignment, envelope: &Envelope) -> Result<Vec<String>, Refusal> {
+    /// Whether the assignment carries what was written at the claimed time, as far as its bounds bear that out.
+    fn in_force(&self, assignment: &Assignment, claimed: Timestamp) -> Result<Vec<String>, Refusal> {
         let today = self.received_at.date();
         if assignment.covers(today) {
             return Ok(Vec::new());
@@ -129,7 +149,7 @@ impl Bench<'_> {
         if assignment.for_cause {
             return Err(refused::ENDED_FOR_CAUSE.into());
         }
-        if !assignment.covers(envelope.at.date()) {
+        if !assignment.covers(claimed.date()) {
             return Err(refused::ENDED.into());
         }
         if today > ended.plus_days(limits::LATE_DAYS_MAX) {
@@ -139,7 +159,7 @@ impl Bench<'_> {
     }
 
     /// What is wrong with a command whoever wrote it.
-    fn in_order(&self, envelope: &Envelope, content: Option<&Content>, taken: &BTreeSet<Origin>) -> Result<(), Refusal> {
+    fn in_order(&self, envelope: &Envelope, content: Option<&Content>, past: &Past) -> Result<(), Refusal> {
         if self.catalogue.is_none() {
             return Err(refused::UNKNOWN_CATALOGUE.into());
         }
@@ -147,10 +167,13 @@ impl Bench<'_> {
             return Err(refused::BASE_UNSEEN.into());
         }
         let own = self.batch.origin(envelope.n);
-        if taken.contains(&own) || envelope.origin.is_some_and(|origin| taken.contains(&origin)) {
+        if past.taken.contains(&own) || envelope.origin.is_some_and(|origin| past.taken.contains(&origin)) {
             return Err(refused::ALREADY_RECEIVED.into());
         }
         if envelope.verb == Verb::Create && envelope.record != envelope.origin.unwrap_or(own).record() {
+            return Err(refused::MALFORMED.into());
+        }
+        if envelope.origin.is_some_and(|origin| origin.journal != own.journal || origin.n == 0) {
             return Err(refused::MALFORMED.into());
         }
         if envelope.needs.is_some_and(|needed| needed >= envelope.n) {
@@ -163,8 +186,36 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// Whether this person may offer again what another lane could not deliver: what was his own, or what its author did offer
+    /// here in vain, if he is one of those who may read it. Nobody takes a number that its owner has not used.
+    fn may_offer(&self, envelope: &Envelope, principal: &Principal, past: &Past) -> Result<(), Refusal> {
+        let Some(origin) = envelope.origin else { return Ok(()) };
+        let owner = |device: &DeviceId| self.registry.devices.get(device).map(|device| device.user);
+        let author = owner(&origin.device);
+        if author == Some(principal.user) {
+            return Ok(());
+        }
+        let by_author = past.offered.get(&origin).is_some_and(|lanes| lanes.iter().any(|lane| author.is_some() && owner(lane) == author));
+        let role = self.catalogue.and_then(|catalogue| catalogue.role(&principal.role));
+        let may_read = role.is_some_and(|role| role.can(Capability::ReadRefused));
+        if by_author && may_read { Ok(()) } else { Err(refused::NOT_ALLOWED.into()) }
+    }
+
     pub(super) fn place(&self, n: u64) -> Place {
         Place { seq: self.seq, n, device: self.batch.device }
+    }
+}
+
+/// When an honest clock may say that a command was written.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    earliest: Timestamp,
+    latest: Timestamp,
+}
+
+impl Bounds {
+    fn clamp(self, at: Timestamp) -> Timestamp {
+        at.max(self.earliest).min(self.latest)
     }
 }
 

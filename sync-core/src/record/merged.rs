@@ -9,68 +9,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
 use automerge::{ActorId, Automerge, AutomergeError, ChangeHash, ObjId, ObjType, PatchLog, ROOT, ReadDoc, ScalarValue, TextEncoding};
 
-use super::{Held, Item, Logged, Mark, Merge, Place, Record, Rules, Slot, new_items, written};
+use super::{Context, Held, Item, Logged, Merge, Place, Rules, Slot, new_items, replaced, written};
 use crate::command::{Splice, Verb};
 use crate::id::{ItemId, JournalId, sha256};
 use crate::value::{Fields, Value};
 
-/// Which earlier commands of a record each command had seen: the largest part of what the rule names that is closed under
-/// what those had seen themselves.
-///
-/// Within one record a lane's `base` does not run backwards on an honest device (it re-pins open forms). Where it does, an own
-/// earlier command may have seen more than this one; leaving it out keeps more values side by side and never loses one.
-#[derive(Debug, Clone, Default)]
-pub struct Context {
-    seen: Vec<BTreeSet<usize>>,
+/// What the document says.
+pub(super) struct Merged {
+    pub(super) fields: BTreeMap<String, Slot>,
+    /// What amendments replaced.
+    pub(super) was: BTreeMap<Place, Fields>,
+    pub(super) document: Vec<u8>,
 }
 
-impl Context {
-    /// Adds the next command; `earlier` are the commands so far.
-    pub fn push(&mut self, logged: &Logged, earlier: &[&Logged]) {
-        let by_rule: BTreeSet<usize> =
-            earlier.iter().enumerate().filter(|(_, other)| logged.saw(&other.place)).map(|(index, _)| index).collect();
-        let closed = by_rule.iter().copied().filter(|index| self.seen.get(*index).is_some_and(|seen| seen.is_subset(&by_rule)));
-        self.seen.push(closed.collect());
-    }
-
-    /// What command `index` had seen.
-    pub fn of(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
-        self.seen.get(index).into_iter().flatten().copied()
-    }
-
-    /// The newest of what command `index` had seen: those that none of the others had seen.
-    fn frontier(&self, index: usize) -> BTreeSet<usize> {
-        let mut frontier: BTreeSet<usize> = self.of(index).collect();
-        for seen in self.of(index) {
-            self.of(seen).for_each(|covered| {
-                frontier.remove(&covered);
-            });
-        }
-        frontier
-    }
-}
-
-/// Folds the fields of a record whose timeline is complete.
-pub(super) fn fold_fields(rules: &dyn Rules, record: &mut Record, log: &[Logged]) {
-    let mut document = Document::new(rules, record);
+/// Folds the fields of a record of this kind.
+pub(super) fn fold_fields(rules: &dyn Rules, journal: JournalId, kind: &str, log: &[Logged]) -> Result<Merged, AutomergeError> {
+    let mut document = Document::new(rules, journal, kind);
     let counted: Vec<&Logged> = log.iter().filter(|logged| logged.fate.counts()).collect();
-    match document.fold(&counted) {
-        Ok(fields) => {
-            record.fields = fields;
-            record.document = Some(document.automerge.save().into());
-            record.check_limits();
-        }
-        Err(_) => {
-            record.fields.clear();
-            record.mark(Mark::SetAside);
-        }
-    }
+    let (fields, was) = document.fold(&counted)?;
+    Ok(Merged { fields, was, document: document.automerge.save() })
 }
 
 struct Document<'a> {
     rules: &'a dyn Rules,
     journal: JournalId,
-    kind: String,
+    kind: &'a str,
     automerge: Automerge,
     objects: BTreeMap<String, (Merge, ObjId)>,
     /// The heads of the changes that made the objects: part of every context.
@@ -78,35 +41,51 @@ struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn new(rules: &'a dyn Rules, record: &Record) -> Self {
+    fn new(rules: &'a dyn Rules, journal: JournalId, kind: &'a str) -> Self {
         let automerge = Automerge::new_with_encoding(TextEncoding::UnicodeCodePoint);
-        let (journal, kind) = (record.journal, record.kind.clone());
         Self { rules, journal, kind, automerge, objects: BTreeMap::new(), fixed: Vec::new() }
     }
 
-    fn fold(&mut self, log: &[&Logged]) -> Result<BTreeMap<String, Slot>, AutomergeError> {
-        let erased = log.iter().rposition(|logged| logged.command.envelope.verb == Verb::Erase);
+    fn fold(&mut self, log: &[&Logged]) -> Result<(BTreeMap<String, Slot>, BTreeMap<Place, Fields>), AutomergeError> {
+        let erased = log.iter().rposition(|logged| logged.command.envelope.verb == Verb::Erase).map_or(0, |erased| erased + 1);
         let (mut contexts, mut changes) = (Context::default(), Vec::<Option<ChangeHash>>::new());
+        let mut was = BTreeMap::new();
         for (index, logged) in log.iter().enumerate() {
-            contexts.push(logged, log.get(..index).unwrap_or_default());
-            let gone = erased.is_some_and(|erased| index <= erased);
-            let change = if gone { None } else { self.apply(logged, &contexts, index, &changes)? };
-            changes.push(change);
+            let earlier = log.get(..index).unwrap_or_default();
+            contexts.push(logged, earlier);
+            if index < erased {
+                changes.push(None);
+                continue;
+            }
+            if logged.command.envelope.verb == Verb::Amend {
+                let standing = self.fields(&contexts, earlier, erased)?;
+                was.extend(replaced(&standing, logged).map(|replaced| (logged.place, replaced)));
+            }
+            changes.push(self.apply(logged, &contexts, index, &changes)?);
         }
+        Ok((self.fields(&contexts, log, erased)?, was))
+    }
+
+    /// What stands after these commands, of which the first `erased` were erased.
+    fn fields(&self, contexts: &Context, log: &[&Logged], erased: usize) -> Result<BTreeMap<String, Slot>, AutomergeError> {
         let mut fields = self.read(log)?;
-        self.withhold(log, erased, &mut fields);
+        for (at, logged) in log.iter().enumerate().skip(erased) {
+            let envelope = &logged.command.envelope;
+            if logged.command.content.is_none() && envelope.verb != Verb::Reveal {
+                let stands = |field: &&String| !self.is_rewritten(contexts, log, at, logged.catalogue, field);
+                fields.extend(envelope.fields.iter().filter(stands).map(|field| (field.clone(), Slot::Withheld)));
+            }
+        }
         Ok(fields)
     }
 
-    /// The fields that something was written to that this holder may not read.
-    fn withhold(&self, log: &[&Logged], erased: Option<usize>, fields: &mut BTreeMap<String, Slot>) {
-        let after = erased.map_or(0, |erased| erased + 1);
-        for logged in log.iter().skip(after).filter(|logged| logged.command.content.is_none()) {
-            let envelope = &logged.command.envelope;
-            if envelope.verb != Verb::Reveal {
-                fields.extend(envelope.fields.iter().map(|field| (field.clone(), Slot::Withheld)));
-            }
+    /// Whether what a command wrote to a field was replaced as a whole by one that saw it: then nothing of it is left to withhold.
+    fn is_rewritten(&self, contexts: &Context, log: &[&Logged], at: usize, catalogue: u32, field: &str) -> bool {
+        if self.rules.merge(catalogue, self.kind, field) == Merge::List {
+            return false;
         }
+        let rewrites = |logged: &Logged| written(logged).any(|(name, _)| name == field);
+        log.iter().enumerate().skip(at + 1).any(|(later, logged)| rewrites(logged) && contexts.of(later).any(|seen| seen == at))
     }
 
     fn apply(
@@ -120,8 +99,9 @@ impl<'a> Document<'a> {
             self.object(logged.catalogue, field)?;
         }
         let hash = |index: &usize| changes.get(*index).copied().flatten();
-        let mut heads: Vec<ChangeHash> = contexts.frontier(index).iter().filter_map(hash).collect();
-        if heads.len() < contexts.frontier(index).len() {
+        let frontier = contexts.frontier(index);
+        let mut heads: Vec<ChangeHash> = frontier.iter().filter_map(hash).collect();
+        if heads.len() < frontier.len() {
             // A command without a change of its own hides what it had seen: name all.
             heads = contexts.of(index).filter_map(|seen| hash(&seen)).collect();
         }
@@ -137,7 +117,7 @@ impl<'a> Document<'a> {
 
     /// Makes the object of a text or list field, if it is one and not there yet.
     fn object(&mut self, catalogue: u32, field: &str) -> Result<(), AutomergeError> {
-        let merge = self.rules.merge(catalogue, &self.kind, field);
+        let merge = self.rules.merge(catalogue, self.kind, field);
         let kind = match merge {
             Merge::Register => return Ok(()),
             Merge::Text => ObjType::Text,

@@ -17,13 +17,13 @@ pub(super) fn apply(rules: &dyn Rules, record: &mut Record, logged: &Logged) {
             Merge::Register => Slot::Register(vec![Held { value, by: logged.place }]),
             Merge::Text => Slot::Text(value.as_text().unwrap_or_default().to_owned()),
             Merge::List => {
-                let mut items = match record.fields.remove(field) {
-                    Some(Slot::List(items)) => items,
-                    _ => Vec::new(),
-                };
                 let values = if let Value::List(values) = value { values } else { vec![value] };
-                items.extend(new_items(logged, journal, field, &values));
-                Slot::List(items)
+                match record.fields.remove(field) {
+                    // Some of its items may not be read: the others are not shown as if they were all.
+                    Some(Slot::Withheld) => Slot::Withheld,
+                    Some(Slot::List(items)) => Slot::List(items.into_iter().chain(new_items(logged, journal, field, &values)).collect()),
+                    Some(Slot::Register(_) | Slot::Text(_)) | None => Slot::List(new_items(logged, journal, field, &values).collect()),
+                }
             }
         };
         record.fields.insert(field.to_owned(), slot);
@@ -42,6 +42,7 @@ pub(super) fn apply(rules: &dyn Rules, record: &mut Record, logged: &Logged) {
     if let Some(Slot::List(items)) = record.fields.get_mut(field) {
         items.retain(|item| !content.removed.contains(&item.id));
     }
+    record.fields.retain(|_, slot| !matches!(slot, Slot::List(items) if items.is_empty()));
 }
 
 fn withhold(record: &mut Record, logged: &Logged) {

@@ -689,6 +689,7 @@ impl HostJournal {
             received: wanted.bases.iter().filter_map(received).collect(),
             lane_fates: self.lane_fates(batch.device, &wanted.lane),
             taken: wanted.origins.intersection(&self.taken).copied().collect(),
+            offered: admit::offered(self.entries.iter().map(|entry| &entry.parts.batch)),
             index,
             now,
         }

@@ -265,6 +265,7 @@ impl Local {
             received: self.entries.iter().map(|(seq, entry)| (*seq, entry.head.received_at)).collect(),
             lane_fates: fates.chain(unanswered).collect(),
             taken: self.taken.clone(),
+            offered: admit::offered(self.entries.values().map(|entry| &entry.parts.batch)),
             index: self.predicted(registry, catalogues),
             now,
         }
