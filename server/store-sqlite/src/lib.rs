@@ -17,6 +17,7 @@
 
 mod accounts;
 mod failure;
+mod journals;
 mod row;
 
 use std::path::Path;

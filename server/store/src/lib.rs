@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod contract;
+pub mod journals;
 pub mod personal;
 
 use std::error::Error;
@@ -17,6 +18,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::accounts::{ReadAccounts, WriteAccounts};
+use crate::journals::{ReadJournals, WriteJournals};
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -53,13 +55,13 @@ pub trait Store: fmt::Debug + Send + Sync {
 }
 
 /// A unit that only reads; it sees the state of its first read throughout.
-pub trait Reading: ReadAccounts {}
+pub trait Reading: ReadAccounts + ReadJournals {}
 
-impl<T: ReadAccounts> Reading for T {}
+impl<T: ReadAccounts + ReadJournals> Reading for T {}
 
 /// A unit of work. Dropping it undoes it; so does an error of any of its methods.
 #[async_trait]
-pub trait Unit: ReadAccounts + WriteAccounts {
+pub trait Unit: ReadAccounts + WriteAccounts + ReadJournals + WriteJournals {
     /// Makes all that was written durable. When this returns `Ok`, a power cut no longer matters.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

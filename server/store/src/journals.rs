@@ -1,0 +1,260 @@
+//! Journals, what is derived from them, and the log of their heads.
+//!
+//! Only what admission decided is appended ([`Appended::new`] takes a [`Decided`] or an operator's entry), so that an entry that
+//! nobody judged cannot be written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use async_trait::async_trait;
+use sync_core::admit::{Decided, Index, LaneEnd};
+use sync_core::batch::{Position, WireBatch};
+use sync_core::command::{Audience, Origin};
+use sync_core::id::{DeviceId, Digest, JournalId, RecordId, Seq, Timestamp};
+use sync_core::journal::{Chain, EntryHead, Fate};
+use sync_core::record::Record;
+
+use crate::StoreError;
+
+/// An entry as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// What the chain hashes.
+    pub head: EntryHead,
+    /// The chain's head after it.
+    pub chain_head: Digest,
+    /// The batch as it is sent.
+    pub batch: WireBatch,
+}
+
+/// An entry to append, and what it changes.
+#[derive(Debug)]
+pub struct Appended {
+    entry: EntryHead,
+    chain: Chain,
+    index: Index,
+    delivered: BTreeSet<Origin>,
+    batch: WireBatch,
+    mentions: Vec<(RecordId, u32)>,
+    last: u64,
+}
+
+impl Appended {
+    /// A judged batch.
+    pub fn judged(decided: &Decided, batch: WireBatch, mentions: Vec<(RecordId, u32)>, last: u64) -> Self {
+        Self {
+            entry: decided.entry().clone(),
+            chain: *decided.chain(),
+            index: decided.index().clone(),
+            delivered: decided.taken().clone(),
+            batch,
+            mentions,
+            last,
+        }
+    }
+
+    /// An operator's entry, as [`sync_core::admit::enter`] made it. It speaks of no record of a village.
+    pub fn operators((entry, chain): (EntryHead, Chain), batch: WireBatch, last: u64) -> Self {
+        Self { entry, chain, index: Index::new(), delivered: BTreeSet::new(), batch, mentions: Vec::new(), last }
+    }
+
+    /// What the chain hashes.
+    pub const fn entry(&self) -> &EntryHead {
+        &self.entry
+    }
+
+    /// The chain's new end.
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The index entries as they are now.
+    pub const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Origins that count as delivered from now on.
+    pub const fn delivered(&self) -> &BTreeSet<Origin> {
+        &self.delivered
+    }
+
+    /// The batch as it is sent.
+    pub const fn batch(&self) -> &WireBatch {
+        &self.batch
+    }
+
+    /// The records it speaks of, each with the index of the command.
+    pub fn mentions(&self) -> &[(RecordId, u32)] {
+        &self.mentions
+    }
+
+    /// The lane's new end.
+    pub const fn lane(&self) -> LaneEnd {
+        LaneEnd { n: self.last, batch: self.entry.batch }
+    }
+}
+
+/// What a device sent on one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Used {
+    /// Commands.
+    pub commands: u32,
+    /// Bytes as they were sent.
+    pub bytes: u64,
+    /// Of them those of batches with refused commands.
+    pub refused_bytes: u64,
+}
+
+/// A folded record and what lists are filtered by.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Folded {
+    /// The record.
+    pub record: Record,
+    /// When it was first received.
+    pub created_at: Timestamp,
+    /// When something about it was last received.
+    pub changed_at: Timestamp,
+    /// What is not sensitive of it, in lower case. Never printed.
+    pub text: String,
+}
+
+impl fmt::Debug for Folded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Folded").field("record", &self.record.id).finish_non_exhaustive()
+    }
+}
+
+/// Which records a list shows. Journals and audiences are the caller's scope; whoever makes a filter has asked what that is.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of these journals.
+    pub journals: BTreeSet<JournalId>,
+    /// For these audiences.
+    pub audiences: Vec<Audience>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// In this state.
+    pub state: Option<String>,
+    /// With all of these words, in lower case.
+    pub words: Vec<String>,
+    /// With two values for one field.
+    pub conflicted: bool,
+    /// With a flagged command.
+    pub flagged: bool,
+    /// With a command that is refused or without effect.
+    pub unanswered: bool,
+    /// Changed at or after this instant.
+    pub since: Option<Timestamp>,
+    /// Changed before this instant.
+    pub until: Option<Timestamp>,
+    /// After this record, in the order of journal and record.
+    pub after: Option<(JournalId, RecordId)>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// One leaf of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLeaf {
+    /// Its position, from 0.
+    pub position: u64,
+    /// The journal.
+    pub journal: JournalId,
+    /// The head it publishes.
+    pub end: Position,
+}
+
+/// A signed checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    /// The tree's size.
+    pub size: u64,
+    /// When it was signed.
+    pub signed_at: Timestamp,
+    /// The signed note.
+    pub note: String,
+}
+
+/// Reads of journals.
+#[async_trait]
+pub trait ReadJournals: Send {
+    /// The end of a journal's chain; `None` if it has no entry.
+    async fn chain(&mut self, journal: JournalId) -> Result<Option<Chain>, StoreError>;
+
+    /// The end of a lane; `None` before its first batch.
+    async fn lane(&mut self, journal: JournalId, device: DeviceId) -> Result<Option<LaneEnd>, StoreError>;
+
+    /// Heads and receipt times at positions; those that do not exist are left out.
+    async fn heads(&mut self, journal: JournalId, at: &BTreeSet<Seq>) -> Result<BTreeMap<Seq, (Digest, Timestamp)>, StoreError>;
+
+    /// The entry that holds a lane's batch with this first number.
+    async fn entry_of_lane(&mut self, journal: JournalId, device: DeviceId, first: u64) -> Result<Option<EntryHead>, StoreError>;
+
+    /// The fates of a lane's commands; those that do not exist are left out.
+    async fn fates(&mut self, journal: JournalId, device: DeviceId, numbers: &BTreeSet<u64>) -> Result<BTreeMap<u64, Fate>, StoreError>;
+
+    /// Those of the origins that were delivered to this journal and accepted, under their own number or another.
+    async fn taken(&mut self, journal: JournalId, origins: &BTreeSet<Origin>) -> Result<BTreeSet<Origin>, StoreError>;
+
+    /// The admission index of these records; those that do not exist are left out.
+    async fn index(&mut self, journal: JournalId, records: &BTreeSet<RecordId>) -> Result<Index, StoreError>;
+
+    /// Entries after a position, in order, until they take this many bytes (at least one, if there is one).
+    async fn entries(&mut self, journal: JournalId, after: Seq, bytes: usize) -> Result<Vec<Stored>, StoreError>;
+
+    /// The entries that speak of a record, each with the indices of its commands.
+    async fn mentions(&mut self, journal: JournalId, record: RecordId) -> Result<Vec<(Stored, Vec<u32>)>, StoreError>;
+
+    /// How far a journal is folded.
+    async fn folded_seq(&mut self, journal: JournalId) -> Result<Seq, StoreError>;
+
+    /// Journals that have entries after what is folded.
+    async fn unfolded(&mut self) -> Result<Vec<JournalId>, StoreError>;
+
+    /// A folded record.
+    async fn record(&mut self, journal: JournalId, record: RecordId) -> Result<Option<Folded>, StoreError>;
+
+    /// The records that a filter lets through, in the order of journal and record.
+    async fn records(&mut self, filter: &Filter) -> Result<Vec<Folded>, StoreError>;
+
+    /// What a device sent to a journal on a day (days since 1970-01-01).
+    async fn used(&mut self, journal: JournalId, device: DeviceId, day: i32) -> Result<Used, StoreError>;
+
+    /// All leaves of the log from a position on.
+    async fn leaves(&mut self, from: u64) -> Result<Vec<LogLeaf>, StoreError>;
+
+    /// The newest leaf of a journal.
+    async fn newest_leaf(&mut self, journal: JournalId) -> Result<Option<LogLeaf>, StoreError>;
+
+    /// Journals whose end is not yet a leaf.
+    async fn unpublished(&mut self) -> Result<Vec<(JournalId, Position)>, StoreError>;
+
+    /// The newest checkpoint.
+    async fn newest_checkpoint(&mut self) -> Result<Option<SignedCheckpoint>, StoreError>;
+}
+
+/// Writes of journals.
+#[async_trait]
+pub trait WriteJournals: Send {
+    /// Appends an entry, moves its lane, and writes what it changes in the index. Refused if the chain does not stand where the
+    /// entry continues it.
+    async fn append(&mut self, appended: &Appended) -> Result<(), StoreError>;
+
+    /// Adds to what a device sent on a day.
+    async fn add_used(&mut self, journal: JournalId, device: DeviceId, day: i32, used: Used) -> Result<(), StoreError>;
+
+    /// Replaces the batch of an entry by one whose contents were erased.
+    async fn replace_batch(&mut self, journal: JournalId, seq: Seq, batch: &WireBatch) -> Result<(), StoreError>;
+
+    /// Keeps a batch that was signed under a used number. Keeping it twice is keeping it once.
+    async fn keep_equivocation(&mut self, batch: &WireBatch, digest: Digest, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Writes folded records, and how far their journal is folded.
+    async fn put_folded(&mut self, journal: JournalId, seq: Seq, records: &[Folded]) -> Result<(), StoreError>;
+
+    /// Forgets everything derived of a journal's records, to fold it again from its first entry.
+    async fn forget_folded(&mut self, journal: JournalId) -> Result<(), StoreError>;
+
+    /// Appends leaves and the checkpoint that covers them.
+    async fn publish(&mut self, leaves: &[LogLeaf], checkpoint: &SignedCheckpoint) -> Result<(), StoreError>;
+}
