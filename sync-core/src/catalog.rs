@@ -1,33 +1,100 @@
 //! The catalogue: what kinds of records there are, who may do what with them, and the dated data they rest on.
+//!
+//! Kinds are data. A register, a form or a deadline is added to the product by adding a file, and from that one source come
+//! admission, forms, tables, exports and documentation. The files lie in the folder `catalog/` of the repository and ship inside
+//! the program; a deployment publishes others, versioned and dated, through its registry.
+//!
+//! | file | says | read by |
+//! | --- | --- | --- |
+//! | `catalogue.toml` | the version and its date | [`Catalogue::version`] |
+//! | `roles.toml` | who there is, what they read, what else they may, who excludes whom | [`Role`] |
+//! | `kinds/*.toml` | one kind of record each: fields, states, actions, clocks, due rules | [`Kind`] |
+//! | `categories/*.toml` | dated codes with labels | [`CategorySet`] |
+//! | `policy-measures.csv` | clauses that a task can cite | [`Measure`] |
+//! | `profiles/*.toml` | numbers of days, place by place | [`Profile`] |
+//! | `calendar/*.toml` | public holidays and the days worked for them, year by year | [`Calendar`] |
+//!
+//! # Reading it
+//!
+//! [`Catalogue::parse`] reads all files together. It never stops at a mistake: it reports every one, with file, line, column and
+//! what to write instead, and then there is no catalogue. Whoever holds a [`Catalogue`] may rely on it as a whole: each name in
+//! it is declared, each state can be reached and left, each label is there in both languages, no field is read more widely than
+//! its record, no administrator writes records.
+//!
+//! ```
+//! use sync_core::catalog::{Catalogue, Permit, Relation};
+//!
+//! let catalogue = Catalogue::builtin();
+//! let task = catalogue.kind("task").expect("a shipped kind");
+//! assert_eq!(task.label.zh, "帮扶任务");
+//! // A township issues a task; the team takes one on by itself.
+//! assert_eq!(task.may_create("TW").map(|state| state.name.as_str()), Some("issued"));
+//! assert_eq!(task.may_create("FS").map(|state| state.name.as_str()), Some("in_progress"));
+//! // Only whoever it is for signs for it.
+//! assert_eq!(task.may_act("FS", "sign"), Permit::If(vec![&Relation::In("assignees".to_owned())]));
+//! assert_eq!(task.may_act("PA", "sign"), Permit::No);
+//!
+//! let mut files = catalogue.files().to_vec();
+//! for file in &mut files {
+//!     file.text = file.text.replacen("class =", "clas =", 1);
+//! }
+//! let mistakes = Catalogue::parse(&files).expect_err("a mistyped key");
+//! assert!(mistakes.iter().any(|mistake| mistake.remedy == "did you mean `class`?"));
+//! ```
+//!
+//! # Deciding by it
+//!
+//! What a role may is asked of the [`Kind`]: [`Kind::may_create`], [`Kind::may_set`], [`Kind::may_act`], [`Kind::may_amend`],
+//! [`Kind::may_void`]. The answer is a [`Permit`]: no, yes, or under a condition on how the person stands to the record
+//! ([`Relation`]). A precondition can read only the envelope, the principal and the index of the same journal (state, author,
+//! references, who last took which action); the language has no words for anything else. What rests on merged values, on other
+//! journals or on counts is a check that is shown, never a gate.
+//!
+//! Whether a command is what its kind declares is asked of the catalogue, in two steps: [`Catalogue::check_envelope`] needs no
+//! content, so that an auditor from whom it is withheld decides it again; [`Catalogue::check_content`] needs nothing else.
+//!
+//! Time limits and what is due are computed by [`crate::due`].
+//!
+//! # What never changes
+//!
+//! An entry is folded for ever by the catalogue version it names. So names are never reused, a field's type and a kind's class
+//! never change, and fields, kinds, actions and codes are retired, never removed: [`Catalogue::succeeds`].
 
 mod builtin;
 mod calendar;
 mod category;
 mod check;
+mod field;
+mod field_file;
+mod fit;
 mod kind;
 mod kind_check;
 mod kind_file;
+mod life_check;
 mod measure;
 mod profile;
 mod role;
 mod source;
+mod succession;
+mod table;
+mod who;
 
 use std::collections::BTreeMap;
 
 pub use calendar::{Calendar, Holiday, Reckoned};
-pub use category::{Category, CategorySet};
+pub use category::{Category, CategorySet, Mark};
 pub use check::FieldProblem;
-pub use kind::{
-    Action, Class, Clock, Condition, Creation, DueRule, Field, FieldType, Grant, Kind, Mask,
-    Office, Part, Permit, Reckoning, Relation, Required, State, Urgency, Who, Written,
-};
+pub use field::{Condition, Field, FieldType, Mask, Part, Required, Written};
+pub use kind::{Action, Class, Clock, Creation, DueRule, Kind, Office, Reckoning, State, Urgency};
 pub use measure::Measure;
 pub use profile::{Days, Profile, Unit};
 pub use role::{Capability, Role, Side, audience_name, widens};
 pub use source::{Mistake, SourceFile};
+pub use who::{Grant, Permit, Relation, Who};
 
 use crate::id::{Date, Digest, sha256};
-use source::{Desk, Namespace, Page, Text};
+use source::{Desk, Namespace, Page};
+use table::Text;
 
 /// What people read, in both languages. Chinese first; English complete.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -193,6 +260,25 @@ impl Catalogue {
     /// What people read for a key of the province profiles.
     pub fn days_label(&self, key: &str) -> Option<&Label> {
         self.day_labels.get(key)
+    }
+
+    /// Whether no member of a household can work (整户无劳力), from the labour capacities of those on its register; unknown if
+    /// there is no member, or one whose capacity nobody wrote down while none is known to be able.
+    pub fn is_without_labour<'a>(
+        &self,
+        members: impl IntoIterator<Item = Option<&'a str>>,
+    ) -> Option<bool> {
+        let labour = self.set("labour")?;
+        let mut known = None;
+        let mut unknown = false;
+        for member in members {
+            match member {
+                Some(code) if labour.is_marked(code, Mark::Able) => return Some(false),
+                Some(_) => known = Some(true),
+                None => unknown = true,
+            }
+        }
+        if unknown { None } else { known }
     }
 
     /// The working-day calendar.

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod cbor;
 pub mod checkpoint;
 pub mod command;
+pub mod due;
 pub mod id;
 pub mod journal;
 pub mod limits;

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Label;
 use super::profile::{Days, Unit};
-use super::source::{Page, Table};
+use super::source::Page;
+use super::table::Table;
 use crate::id::Date;
 
 /// A result that may rest on a year for which no calendar was published yet.

@@ -1,7 +1,9 @@
 //! Category sets: dated codes with labels, never enums in the program.
 
 use super::Label;
-use super::source::{Page, Table, Text};
+use super::role::chosen_all;
+use super::source::Page;
+use super::table::{Table, Text};
 use crate::id::Date;
 
 /// A set of codes, from which fields of type `code` and `codes` take theirs.
@@ -19,6 +21,12 @@ impl CategorySet {
     /// A code, whether in force or not: records keep the codes they were written with.
     pub fn code(&self, code: &str) -> Option<&Category> {
         self.codes.iter().find(|category| category.code == code)
+    }
+
+    /// Whether a code has a mark.
+    pub fn is_marked(&self, code: &str, mark: Mark) -> bool {
+        self.code(code)
+            .is_some_and(|category| category.marks.contains(&mark))
     }
 
     /// The codes that a form offers on a date.
@@ -40,6 +48,20 @@ pub struct Category {
     pub valid_from: Date,
     /// The last day on which it is in force, if it ends.
     pub valid_to: Option<Date>,
+    /// What rules of the program look for in a code, so that no rule needs to know codes.
+    pub marks: Vec<Mark>,
+}
+
+/// What a rule of the program looks for in a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// A person of whom this holds can work.
+    Able,
+}
+
+impl Mark {
+    /// The marks by their names in the files.
+    pub const NAMES: [(&str, Self); 1] = [("able", Self::Able)];
 }
 
 impl Category {
@@ -71,17 +93,22 @@ pub(super) fn parse(page: Page<'_>) -> Vec<(Text, CategorySet)> {
 
 fn set(name: &Text, mut table: Table<'_>) -> CategorySet {
     let label = table.label();
-    let since = table.date("valid_from");
+    // A mistaken date is noted once and stands for some date.
+    let date = |table: &mut Table<'_>| match table.date("valid_from") {
+        None if table.has("valid_from") => Some(Date(0)),
+        date => date,
+    };
+    let since = date(&mut table);
     let mut codes = Vec::new();
     for (code, mut entry) in table.named("codes", "code") {
         let label = entry.bare_label();
-        let own = entry.date("valid_from");
+        let own = date(&mut entry);
         let valid_to = entry.date("valid_to");
-        let Some(valid_from) = own.or(since) else {
+        let marks = chosen_all(&mut entry, "marks", &Mark::NAMES);
+        let valid_from = own.or(since).unwrap_or_else(|| {
             entry.missing("valid_from", "2021-01-01");
-            entry.finish();
-            continue;
-        };
+            Date(0)
+        });
         if valid_to.is_some_and(|last| last < valid_from) {
             let remedy = format!("write a date from {valid_from} on, or correct `valid_from`");
             entry.note(
@@ -96,6 +123,7 @@ fn set(name: &Text, mut table: Table<'_>) -> CategorySet {
             label,
             valid_from,
             valid_to,
+            marks,
         });
     }
     if !table.has("codes") {

@@ -1,16 +1,14 @@
 //! What must hold within one kind: every name is declared, every state can be reached and left, every write can happen.
 
-use std::collections::BTreeSet;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::kind::{
-    Class, Condition, Field, FieldType, Kind, Mask, Reckoning, Relation, Required, State, Who,
-    Written,
-};
+use super::field::{Condition, Field, FieldType, Mask, Required, Written};
+use super::kind::{Class, Kind, State};
 use super::role::widens;
-use super::source::{Namespace, Page, Text, instead, listed};
+use super::source::{Namespace, Page, instead};
+use super::table::Text;
+use super::who::{Relation, Who};
 use crate::command::Audience;
 use crate::limits::FIELDS_MAX;
 
@@ -23,17 +21,14 @@ pub(super) fn check(page: Page<'_>, root: &Spanned<DeTable<'_>>, kind: &Kind) {
     };
     check.outline();
     kind.fields.iter().for_each(|field| check.field(field));
-    check.creations();
-    check.states();
-    check.actions();
-    check.clocks();
-    check.due();
+    check.life();
 }
 
-struct Check<'c> {
+/// One kind being checked, and the file it came from.
+pub(super) struct Check<'c> {
     page: Page<'c>,
     root: &'c DeTable<'c>,
-    kind: &'c Kind,
+    pub(super) kind: &'c Kind,
 }
 
 impl Check<'_> {
@@ -69,7 +64,12 @@ impl Check<'_> {
         at
     }
 
-    fn note(&self, path: &[&str], message: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn note(
+        &self,
+        path: &[&str],
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.page.note(self.at(path), message, remedy);
     }
 
@@ -85,7 +85,7 @@ impl Check<'_> {
             .collect()
     }
 
-    fn known_field(&self, path: &[&str], name: &str) -> Option<&Field> {
+    pub(super) fn known_field(&self, path: &[&str], name: &str) -> Option<&Field> {
         let field = self.kind.field(name);
         if field.is_none() && !name.is_empty() {
             let remedy = instead(name, &self.field_names())
@@ -95,7 +95,7 @@ impl Check<'_> {
         field
     }
 
-    fn known_states(&self, path: &[&str], names: &[String]) {
+    pub(super) fn known_states(&self, path: &[&str], names: &[String]) {
         let known: Vec<&str> = self
             .kind
             .states
@@ -113,7 +113,7 @@ impl Check<'_> {
     }
 
     /// The relations that a permission names must be fields of the right type.
-    fn known_relations(&self, path: &[&str], who: &Who) {
+    pub(super) fn known_relations(&self, path: &[&str], who: &Who) {
         for relation in who
             .grants
             .iter()
@@ -139,7 +139,7 @@ impl Check<'_> {
         }
     }
 
-    fn condition(&self, path: &[&str], condition: &Condition) {
+    pub(super) fn condition(&self, path: &[&str], condition: &Condition) {
         let Some(field) = self.known_field(path, &condition.field) else {
             return;
         };
@@ -348,187 +348,6 @@ impl Check<'_> {
                 field.name
             );
             self.note(&path("required"), message, "write `required = \"filing\"`");
-        }
-    }
-
-    fn creations(&self) {
-        let mut seen = BTreeSet::new();
-        for (index, creation) in self.kind.creations.iter().enumerate() {
-            let index = index.to_string();
-            self.known_states(
-                &["create", &index, "state"],
-                core::slice::from_ref(&creation.state),
-            );
-            for role in &creation.roles {
-                if !seen.insert(role) {
-                    let message = format!("the role `{role}` creates records in two ways");
-                    self.note(&["create", &index, "by"], message, "name each role once");
-                }
-            }
-        }
-    }
-
-    /// Every state can be reached, and left unless it is an end.
-    fn states(&self) {
-        let mut reached: BTreeSet<&str> = self
-            .kind
-            .creations
-            .iter()
-            .map(|creation| creation.state.as_str())
-            .collect();
-        let steps = || self.kind.actions.iter().filter(|action| !action.retired);
-        loop {
-            let before = reached.len();
-            for action in steps() {
-                if let Some(to) = &action.to
-                    && action
-                        .from
-                        .iter()
-                        .any(|from| reached.contains(from.as_str()))
-                {
-                    reached.insert(to);
-                }
-            }
-            if reached.len() == before {
-                break;
-            }
-        }
-        for state in &self.kind.states {
-            let path = ["states", state.name.as_str()];
-            if !reached.contains(state.name.as_str()) {
-                let remedy = "let a `[[create]]` begin there or an action lead there";
-                self.note(
-                    &path,
-                    format!("no record can reach the state `{}`", state.name),
-                    remedy,
-                );
-            }
-            let left = steps().any(|action| {
-                action.from.contains(&state.name)
-                    && action.to.as_ref().is_some_and(|to| *to != state.name)
-            });
-            if !left && !state.closed && !state.filed {
-                let remedy = "write `closed = true`, or let an action lead out of it";
-                self.note(
-                    &path,
-                    format!("a record never leaves the state `{}`", state.name),
-                    remedy,
-                );
-            }
-        }
-    }
-
-    fn actions(&self) {
-        for action in &self.kind.actions {
-            let path = |key| ["actions", action.name.as_str(), key];
-            self.known_states(&path("from"), &action.from);
-            self.known_states(&path("to"), action.to.as_slice());
-            self.known_relations(&path("by"), &action.by);
-            if let Some(other) = &action.not_same_person_as
-                && (self.kind.action(other).is_none() || *other == action.name)
-            {
-                let names: Vec<&str> = self
-                    .kind
-                    .actions
-                    .iter()
-                    .map(|action| action.name.as_str())
-                    .collect();
-                let remedy = instead(other, &names)
-                    .unwrap_or_else(|| format!("write one of {}", listed(&names)));
-                self.note(
-                    &path("not_same_person_as"),
-                    format!("there is no other action `{other}`"),
-                    remedy,
-                );
-            }
-            let mut audiences = BTreeSet::new();
-            for name in &action.writes {
-                let key = if action.needs.contains(name) {
-                    "needs"
-                } else {
-                    "writes"
-                };
-                let Some(field) = self.known_field(&path(key), name) else {
-                    continue;
-                };
-                if field.ty.is_item_list() {
-                    self.note(
-                        &path(key),
-                        format!("`{name}` is changed by inserting and removing items"),
-                        "remove it here",
-                    );
-                }
-                if !field.ty.is_link() {
-                    audiences.insert(field.audience);
-                }
-            }
-            if audiences.len() > 1 {
-                let message = format!(
-                    "the action `{}` would bring fields of several audiences in one command",
-                    action.name
-                );
-                self.note(&path("writes"), message, "keep to fields of one audience");
-            }
-        }
-    }
-
-    fn clocks(&self) {
-        for clock in &self.kind.clocks {
-            let path = |key| ["clocks", clock.name.as_str(), key];
-            self.known_states(&path("runs_in"), &clock.runs_in);
-            self.open_states(&path("runs_in"), &clock.runs_in, "a clock stops");
-            if let Some(condition) = &clock.when {
-                self.condition(&path("when"), condition);
-            }
-            let (key, field) = match &clock.reckoning {
-                Reckoning::SinceEntry { .. } | Reckoning::SinceCreation { .. } => continue,
-                Reckoning::SinceDate { field, .. } => ("since", field),
-                Reckoning::Until { field } => ("until", field),
-            };
-            self.date_field(&path(key), field);
-        }
-    }
-
-    fn open_states(&self, path: &[&str], names: &[String], what: &str) {
-        for state in names
-            .iter()
-            .filter_map(|name| self.kind.state(name))
-            .filter(|state| state.closed)
-        {
-            self.note(
-                path,
-                format!("{what} in the closed state `{}`", state.name),
-                "remove that state here",
-            );
-        }
-    }
-
-    fn date_field(&self, path: &[&str], name: &str) {
-        if self
-            .known_field(path, name)
-            .is_some_and(|field| field.ty != FieldType::Date)
-        {
-            self.note(
-                path,
-                format!("`{name}` is not of type `date`"),
-                "name a field of type `date`",
-            );
-        }
-    }
-
-    fn due(&self) {
-        for (index, rule) in self.kind.due.iter().enumerate() {
-            let index = index.to_string();
-            let path = |key| ["due", index.as_str(), key];
-            self.known_states(&path("in"), &rule.states);
-            self.open_states(&path("in"), &rule.states, "nothing is due");
-            self.known_relations(&path("to"), &rule.to);
-            if let Some(condition) = &rule.when {
-                self.condition(&path("when"), condition);
-            }
-            if let Some(field) = &rule.on {
-                self.date_field(&path("on"), field);
-            }
         }
     }
 }

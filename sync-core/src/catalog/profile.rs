@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Label;
-use super::source::{Page, Text};
+use super::source::Page;
+use super::table::Text;
 
 /// The unit of a number of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,9 @@
 //! Roles: at which level they are assigned, what they read, what else they may, and which exclude each other.
 
 use super::Label;
-use super::source::{Page, Table, Text};
+use super::kind::Office;
+use super::source::Page;
+use super::table::{Table, Text};
 use crate::area::Level;
 use crate::command::Audience;
 
@@ -98,6 +100,8 @@ pub struct Role {
     pub label: Label,
     /// To which side it belongs.
     pub side: Side,
+    /// The office it works in, which holds steps and answers for their clocks; none for those who hold no step.
+    pub office: Option<Office>,
     /// The levels of areas for which it can be assigned.
     pub levels: Vec<Level>,
     /// The audiences whose content it pulls and reads in its scope.
@@ -129,6 +133,15 @@ pub(super) const AUDIENCES: [(&str, Audience); 4] = [
     ("team", Audience::Team),
     ("county", Audience::County),
     ("sensitive", Audience::Sensitive),
+];
+
+/// The offices that a role can work in: whichever created a record is no office of its own.
+const OFFICES: [(&str, Office); 5] = [
+    ("team", Office::Team),
+    ("village", Office::Village),
+    ("township", Office::Township),
+    ("county", Office::County),
+    ("department", Office::Department),
 ];
 
 /// Reads the words of a list, each as what it stands for.
@@ -180,6 +193,7 @@ fn role(code: &Text, mut table: Table<'_>) -> Role {
         table.missing("side", "\"business\"");
     }
     let side = side.unwrap_or(Side::Business);
+    let office = table.choice("office", &OFFICES);
     let levels = chosen_all(
         &mut table,
         "levels",
@@ -204,6 +218,7 @@ fn role(code: &Text, mut table: Table<'_>) -> Role {
         code: code.value.clone(),
         label,
         side,
+        office,
         levels,
         audiences,
         capabilities,

@@ -1,0 +1,216 @@
+//! What must hold of a record's life: how it begins, moves, waits and ends.
+
+use std::collections::BTreeSet;
+
+use super::field::FieldType;
+use super::kind::Reckoning;
+use super::kind_check::Check;
+use super::source::{instead, listed};
+
+impl Check<'_> {
+    /// Notes whatever does not hold.
+    pub(super) fn life(&self) {
+        self.creations();
+        self.states();
+        self.actions();
+        self.clocks();
+        self.due();
+    }
+
+    fn creations(&self) {
+        let mut seen = BTreeSet::new();
+        for (index, creation) in self.kind.creations.iter().enumerate() {
+            let index = index.to_string();
+            self.known_states(
+                &["create", &index, "state"],
+                core::slice::from_ref(&creation.state),
+            );
+            for role in &creation.roles {
+                if !seen.insert(role) {
+                    let message = format!("the role `{role}` creates records in two ways");
+                    self.note(&["create", &index, "by"], message, "name each role once");
+                }
+            }
+        }
+    }
+
+    /// Every state can be reached, and left unless it is an end.
+    ///
+    /// Nothing is said of it while an unknown state is named: that mistake would only be reported again in other words.
+    fn states(&self) {
+        let named = |name: &String| self.kind.state(name).is_some();
+        let creations = self
+            .kind
+            .creations
+            .iter()
+            .all(|creation| named(&creation.state));
+        let actions = &self.kind.actions;
+        if !creations
+            || !actions
+                .iter()
+                .all(|action| action.from.iter().chain(&action.to).all(named))
+        {
+            return;
+        }
+        let mut reached: BTreeSet<&str> = self
+            .kind
+            .creations
+            .iter()
+            .map(|creation| creation.state.as_str())
+            .collect();
+        let steps = || self.kind.actions.iter().filter(|action| !action.retired);
+        loop {
+            let before = reached.len();
+            for action in steps() {
+                if let Some(to) = &action.to
+                    && action
+                        .from
+                        .iter()
+                        .any(|from| reached.contains(from.as_str()))
+                {
+                    reached.insert(to);
+                }
+            }
+            if reached.len() == before {
+                break;
+            }
+        }
+        for state in &self.kind.states {
+            let path = ["states", state.name.as_str()];
+            if !reached.contains(state.name.as_str()) {
+                let remedy = "let a `[[create]]` begin there or an action lead there";
+                self.note(
+                    &path,
+                    format!("no record can reach the state `{}`", state.name),
+                    remedy,
+                );
+            }
+            let left = steps().any(|action| {
+                action.from.contains(&state.name)
+                    && action.to.as_ref().is_some_and(|to| *to != state.name)
+            });
+            if !left && !state.closed && !state.filed {
+                let remedy = "write `closed = true`, or let an action lead out of it";
+                self.note(
+                    &path,
+                    format!("a record never leaves the state `{}`", state.name),
+                    remedy,
+                );
+            }
+        }
+    }
+
+    fn actions(&self) {
+        for action in &self.kind.actions {
+            let path = |key| ["actions", action.name.as_str(), key];
+            self.known_states(&path("from"), &action.from);
+            self.known_states(&path("to"), action.to.as_slice());
+            self.known_relations(&path("by"), &action.by);
+            if let Some(other) = &action.not_same_person_as
+                && (self.kind.action(other).is_none() || *other == action.name)
+            {
+                let others = self
+                    .kind
+                    .actions
+                    .iter()
+                    .filter(|other| other.name != action.name);
+                let names: Vec<&str> = others.map(|other| other.name.as_str()).collect();
+                let remedy = instead(other, &names)
+                    .unwrap_or_else(|| format!("write one of {}", listed(&names)));
+                self.note(
+                    &path("not_same_person_as"),
+                    format!("there is no other action `{other}`"),
+                    remedy,
+                );
+            }
+            let mut audiences = BTreeSet::new();
+            for name in &action.writes {
+                let key = if action.needs.contains(name) {
+                    "needs"
+                } else {
+                    "writes"
+                };
+                let Some(field) = self.known_field(&path(key), name) else {
+                    continue;
+                };
+                if field.ty.is_item_list() {
+                    self.note(
+                        &path(key),
+                        format!("`{name}` is changed by inserting and removing items"),
+                        "remove it here",
+                    );
+                }
+                if !field.ty.is_link() {
+                    audiences.insert(field.audience);
+                }
+            }
+            if audiences.len() > 1 {
+                let message = format!(
+                    "the action `{}` would bring fields of several audiences in one command",
+                    action.name
+                );
+                self.note(&path("writes"), message, "keep to fields of one audience");
+            }
+        }
+    }
+
+    fn clocks(&self) {
+        for clock in &self.kind.clocks {
+            let path = |key| ["clocks", clock.name.as_str(), key];
+            self.known_states(&path("runs_in"), &clock.runs_in);
+            self.open_states(&path("runs_in"), &clock.runs_in, "a clock stops");
+            if let Some(condition) = &clock.when {
+                self.condition(&path("when"), condition);
+            }
+            let (key, field) = match &clock.reckoning {
+                Reckoning::SinceEntry { .. } | Reckoning::SinceCreation { .. } => continue,
+                Reckoning::SinceDate { field, .. } => ("since", field),
+                Reckoning::Until { field } => ("until", field),
+            };
+            self.date_field(&path(key), field);
+        }
+    }
+
+    fn open_states(&self, path: &[&str], names: &[String], what: &str) {
+        for state in names
+            .iter()
+            .filter_map(|name| self.kind.state(name))
+            .filter(|state| state.closed)
+        {
+            self.note(
+                path,
+                format!("{what} in the closed state `{}`", state.name),
+                "remove that state here",
+            );
+        }
+    }
+
+    fn date_field(&self, path: &[&str], name: &str) {
+        if self
+            .known_field(path, name)
+            .is_some_and(|field| field.ty != FieldType::Date)
+        {
+            self.note(
+                path,
+                format!("`{name}` is not of type `date`"),
+                "name a field of type `date`",
+            );
+        }
+    }
+
+    fn due(&self) {
+        for (index, rule) in self.kind.due.iter().enumerate() {
+            let index = index.to_string();
+            let path = |key| ["due", index.as_str(), key];
+            self.known_states(&path("in"), &rule.states);
+            self.open_states(&path("in"), &rule.states, "nothing is due");
+            self.known_relations(&path("to"), &rule.to);
+            if let Some(condition) = &rule.when {
+                self.condition(&path("when"), condition);
+            }
+            if let Some(field) = &rule.on {
+                self.date_field(&path("on"), field);
+            }
+        }
+    }
+}
