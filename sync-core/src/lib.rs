@@ -24,4 +24,5 @@ pub mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod value;
+pub mod vault;
 pub mod view;

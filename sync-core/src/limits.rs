@@ -58,6 +58,18 @@ pub const LATE_DAYS_MAX: i32 = 30;
 pub const LEASE_MS: i64 = 7 * 86_400_000;
 /// Wrong PINs after which the data key goes.
 pub const PIN_TRIES_MAX: u32 = 10;
+/// The shortest PIN, in characters.
+pub const PIN_CHARS_MIN: usize = 6;
+/// The longest PIN, in characters.
+pub const PIN_CHARS_MAX: usize = 128;
+/// The least memory that a PIN's key is derived with, in KiB.
+pub const PIN_MEMORY_KIB_MIN: u32 = 19 * 1024;
+/// The most memory that a PIN's key is derived with, in KiB: a stored file cannot ask for more.
+pub const PIN_MEMORY_KIB_MAX: u32 = 1024 * 1024;
+/// The fewest passes over that memory.
+pub const PIN_PASSES_MIN: u32 = 2;
+/// The most passes over that memory.
+pub const PIN_PASSES_MAX: u32 = 16;
 /// One file of areas to import: a province of 80,000 villages has some 5 MiB.
 pub const AREA_FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Mistakes reported of one file of areas.

@@ -238,4 +238,70 @@ mod tests {
         let later = cbor::encode(&Parcel { version: 2, ..parcel });
         assert!(matches!(Parcel::from_bytes(&later), Err(SealError::Parcel(_))));
     }
+
+    /// RFC 9180, appendix A.2.1 (base mode), its first encryption: the suite is the one that the algorithm byte names.
+    #[test]
+    fn the_suite_is_that_of_the_specification() {
+        let bytes = |hex: &str| -> Vec<u8> {
+            let pairs = hex.as_bytes().chunks(2);
+            pairs.map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+        };
+        let key = OpeningKey::from_seed(
+            &bytes("1ac01f181fdf9f352797655161c58b75c656a6cc2716dcb66372da835542e1df").try_into().unwrap(),
+        );
+        assert_eq!(
+            key.public().unwrap().0.as_slice(),
+            bytes("4310ee97d88cc1f088a5576c77ab0cf5c3ac797f3d95139c6c84b5429c59662a")
+        );
+        let encapsulated = bytes("1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a");
+        let opened = single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeR::Base,
+            &key.secret().unwrap(),
+            &<X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(&encapsulated).unwrap(),
+            &bytes("4f6465206f6e2061204772656369616e2055726e"),
+            &bytes("1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28"),
+            &bytes("436f756e742d30"),
+        );
+        assert_eq!(opened.unwrap(), b"Beauty is truth, truth beauty");
+    }
+
+    /// What phones have sealed must open for ever: these bytes change only together with the algorithm byte.
+    #[test]
+    fn the_sealed_form_stays_as_it_is() {
+        let (_, sealed) = sealed();
+        assert_eq!(sealed.len(), 1 + KEY_BYTES + b"a day's visits".len() + 16);
+        expect_test::expect!["1d50036d"].assert_eq(&crate::id::sha256(&[&sealed]).short());
+    }
+
+    #[test]
+    fn keys_of_other_algorithms_and_false_keys_are_refused() {
+        let public = OpeningKey::from_seed(&[1; 32]).public().unwrap();
+        let bytes = public.to_bytes();
+        assert_eq!(SealingKey::try_from(bytes.as_slice()), Ok(public));
+        assert_eq!(SealingKey::try_from([&[2], &bytes[1..]].concat().as_slice()), Err(SealError::Algorithm(2)));
+        assert_eq!(SealingKey::try_from(&bytes[..32]), Err(SealError::Key));
+        assert_eq!(SealingKey::try_from([].as_slice()), Err(SealError::Key));
+        // A point of small order would make the shared secret known to everybody.
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        assert_eq!(seal(&SealingKey([0; 32]), HERE, b"a day's visits", &mut rng), Err(SealError::Key));
+    }
+
+    #[test]
+    fn a_parcel_takes_its_limits_and_no_more() {
+        let read = |sealed: Vec<Vec<u8>>| Parcel::from_bytes(&Parcel::new(HERE, sealed).to_bytes()).is_ok();
+        assert!(read(vec![vec![0]; limits::REQUEST_BATCHES_MAX]));
+        assert!(!read(vec![vec![0]; limits::REQUEST_BATCHES_MAX + 1]));
+        assert!(read(vec![vec![0; SEALED_BYTES_MAX]]));
+        assert!(!read(vec![vec![0; SEALED_BYTES_MAX + 1]]));
+        assert!(!read(vec![vec![0; SEALED_BYTES_MAX]; limits::REQUEST_BYTES_MAX / SEALED_BYTES_MAX]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_break_the_readers(bytes: Vec<u8>) {
+            proptest::prop_assert!(open(&OpeningKey::from_seed(&[1; 32]), HERE, &bytes).is_err());
+            let _ = Parcel::from_bytes(&bytes);
+            let _ = SealingKey::try_from(bytes.as_slice());
+        }
+    }
 }

@@ -215,7 +215,7 @@ fn claimed_counts_make_nothing() {
         claim.push(left.to_le_bytes()[0]);
         claim.extend([0; 30]);
         let columns = [vec![u8::try_from(claim.len()).unwrap()], claim].concat();
-        let packed = framed(COLUMNS, &squeeze::deflate(&columns));
+        let packed = framed(COLUMNS, &deflate(&columns));
         assert!(unpack_contents(&packed, STREAM_INFLATED_BYTES_MAX).is_err());
         assert!(unpack_envelopes(&LANE, &packed, STREAM_INFLATED_BYTES_MAX).is_err());
     }
