@@ -12,6 +12,8 @@ pub mod codes;
 mod effect;
 mod index;
 mod judge;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,11 +61,22 @@ pub enum Unverified {
 impl Verified {
     /// Checks who signed.
     pub fn check(registry: &Registry, parts: Parts) -> Result<Self, Unverified> {
-        let device = registry.devices.get(&parts.batch.device).ok_or(Unverified::UnknownDevice)?;
-        if registry.journals.get(&parts.batch.journal).is_none_or(|journal| journal.purpose != Purpose::Village) {
+        let device = registry
+            .devices
+            .get(&parts.batch.device)
+            .ok_or(Unverified::UnknownDevice)?;
+        if registry
+            .journals
+            .get(&parts.batch.journal)
+            .is_none_or(|journal| journal.purpose != Purpose::Village)
+        {
             return Err(Unverified::UnknownJournal);
         }
-        if parts.is_signed_by(registry.deployment, &device.key) { Ok(Self(parts)) } else { Err(Unverified::BadSignature) }
+        if parts.is_signed_by(registry.deployment, &device.key) {
+            Ok(Self(parts))
+        } else {
+            Err(Unverified::BadSignature)
+        }
     }
 
     /// The batch.
@@ -142,31 +155,55 @@ pub struct Wanted {
 impl Wanted {
     /// The records that those of the index refer to: relations such as "author of what this speaks of" read them too.
     pub fn linked(index: &Index) -> BTreeSet<crate::id::RecordId> {
-        let targets = index.values().flat_map(|entry| &entry.links).filter(|link| link.journal.is_none()).map(|link| link.target);
-        targets.filter(|target| !index.contains_key(target)).collect()
+        let targets = index
+            .values()
+            .flat_map(|entry| &entry.links)
+            .filter(|link| link.journal.is_none())
+            .map(|link| link.target);
+        targets
+            .filter(|target| !index.contains_key(target))
+            .collect()
     }
 
     /// By this batch.
     pub fn by(batch: &Batch) -> Self {
-        let mut wanted = Self { records: BTreeSet::new(), origins: BTreeSet::new(), bases: BTreeSet::new(), lane: BTreeSet::new() };
+        let mut wanted = Self {
+            records: BTreeSet::new(),
+            origins: BTreeSet::new(),
+            bases: BTreeSet::new(),
+            lane: BTreeSet::new(),
+        };
         for envelope in &batch.envelopes {
             wanted.records.insert(envelope.record);
-            wanted.records.extend(envelope.links.iter().filter(|link| link.journal.is_none()).map(|link| link.target));
+            wanted.records.extend(
+                envelope
+                    .links
+                    .iter()
+                    .filter(|link| link.journal.is_none())
+                    .map(|link| link.target),
+            );
             wanted.origins.insert(batch.origin(envelope.n));
             wanted.origins.extend(envelope.origin);
             wanted.bases.insert(envelope.base);
-            wanted.lane.extend(envelope.needs.filter(|needed| *needed < batch.first()));
+            wanted
+                .lane
+                .extend(envelope.needs.filter(|needed| *needed < batch.first()));
         }
         wanted
     }
 }
 
 /// In whose lanes the commands of these batches stand: see [`Circumstances::offered`].
-pub fn offered<'a>(batches: impl Iterator<Item = &'a Batch>) -> BTreeMap<Origin, BTreeSet<DeviceId>> {
+pub fn offered<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+) -> BTreeMap<Origin, BTreeSet<DeviceId>> {
     let mut offered: BTreeMap<Origin, BTreeSet<DeviceId>> = BTreeMap::new();
     for batch in batches {
         for envelope in &batch.envelopes {
-            for origin in [Some(batch.origin(envelope.n)), envelope.origin].into_iter().flatten() {
+            for origin in [Some(batch.origin(envelope.n)), envelope.origin]
+                .into_iter()
+                .flatten()
+            {
                 offered.entry(origin).or_default().insert(batch.device);
             }
         }
@@ -228,10 +265,16 @@ pub fn admit(verified: &Verified, circumstances: Circumstances<'_>) -> Result<De
     let parts = verified.parts();
     let batch = &parts.batch;
     place(batch, &circumstances.lane, circumstances.head_at_seen)?;
-    let Circumstances { registry, chain, now, .. } = circumstances;
+    let Circumstances {
+        registry,
+        chain,
+        now,
+        ..
+    } = circumstances;
     let received_at = now.max(chain.received_at);
     let seq = chain.end.seq + 1;
-    let (fates, index, taken) = judge::judge(parts, seq, received_at, judge::Whole::Yes, circumstances);
+    let (fates, index, taken) =
+        judge::judge(parts, seq, received_at, judge::Whole::Yes, circumstances);
     let entry = EntryHead {
         journal: batch.journal,
         seq,
@@ -243,27 +286,48 @@ pub fn admit(verified: &Verified, circumstances: Circumstances<'_>) -> Result<De
         signature: parts.signature.clone(),
         fates,
     };
-    let chain = chain.append(&entry).expect("the entry was made as the chain's next");
-    Ok(Decided { entry, chain, index, taken })
+    let chain = chain
+        .append(&entry)
+        .expect("the entry was made as the chain's next");
+    Ok(Decided {
+        entry,
+        chain,
+        index,
+        taken,
+    })
 }
 
 /// The fates that these commands would get if they came next, and the index after them. Needs no signature: a phone asks this
 /// before it says saved, and the auditor to decide again. What is wrong with a content that is not at hand is not seen.
-pub fn judge(parts: &Parts, received_at: Timestamp, circumstances: Circumstances<'_>) -> (Vec<Fate>, Index) {
+pub fn judge(
+    parts: &Parts,
+    received_at: Timestamp,
+    circumstances: Circumstances<'_>,
+) -> (Vec<Fate>, Index) {
     let seq = circumstances.chain.end.seq + 1;
-    let (fates, index, _) = judge::judge(parts, seq, received_at, judge::Whole::AtHand, circumstances);
+    let (fates, index, _) =
+        judge::judge(parts, seq, received_at, judge::Whole::AtHand, circumstances);
     (fates, index)
 }
 
 impl LaneEnd {
     /// A lane before its first command.
     pub fn start(device: DeviceId, journal: crate::id::JournalId) -> Self {
-        Self { n: 0, batch: lane_start(device, journal) }
+        Self {
+            n: 0,
+            batch: lane_start(device, journal),
+        }
     }
 }
 
 /// An operator's entry: registry and access acts are judged by who may call for them, and signed by the operator key.
-pub fn enter(parts: &Parts, chain: &Chain, registry: Position, deployment: crate::id::DeploymentId, now: Timestamp) -> (EntryHead, Chain) {
+pub fn enter(
+    parts: &Parts,
+    chain: &Chain,
+    registry: Position,
+    deployment: crate::id::DeploymentId,
+    now: Timestamp,
+) -> (EntryHead, Chain) {
     let entry = EntryHead {
         journal: chain.journal,
         seq: chain.end.seq + 1,
@@ -275,6 +339,8 @@ pub fn enter(parts: &Parts, chain: &Chain, registry: Position, deployment: crate
         signature: parts.signature.clone(),
         fates: vec![Fate::Accepted; parts.batch.envelopes.len()],
     };
-    let chain = chain.append(&entry).expect("the entry was made as the chain's next");
+    let chain = chain
+        .append(&entry)
+        .expect("the entry was made as the chain's next");
     (entry, chain)
 }

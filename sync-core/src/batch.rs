@@ -82,16 +82,26 @@ impl Batch {
 
     /// The place of one of its commands.
     pub const fn origin(&self, n: u64) -> Origin {
-        Origin { device: self.device, journal: self.journal, n }
+        Origin {
+            device: self.device,
+            journal: self.journal,
+            n,
+        }
     }
 
     /// Whether its commands are numbered without gaps, and neither none nor too many.
     fn is_numbered(&self) -> bool {
         let first = self.first();
         first > 0
-            && first.checked_add(limits::BATCH_COMMANDS_MAX as u64).is_some()
+            && first
+                .checked_add(limits::BATCH_COMMANDS_MAX as u64)
+                .is_some()
             && self.envelopes.len() <= limits::BATCH_COMMANDS_MAX
-            && self.envelopes.iter().zip(first..).all(|(envelope, n)| envelope.n == n)
+            && self
+                .envelopes
+                .iter()
+                .zip(first..)
+                .all(|(envelope, n)| envelope.n == n)
     }
 }
 
@@ -112,7 +122,9 @@ impl Seed {
     pub fn salt(&self, n: u64) -> Salt {
         let digest = sha256(&[b"zhucun salt v1", &self.0, &n.to_be_bytes()]).0;
         let mut salt = [0; 16];
-        salt.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        salt.iter_mut()
+            .zip(digest)
+            .for_each(|(to, from)| *to = from);
         Salt(salt)
     }
 }
@@ -195,7 +207,11 @@ pub struct Sealing<'a> {
 pub fn seal(sealing: &Sealing<'_>, commands: Vec<Unsealed>) -> Parts {
     let mut envelopes = Vec::with_capacity(commands.len());
     let mut contents = Vec::with_capacity(commands.len());
-    for Unsealed { mut envelope, content } in commands {
+    for Unsealed {
+        mut envelope,
+        content,
+    } in commands
+    {
         let salt = sealing.seed.salt(envelope.n);
         envelope.digest = content.digest(salt);
         envelopes.push(envelope);
@@ -211,23 +227,39 @@ pub fn seal(sealing: &Sealing<'_>, commands: Vec<Unsealed>) -> Parts {
         sealed_at: sealing.at,
         envelopes,
     };
-    let signature = sealing.key.sign(BATCH_CONTEXT, sealing.deployment, batch.digest(sealing.deployment));
-    Parts { batch, signature, seed: Some(sealing.seed), contents }
+    let signature = sealing.key.sign(
+        BATCH_CONTEXT,
+        sealing.deployment,
+        batch.digest(sealing.deployment),
+    );
+    Parts {
+        batch,
+        signature,
+        seed: Some(sealing.seed),
+        contents,
+    }
 }
 
 impl Parts {
     /// Whether the key signed this batch for this deployment.
     pub fn is_signed_by(&self, deployment: DeploymentId, key: &PublicKey) -> bool {
         let digest = self.batch.digest(deployment);
-        key.device() == self.batch.device && key.verify(BATCH_CONTEXT, deployment, digest, &self.signature).is_ok()
+        key.device() == self.batch.device
+            && key
+                .verify(BATCH_CONTEXT, deployment, digest, &self.signature)
+                .is_ok()
     }
 
     /// Its commands, with their contents where they are at hand.
     pub fn commands(&self) -> impl Iterator<Item = Command> + '_ {
-        self.batch.envelopes.iter().zip(&self.contents).map(|(envelope, salted)| Command {
-            envelope: envelope.clone(),
-            content: salted.as_ref().map(|salted| salted.content.clone()),
-        })
+        self.batch
+            .envelopes
+            .iter()
+            .zip(&self.contents)
+            .map(|(envelope, salted)| Command {
+                envelope: envelope.clone(),
+                content: salted.as_ref().map(|salted| salted.content.clone()),
+            })
     }
 
     /// The same batch for a reader who may have only the commands that `may_read` names by index.
@@ -237,7 +269,11 @@ impl Parts {
             .map(|(index, (envelope, salted))| salted.clone().filter(|_| may_read(index, envelope)))
             .collect();
         let whole = contents.iter().all(Option::is_some);
-        Self { seed: self.seed.filter(|_| whole), contents, ..self.clone() }
+        Self {
+            seed: self.seed.filter(|_| whole),
+            contents,
+            ..self.clone()
+        }
     }
 
     /// Packs it for the wire or the store.
@@ -249,7 +285,10 @@ impl Parts {
         for (index, (envelope, salted)) in (0..).zip(batch.envelopes.iter().zip(&self.contents)) {
             match salted {
                 Some(salted) => {
-                    streams.entry(envelope.audience).or_default().push((index, &salted.content));
+                    streams
+                        .entry(envelope.audience)
+                        .or_default()
+                        .push((index, &salted.content));
                     if self.seed.is_none() {
                         salts.push((index, salted.salt));
                     }
@@ -257,7 +296,11 @@ impl Parts {
                 None => digests.push((index, envelope.digest)),
             }
         }
-        let lane = pack::Lane { device: batch.device, journal: batch.journal, first: batch.first() };
+        let lane = pack::Lane {
+            device: batch.device,
+            journal: batch.journal,
+            first: batch.first(),
+        };
         WireBatch {
             journal: batch.journal,
             device: batch.device,
@@ -270,7 +313,10 @@ impl Parts {
             envelopes: pack::pack_envelopes(&lane, &batch.envelopes).into(),
             signature: self.signature.clone(),
             seed: self.seed,
-            streams: streams.into_iter().map(|(audience, rows)| (audience, pack::pack_contents(&rows).into())).collect(),
+            streams: streams
+                .into_iter()
+                .map(|(audience, rows)| (audience, pack::pack_contents(&rows).into()))
+                .collect(),
             salts,
             digests,
         }
@@ -344,8 +390,13 @@ impl core::fmt::Debug for Bytes {
 impl WireBatch {
     /// Unpacks it and recomputes every digest from what is here. It says nothing yet about who signed.
     pub fn open(&self) -> Result<Parts, Malformed> {
-        let lane = pack::Lane { device: self.device, journal: self.journal, first: self.first };
-        let mut envelopes = pack::unpack_envelopes(&lane, &self.envelopes.0, limits::STREAM_INFLATED_BYTES_MAX)?;
+        let lane = pack::Lane {
+            device: self.device,
+            journal: self.journal,
+            first: self.first,
+        };
+        let mut envelopes =
+            pack::unpack_envelopes(&lane, &self.envelopes.0, limits::STREAM_INFLATED_BYTES_MAX)?;
         let mut contents = self.contents(&envelopes)?;
         let digests: BTreeMap<u32, Digest> = self.digests.iter().copied().collect();
         for ((index, envelope), salted) in (0..).zip(&mut envelopes).zip(&mut contents) {
@@ -368,23 +419,45 @@ impl WireBatch {
         if !batch.is_numbered() {
             return Err(Malformed::Numbering);
         }
-        Ok(Parts { batch, signature: self.signature.clone(), seed: self.seed, contents })
+        Ok(Parts {
+            batch,
+            signature: self.signature.clone(),
+            seed: self.seed,
+            contents,
+        })
     }
 
     fn contents(&self, envelopes: &[Envelope]) -> Result<Vec<Option<Salted>>, Malformed> {
-        if !self.streams.is_sorted_by(|(audience, _), (next, _)| audience < next) {
+        if !self
+            .streams
+            .is_sorted_by(|(audience, _), (next, _)| audience < next)
+        {
             return Err(Malformed::Streams);
         }
         let salts: BTreeMap<u32, Salt> = self.salts.iter().copied().collect();
         let mut contents = vec![None; envelopes.len()];
         for (audience, bytes) in &self.streams {
-            for (index, content) in pack::unpack_contents(&bytes.0, limits::STREAM_INFLATED_BYTES_MAX)? {
+            for (index, content) in
+                pack::unpack_contents(&bytes.0, limits::STREAM_INFLATED_BYTES_MAX)?
+            {
                 let misplaced = Malformed::Content { index };
                 let at = index as usize;
-                let envelope = envelopes.get(at).filter(|envelope| envelope.audience == *audience).ok_or(misplaced.clone())?;
-                let salt = self.seed.map(|seed| seed.salt(envelope.n)).or_else(|| salts.get(&index).copied());
-                let slot = contents.get_mut(at).filter(|slot| slot.is_none()).ok_or(misplaced.clone())?;
-                *slot = Some(Salted { salt: salt.ok_or(misplaced)?, content });
+                let envelope = envelopes
+                    .get(at)
+                    .filter(|envelope| envelope.audience == *audience)
+                    .ok_or(misplaced.clone())?;
+                let salt = self
+                    .seed
+                    .map(|seed| seed.salt(envelope.n))
+                    .or_else(|| salts.get(&index).copied());
+                let slot = contents
+                    .get_mut(at)
+                    .filter(|slot| slot.is_none())
+                    .ok_or(misplaced.clone())?;
+                *slot = Some(Salted {
+                    salt: salt.ok_or(misplaced)?,
+                    content,
+                });
             }
         }
         Ok(contents)
@@ -392,6 +465,11 @@ impl WireBatch {
 
     /// How many bytes its packed streams take.
     pub fn packed_bytes(&self) -> usize {
-        self.envelopes.0.len() + self.streams.iter().map(|(_, bytes)| bytes.0.len()).sum::<usize>()
+        self.envelopes.0.len()
+            + self
+                .streams
+                .iter()
+                .map(|(_, bytes)| bytes.0.len())
+                .sum::<usize>()
     }
 }

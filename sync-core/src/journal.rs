@@ -139,27 +139,46 @@ impl Chain {
     /// The empty journal: `head_0 = SHA-256("zhucun journal v1" ‖ journal)`.
     pub fn start(journal: JournalId) -> Self {
         let head = sha256(&[b"zhucun journal v1", &journal.0]);
-        Self { journal, end: Position { seq: 0, head }, received_at: Timestamp(i64::MIN), registry: 0 }
+        Self {
+            journal,
+            end: Position { seq: 0, head },
+            received_at: Timestamp(i64::MIN),
+            registry: 0,
+        }
     }
 
     /// The chain with this entry: `head_n = SHA-256(head_{n-1} ‖ digest(entry_n))`.
     pub fn append(&self, entry: &EntryHead) -> Result<Self, Broken> {
         let expected = self.end.seq + 1;
         if entry.journal != self.journal || entry.seq != expected {
-            return Err(Broken::Position { expected, found: entry.seq });
+            return Err(Broken::Position {
+                expected,
+                found: entry.seq,
+            });
         }
         if entry.received_at < self.received_at || entry.registry.seq < self.registry {
             return Err(Broken::Backwards(entry.seq));
         }
         let head = sha256(&[&self.end.head.0, &entry.digest().0]);
-        let end = Position { seq: entry.seq, head };
-        Ok(Self { journal: self.journal, end, received_at: entry.received_at, registry: entry.registry.seq })
+        let end = Position {
+            seq: entry.seq,
+            head,
+        };
+        Ok(Self {
+            journal: self.journal,
+            end,
+            received_at: entry.received_at,
+            registry: entry.registry.seq,
+        })
     }
 
     /// The chain with this entry, which must also belong to its batch.
     pub fn append_entry(&self, deployment: DeploymentId, entry: &Entry) -> Result<Self, Broken> {
         let seq = entry.head.seq;
-        if entry.parts.batch.journal != self.journal || entry.head.batch != entry.parts.batch.digest(deployment) || entry.head.signature != entry.parts.signature {
+        if entry.parts.batch.journal != self.journal
+            || entry.head.batch != entry.parts.batch.digest(deployment)
+            || entry.head.signature != entry.parts.signature
+        {
             return Err(Broken::Batch(seq));
         }
         if entry.head.fates.len() != entry.parts.batch.envelopes.len() {

@@ -61,26 +61,39 @@ pub struct Logged {
 impl Logged {
     /// Whether the author of `self` had seen `other`, by the rule alone.
     pub fn saw(&self, other: &Place) -> bool {
-        other.seq <= self.command.envelope.base || (other.device == self.place.device && other.n < self.place.n)
+        other.seq <= self.command.envelope.base
+            || (other.device == self.place.device && other.n < self.place.n)
     }
 }
 
 /// The commands of an entry, in order, with what the entry says of each.
 pub fn logged(entry: &Entry) -> impl Iterator<Item = Logged> + '_ {
     let (head, batch) = (&entry.head, &entry.parts.batch);
-    entry.parts.commands().zip(&head.fates).map(|(command, fate)| Logged {
-        place: Place { seq: head.seq, n: command.envelope.n, device: batch.device },
-        assignment: batch.assignment,
-        received_at: head.received_at,
-        catalogue: head.catalogue,
-        fate: fate.clone(),
-        command,
-    })
+    entry
+        .parts
+        .commands()
+        .zip(&head.fates)
+        .map(|(command, fate)| Logged {
+            place: Place {
+                seq: head.seq,
+                n: command.envelope.n,
+                device: batch.device,
+            },
+            assignment: batch.assignment,
+            received_at: head.received_at,
+            catalogue: head.catalogue,
+            fate: fate.clone(),
+            command,
+        })
 }
 
 /// The records that a command must be folded into: its own, and for an erasure those it links to.
 pub fn touches(envelope: &Envelope) -> impl Iterator<Item = RecordId> + '_ {
-    let erased = envelope.links.iter().filter(|_| envelope.verb == Verb::Erase).map(|link| link.target);
+    let erased = envelope
+        .links
+        .iter()
+        .filter(|_| envelope.verb == Verb::Erase)
+        .map(|link| link.target);
     core::iter::once(envelope.record).chain(erased.filter(|target| *target != envelope.record))
 }
 
@@ -280,7 +293,12 @@ pub fn fold(rules: &dyn Rules, journal: JournalId, record: RecordId, log: &[Logg
 }
 
 /// Folds all commands as an Automerge document even where sequential application would do. For tests and exports.
-pub fn fold_merged(rules: &dyn Rules, journal: JournalId, record: RecordId, log: &[Logged]) -> Record {
+pub fn fold_merged(
+    rules: &dyn Rules,
+    journal: JournalId,
+    record: RecordId,
+    log: &[Logged],
+) -> Record {
     let mut folded = Record::empty(journal, record);
     folded.note_all(rules, log);
     folded.merge(rules, log);
@@ -346,7 +364,11 @@ impl Record {
     }
 
     fn was_seen_by(&self, logged: &Logged) -> bool {
-        self.steps.iter().rev().filter(|step| step.fate.counts()).all(|step| logged.saw(&step.place))
+        self.steps
+            .iter()
+            .rev()
+            .filter(|step| step.fate.counts())
+            .all(|step| logged.saw(&step.place))
     }
 
     fn note_all(&mut self, rules: &dyn Rules, log: &[Logged]) {
@@ -402,10 +424,19 @@ impl Record {
                 }
             }
             Verb::Void => {
-                self.void.get_or_insert(Note { by: logged.place, reason });
+                self.void.get_or_insert(Note {
+                    by: logged.place,
+                    reason,
+                });
             }
             Verb::Set if envelope.widens() => self.audience = envelope.audience,
-            Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove | Verb::Amend | Verb::Erase | Verb::Reveal => {}
+            Verb::Set
+            | Verb::Edit
+            | Verb::Insert
+            | Verb::Remove
+            | Verb::Amend
+            | Verb::Erase
+            | Verb::Reveal => {}
         }
     }
 
@@ -417,7 +448,9 @@ impl Record {
 
     fn check_limits(&mut self) {
         let over = self.fields.values().any(|slot| match slot {
-            Slot::Text(text) => text.len() > limits::TEXT_CHARS_MAX && text.chars().count() > limits::TEXT_CHARS_MAX,
+            Slot::Text(text) => {
+                text.len() > limits::TEXT_CHARS_MAX && text.chars().count() > limits::TEXT_CHARS_MAX
+            }
             Slot::List(items) => items.len() > limits::LIST_ITEMS_MAX,
             Slot::Register(_) | Slot::Withheld => false,
         });
@@ -444,20 +477,35 @@ fn replaced(fields: &BTreeMap<String, Slot>, logged: &Logged) -> Option<Fields> 
     let plain = |slot: &Slot| match slot {
         Slot::Register(held) => held.first().map(|held| held.value.clone()),
         Slot::Text(text) => Some(Value::text(text)),
-        Slot::List(items) => Some(Value::List(items.iter().map(|item| item.value.clone()).collect())),
+        Slot::List(items) => Some(Value::List(
+            items.iter().map(|item| item.value.clone()).collect(),
+        )),
         Slot::Withheld => None,
     };
     let linked = envelope.links.iter().map(|link| &link.field);
     let names = envelope.fields.iter().chain(linked);
-    Some(names.filter_map(|field| Some((field.clone(), plain(fields.get(field)?)?))).collect())
+    Some(
+        names
+            .filter_map(|field| Some((field.clone(), plain(fields.get(field)?)?)))
+            .collect(),
+    )
 }
 
 /// The item ids that a command's list value makes, in order.
-fn new_items<'a>(logged: &Logged, journal: JournalId, field: &'a str, values: &'a [Value]) -> impl Iterator<Item = Item> + 'a {
+fn new_items<'a>(
+    logged: &Logged,
+    journal: JournalId,
+    field: &'a str,
+    values: &'a [Value],
+) -> impl Iterator<Item = Item> + 'a {
     let by = logged.place;
     (0..).zip(values).map(move |(k, value)| {
         let id = ItemId::derive(by.device, journal, by.n, field, k);
-        Item { id, value: value.clone(), by }
+        Item {
+            id,
+            value: value.clone(),
+            by,
+        }
     })
 }
 
@@ -465,10 +513,23 @@ fn new_items<'a>(logged: &Logged, journal: JournalId, field: &'a str, values: &'
 fn written<'a>(logged: &'a Logged) -> impl Iterator<Item = (&'a str, Value)> + 'a {
     let envelope = &logged.command.envelope;
     let links = crate::command::links_by_field(&envelope.links);
-    let reads = if matches!(envelope.verb, Verb::Erase | Verb::Reveal) { None } else { Some(()) };
-    let values = logged.command.content.iter().flat_map(|content| content.values.iter());
-    let values = values.filter(move |_| reads.is_some()).map(|(field, value)| (field.as_str(), value.clone()));
-    let links = links.into_iter().filter(move |_| reads.is_some()).map(|(field, links)| (field, link_value(&links)));
+    let reads = if matches!(envelope.verb, Verb::Erase | Verb::Reveal) {
+        None
+    } else {
+        Some(())
+    };
+    let values = logged
+        .command
+        .content
+        .iter()
+        .flat_map(|content| content.values.iter());
+    let values = values
+        .filter(move |_| reads.is_some())
+        .map(|(field, value)| (field.as_str(), value.clone()));
+    let links = links
+        .into_iter()
+        .filter(move |_| reads.is_some())
+        .map(|(field, links)| (field, link_value(&links)));
     links.chain(values)
 }
 

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
+use crate::batch::Position;
 use crate::batch::{Batch, Bytes, Parts, Salted, Seed};
 use crate::cbor;
 use crate::command::{Audience, Content, Salt};
 use crate::id::{DeploymentId, Seq, Timestamp};
-use crate::batch::Position;
 use crate::journal::{Entry, EntryHead, Fate};
 use crate::limits;
 use crate::pack;
@@ -73,9 +73,14 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
     for Entry { head, parts } in entries {
         let mut salts = Vec::new();
         let mut batch = parts.batch.clone();
-        for (index, (envelope, salted)) in (0..).zip(batch.envelopes.iter_mut().zip(&parts.contents)) {
+        for (index, (envelope, salted)) in
+            (0..).zip(batch.envelopes.iter_mut().zip(&parts.contents))
+        {
             if let Some(Salted { salt, content }) = salted {
-                streams.entry(envelope.audience).or_default().push((at, content));
+                streams
+                    .entry(envelope.audience)
+                    .or_default()
+                    .push((at, content));
                 // It is computed again from the content.
                 envelope.digest = crate::id::Digest([0; 32]);
                 if parts.seed.is_none() {
@@ -98,7 +103,10 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
     }
     let frame = Frame {
         heads: pack::deflate(&cbor::encode(&heads)).into(),
-        streams: streams.into_iter().map(|(audience, rows)| (audience, pack::pack_contents(&rows).into())).collect(),
+        streams: streams
+            .into_iter()
+            .map(|(audience, rows)| (audience, pack::pack_contents(&rows).into()))
+            .collect(),
     };
     cbor::encode(&frame)
 }
@@ -107,7 +115,10 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
 pub fn open(deployment: DeploymentId, bytes: &[u8]) -> Result<Vec<Entry>, SegmentError> {
     let frame: Frame = cbor::decode(bytes)?;
     let heads: Vec<Head> = cbor::decode(&pack::inflate(&frame.heads.0, INFLATED_BYTES_MAX)?)?;
-    if !frame.streams.is_sorted_by(|(audience, _), (next, _)| audience < next) {
+    if !frame
+        .streams
+        .is_sorted_by(|(audience, _), (next, _)| audience < next)
+    {
         return Err(SegmentError::Misplaced);
     }
     let mut contents: BTreeMap<u32, (Audience, Content)> = BTreeMap::new();
@@ -117,12 +128,34 @@ pub fn open(deployment: DeploymentId, bytes: &[u8]) -> Result<Vec<Entry>, Segmen
         }
     }
     let mut at = 0;
-    let entries = heads.into_iter().map(|head| entry(deployment, head, &mut contents, &mut at)).collect::<Result<_, _>>()?;
-    if contents.is_empty() { Ok(entries) } else { Err(SegmentError::Misplaced) }
+    let entries = heads
+        .into_iter()
+        .map(|head| entry(deployment, head, &mut contents, &mut at))
+        .collect::<Result<_, _>>()?;
+    if contents.is_empty() {
+        Ok(entries)
+    } else {
+        Err(SegmentError::Misplaced)
+    }
 }
 
-fn entry(deployment: DeploymentId, head: Head, contents: &mut BTreeMap<u32, (Audience, Content)>, at: &mut u32) -> Result<Entry, SegmentError> {
-    let Head { seq, received_at, registry, fold, unusual, mut batch, signature, seed, salts } = head;
+fn entry(
+    deployment: DeploymentId,
+    head: Head,
+    contents: &mut BTreeMap<u32, (Audience, Content)>,
+    at: &mut u32,
+) -> Result<Entry, SegmentError> {
+    let Head {
+        seq,
+        received_at,
+        registry,
+        fold,
+        unusual,
+        mut batch,
+        signature,
+        seed,
+        salts,
+    } = head;
     let salts: BTreeMap<u32, Salt> = salts.into_iter().collect();
     let mut held = Vec::with_capacity(batch.envelopes.len());
     for (index, envelope) in (0..).zip(&mut batch.envelopes) {
@@ -131,8 +164,12 @@ fn entry(deployment: DeploymentId, head: Head, contents: &mut BTreeMap<u32, (Aud
         held.push(match here {
             None => None,
             Some((audience, content)) => {
-                let salt = seed.map(|seed| seed.salt(envelope.n)).or_else(|| salts.get(&index).copied());
-                let salt = salt.filter(|_| audience == envelope.audience).ok_or(SegmentError::Misplaced)?;
+                let salt = seed
+                    .map(|seed| seed.salt(envelope.n))
+                    .or_else(|| salts.get(&index).copied());
+                let salt = salt
+                    .filter(|_| audience == envelope.audience)
+                    .ok_or(SegmentError::Misplaced)?;
                 envelope.digest = content.digest(salt);
                 Some(Salted { salt, content })
             }
@@ -149,5 +186,13 @@ fn entry(deployment: DeploymentId, head: Head, contents: &mut BTreeMap<u32, (Aud
         signature: signature.clone(),
         fates: wire::fates(batch.envelopes.len(), &unusual),
     };
-    Ok(Entry { head, parts: Parts { batch, signature, seed, contents: held } })
+    Ok(Entry {
+        head,
+        parts: Parts {
+            batch,
+            signature,
+            seed,
+            contents: held,
+        },
+    })
 }

@@ -25,7 +25,10 @@ impl From<&'static str> for Verdict {
 }
 
 fn refuse_field(code: &'static str, field: &str) -> Verdict {
-    Verdict::Refused(Refusal { code, field: Some(field.to_owned()) })
+    Verdict::Refused(Refusal {
+        code,
+        field: Some(field.to_owned()),
+    })
 }
 
 /// Decides, and if the command counts, writes what it changes into the index.
@@ -37,8 +40,12 @@ pub(super) fn decide(
     index: &mut Index,
 ) -> Result<(), Verdict> {
     let catalogue = bench.catalogue.ok_or(refused::UNKNOWN_CATALOGUE)?;
-    let kind = catalogue.kind(&envelope.kind).ok_or(refused::UNKNOWN_KIND)?;
-    let record = index.get(&envelope.record).filter(|_| envelope.verb != Verb::Create);
+    let kind = catalogue
+        .kind(&envelope.kind)
+        .ok_or(refused::UNKNOWN_KIND)?;
+    let record = index
+        .get(&envelope.record)
+        .filter(|_| envelope.verb != Verb::Create);
     catalogue.check_envelope(envelope, record.map(|entry| entry.audience))?;
     content.map_or(Ok(()), |content| catalogue.check_content(envelope, content))?;
     let place = bench.place(envelope.n);
@@ -52,7 +59,14 @@ pub(super) fn decide(
         return Err(refused::MALFORMED.into());
     }
     links_lead_somewhere(bench, kind, envelope, index)?;
-    let case = Case { principal, catalogue, kind, envelope, entry, index };
+    let case = Case {
+        principal,
+        catalogue,
+        kind,
+        envelope,
+        entry,
+        index,
+    };
     let lane = entry.lanes.get(&place.device).copied().unwrap_or(0);
     if entry.commands() >= limits::RECORD_COMMANDS_MAX || lane >= limits::RECORD_LANE_COMMANDS_MAX {
         return Err(refused::RECORD_FULL.into());
@@ -72,7 +86,10 @@ pub(super) fn decide(
 
 impl From<FieldProblem> for Verdict {
     fn from(problem: FieldProblem) -> Self {
-        Self::Refused(Refusal { code: problem.code, field: problem.field })
+        Self::Refused(Refusal {
+            code: problem.code,
+            field: problem.field,
+        })
     }
 }
 
@@ -87,17 +104,30 @@ fn create(
     if index.contains_key(&envelope.record) {
         return Err(refused::RECORD_EXISTS.into());
     }
-    let state = kind.may_create(&principal.role).ok_or(refused::NOT_ALLOWED)?;
+    let state = kind
+        .may_create(&principal.role)
+        .ok_or(refused::NOT_ALLOWED)?;
     // A Create names the state it begins in, so that the fold needs no role.
     if envelope.action.as_ref() != Some(&state.name) {
         return Err(refused::NOT_ALLOWED.into());
     }
     links_lead_somewhere(bench, kind, envelope, index)?;
-    Ok(IndexEntry::created(envelope, place, principal.user, &principal.role, principal.office))
+    Ok(IndexEntry::created(
+        envelope,
+        place,
+        principal.user,
+        &principal.role,
+        principal.office,
+    ))
 }
 
 /// References within this journal must lead to records of the kind that the field wants; others are checked for form only.
-fn links_lead_somewhere(bench: &Bench<'_>, kind: &Kind, envelope: &Envelope, index: &Index) -> Result<(), Verdict> {
+fn links_lead_somewhere(
+    bench: &Bench<'_>,
+    kind: &Kind,
+    envelope: &Envelope,
+    index: &Index,
+) -> Result<(), Verdict> {
     for link in &envelope.links {
         let unknown = || refuse_field(refused::UNKNOWN_LINK, &link.field);
         if envelope.verb == Verb::Erase {
@@ -110,7 +140,11 @@ fn links_lead_somewhere(bench: &Bench<'_>, kind: &Kind, envelope: &Envelope, ind
             bench.registry.users.get(&user).ok_or_else(unknown)?;
         } else if link.journal.is_none() {
             let target = index.get(&link.target).ok_or_else(unknown)?;
-            if field.ty.target_kind().is_some_and(|wanted| wanted != target.kind) {
+            if field
+                .ty
+                .target_kind()
+                .is_some_and(|wanted| wanted != target.kind)
+            {
                 return Err(unknown());
             }
         }
@@ -131,16 +165,37 @@ struct Case<'a> {
 impl Case<'_> {
     /// Whether the role may do this, given how the person stands to the record.
     fn allowed(&self) -> Result<(), Verdict> {
-        let standing = Standing { principal: self.principal, entry: self.entry, index: self.index };
-        let may = |operation: Operation<'_>| allows(self.catalogue, self.kind, &self.principal.role, &operation).holds(|relation| standing.is(relation));
+        let standing = Standing {
+            principal: self.principal,
+            entry: self.entry,
+            index: self.index,
+        };
+        let may = |operation: Operation<'_>| {
+            allows(self.catalogue, self.kind, &self.principal.role, &operation)
+                .holds(|relation| standing.is(relation))
+        };
         let linked = || self.envelope.links.iter().map(|link| link.field.as_str());
-        let fields = || self.envelope.fields.iter().map(String::as_str).chain(linked());
+        let fields = || {
+            self.envelope
+                .fields
+                .iter()
+                .map(String::as_str)
+                .chain(linked())
+        };
         let denied = |field: &str| refuse_field(refused::NOT_ALLOWED, field);
         match self.envelope.verb {
             Verb::Create => Err(refused::MALFORMED.into()),
             Verb::Set if self.envelope.widens() => {
-                let holds = self.kind.set_by.permit(&self.principal.role).holds(|relation| standing.is(relation));
-                if holds { Ok(()) } else { Err(refused::NOT_ALLOWED.into()) }
+                let holds = self
+                    .kind
+                    .set_by
+                    .permit(&self.principal.role)
+                    .holds(|relation| standing.is(relation));
+                if holds {
+                    Ok(())
+                } else {
+                    Err(refused::NOT_ALLOWED.into())
+                }
             }
             Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => fields()
                 .find(|field| !may(Operation::Set(field)))
@@ -158,11 +213,16 @@ impl Case<'_> {
 
     fn action(&self) -> Result<&Action, Verdict> {
         let name = self.envelope.action.as_deref().ok_or(refused::MALFORMED)?;
-        self.kind.action(name).ok_or_else(|| refused::UNKNOWN_ACTION.into())
+        self.kind
+            .action(name)
+            .ok_or_else(|| refused::UNKNOWN_ACTION.into())
     }
 
     fn state(&self) -> Option<&State> {
-        self.entry.state.as_deref().and_then(|state| self.kind.state(state))
+        self.entry
+            .state
+            .as_deref()
+            .and_then(|state| self.kind.state(state))
     }
 
     /// Whether it still changes something, where it stands.
@@ -176,19 +236,31 @@ impl Case<'_> {
         }
         match verb {
             Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => self.fields_are_open(),
-            Verb::Amend if !self.state().is_some_and(|state| state.filed) => Err(refused::NOT_FILED.into()),
+            Verb::Amend if !self.state().is_some_and(|state| state.filed) => {
+                Err(refused::NOT_FILED.into())
+            }
             Verb::Act => self.action_leaves_from_here(),
             Verb::Create | Verb::Amend | Verb::Void | Verb::Erase | Verb::Reveal => Ok(()),
         }
     }
 
     fn fields_are_open(&self) -> Result<(), Verdict> {
-        let Some(state) = self.state() else { return Ok(()) };
-        let closed = |name: &String| self.kind.field(name).is_some_and(|field| self.kind.is_closed_in(field, state));
+        let Some(state) = self.state() else {
+            return Ok(());
+        };
+        let closed = |name: &String| {
+            self.kind
+                .field(name)
+                .is_some_and(|field| self.kind.is_closed_in(field, state))
+        };
         let linked = self.envelope.links.iter().map(|link| &link.field);
         if self.envelope.fields.iter().chain(linked).any(closed) {
             let filed = state.filed && self.kind.class == Class::Testimony;
-            return Err(Verdict::NoEffect(if filed { no_effect::FILED } else { no_effect::FIELD_CLOSED }));
+            return Err(Verdict::NoEffect(if filed {
+                no_effect::FILED
+            } else {
+                no_effect::FIELD_CLOSED
+            }));
         }
         Ok(())
     }
@@ -204,7 +276,11 @@ impl Case<'_> {
             return Err(Verdict::NoEffect(no_effect::SUPERSEDED));
         }
         let state = self.entry.state.as_deref().unwrap_or_default();
-        if action.from.iter().any(|from| from == state) { Ok(()) } else { Err(Verdict::NoEffect(no_effect::WRONG_STATE)) }
+        if action.from.iter().any(|from| from == state) {
+            Ok(())
+        } else {
+            Err(Verdict::NoEffect(no_effect::WRONG_STATE))
+        }
     }
 
     fn saw_the_last_action(&self) -> bool {

@@ -70,7 +70,10 @@ impl IndexEntry {
 
     /// What a reference field refers to.
     pub fn linked<'a>(&'a self, field: &'a str) -> impl Iterator<Item = RecordId> + 'a {
-        self.links.iter().filter(move |link| link.field == field).map(|link| link.target)
+        self.links
+            .iter()
+            .filter(move |link| link.field == field)
+            .map(|link| link.target)
     }
 }
 
@@ -79,7 +82,13 @@ pub type Index = BTreeMap<RecordId, IndexEntry>;
 
 impl IndexEntry {
     /// What a `Create` makes of it.
-    pub(super) fn created(envelope: &Envelope, place: Place, user: UserId, role: &str, office: AreaId) -> Self {
+    pub(super) fn created(
+        envelope: &Envelope,
+        place: Place,
+        user: UserId,
+        role: &str,
+        office: AreaId,
+    ) -> Self {
         Self {
             kind: envelope.kind.clone(),
             author: user,
@@ -105,7 +114,11 @@ impl IndexEntry {
         }
         match envelope.verb {
             Verb::Act => {
-                if let Some(action) = envelope.action.as_deref().and_then(|name| kind.action(name)) {
+                if let Some(action) = envelope
+                    .action
+                    .as_deref()
+                    .and_then(|name| kind.action(name))
+                {
                     self.actors.insert(action.name.clone(), user);
                     if !action.concurrent {
                         self.acted = Some(LastAct { place });
@@ -116,10 +129,20 @@ impl IndexEntry {
                 }
             }
             Verb::Void => self.void = true,
-            Verb::Create | Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove | Verb::Amend | Verb::Erase | Verb::Reveal => {}
+            Verb::Create
+            | Verb::Set
+            | Verb::Edit
+            | Verb::Insert
+            | Verb::Remove
+            | Verb::Amend
+            | Verb::Erase
+            | Verb::Reveal => {}
         }
         if matches!(envelope.verb, Verb::Set | Verb::Act | Verb::Amend) {
-            let rewritten = |field: &String| envelope.fields.contains(field) || envelope.links.iter().any(|link| link.field == *field);
+            let rewritten = |field: &String| {
+                envelope.fields.contains(field)
+                    || envelope.links.iter().any(|link| link.field == *field)
+            };
             self.links.retain(|link| !rewritten(&link.field));
         }
         if envelope.verb != Verb::Erase {
@@ -131,15 +154,31 @@ impl IndexEntry {
 }
 
 /// Enters a command that counts into the index: what admission wrote, from what its entry says. Total.
-pub fn replay(index: &mut Index, kind: Option<&Kind>, envelope: &Envelope, place: Place, by: Option<&Assignment>) {
+pub fn replay(
+    index: &mut Index,
+    kind: Option<&Kind>,
+    envelope: &Envelope,
+    place: Place,
+    by: Option<&Assignment>,
+) {
     if envelope.verb == Verb::Create {
         // A phone may not know a distant author; then no relation to him holds.
-        let (user, role, office) = by.map_or((UserId([0; 16]), "", AreaId([0; 16])), |by| (by.user, by.role.as_str(), by.area));
-        index.insert(envelope.record, IndexEntry::created(envelope, place, user, role, office));
+        let (user, role, office) = by.map_or((UserId([0; 16]), "", AreaId([0; 16])), |by| {
+            (by.user, by.role.as_str(), by.area)
+        });
+        index.insert(
+            envelope.record,
+            IndexEntry::created(envelope, place, user, role, office),
+        );
         return;
     }
     if let (Some(entry), Some(kind)) = (index.get_mut(&envelope.record), kind) {
-        entry.advance(kind, envelope, place, by.map_or(UserId([0; 16]), |by| by.user));
+        entry.advance(
+            kind,
+            envelope,
+            place,
+            by.map_or(UserId([0; 16]), |by| by.user),
+        );
     }
     for target in super::erases(envelope) {
         if let Some(erased) = index.get_mut(&target) {

@@ -53,11 +53,37 @@ pub(super) struct Bench<'a> {
     pub(super) received_at: Timestamp,
 }
 
-pub(super) fn judge(parts: &Parts, seq: Seq, received_at: Timestamp, whole: Whole, circumstances: Circumstances<'_>) -> (Vec<Fate>, Index, BTreeSet<Origin>) {
-    let Circumstances { registry, catalogues, received, lane_fates, taken, offered, mut index, .. } = circumstances;
+pub(super) fn judge(
+    parts: &Parts,
+    seq: Seq,
+    received_at: Timestamp,
+    whole: Whole,
+    circumstances: Circumstances<'_>,
+) -> (Vec<Fate>, Index, BTreeSet<Origin>) {
+    let Circumstances {
+        registry,
+        catalogues,
+        received,
+        lane_fates,
+        taken,
+        offered,
+        mut index,
+        ..
+    } = circumstances;
     let batch = &parts.batch;
-    let bench = Bench { registry, catalogue: catalogues.get(&batch.catalogue), batch, seq, received_at };
-    let mut past = Past { received, fates_of: lane_fates, taken, offered };
+    let bench = Bench {
+        registry,
+        catalogue: catalogues.get(&batch.catalogue),
+        batch,
+        seq,
+        received_at,
+    };
+    let mut past = Past {
+        received,
+        fates_of: lane_fates,
+        taken,
+        offered,
+    };
     let mut delivered = BTreeSet::new();
     let mut fates = Vec::with_capacity(batch.envelopes.len());
     for (envelope, salted) in batch.envelopes.iter().zip(&parts.contents) {
@@ -79,13 +105,22 @@ pub(super) fn judge(parts: &Parts, seq: Seq, received_at: Timestamp, whole: Whol
 }
 
 impl Bench<'_> {
-    fn fate(&self, envelope: &Envelope, content: Option<&Content>, past: &Past, index: &mut Index) -> Fate {
+    fn fate(
+        &self,
+        envelope: &Envelope,
+        content: Option<&Content>,
+        past: &Past,
+        index: &mut Index,
+    ) -> Fate {
         let bounds = self.bounds(envelope, past);
         let (principal, mut flags) = match self.principal(envelope, bounds) {
             Ok(found) => found,
             Err(refusal) => return refusal.into(),
         };
-        if let Err(refusal) = self.in_order(envelope, content, past).and_then(|()| self.may_offer(envelope, &principal, past)) {
+        if let Err(refusal) = self
+            .in_order(envelope, content, past)
+            .and_then(|()| self.may_offer(envelope, &principal, past))
+        {
             return refusal.into();
         }
         match envelope.needs.map(|needed| past.fates_of.get(&needed)) {
@@ -106,25 +141,53 @@ impl Bench<'_> {
 
     /// Between what an honest clock would claim: not before the receipt of what its author was looking at, not after its own.
     fn bounds(&self, envelope: &Envelope, past: &Past) -> Bounds {
-        let earliest = past.received.get(&envelope.base).map_or(Timestamp(i64::MIN), |at| at.plus_ms(-limits::CLOCK_TOLERANCE_MS));
-        Bounds { earliest, latest: self.received_at.plus_ms(limits::CLOCK_TOLERANCE_MS) }
+        let earliest = past
+            .received
+            .get(&envelope.base)
+            .map_or(Timestamp(i64::MIN), |at| {
+                at.plus_ms(-limits::CLOCK_TOLERANCE_MS)
+            });
+        Bounds {
+            earliest,
+            latest: self.received_at.plus_ms(limits::CLOCK_TOLERANCE_MS),
+        }
     }
 
     /// Who acts, and whether the assignment still carries it.
-    fn principal(&self, envelope: &Envelope, bounds: Bounds) -> Result<(Principal, Vec<String>), Refusal> {
-        let device = self.registry.devices.get(&self.batch.device).ok_or(refused::NOT_ASSIGNED)?;
+    fn principal(
+        &self,
+        envelope: &Envelope,
+        bounds: Bounds,
+    ) -> Result<(Principal, Vec<String>), Refusal> {
+        let device = self
+            .registry
+            .devices
+            .get(&self.batch.device)
+            .ok_or(refused::NOT_ASSIGNED)?;
         match device.standing {
             Standing::Active => {}
             Standing::Suspended => return Err(refused::DEVICE_SUSPENDED.into()),
             Standing::Revoked => return Err(refused::DEVICE_REVOKED.into()),
         }
-        if !self.registry.users.get(&device.user).is_some_and(|user| user.active) {
+        if !self
+            .registry
+            .users
+            .get(&device.user)
+            .is_some_and(|user| user.active)
+        {
             return Err(refused::ACCOUNT_CLOSED.into());
         }
-        let assignment = self.registry.assignments.get(&self.batch.assignment).filter(|assignment| assignment.user == device.user);
+        let assignment = self
+            .registry
+            .assignments
+            .get(&self.batch.assignment)
+            .filter(|assignment| assignment.user == device.user);
         let assignment = assignment.ok_or(refused::NOT_ASSIGNED)?;
         let today = self.received_at.date();
-        let area = self.registry.area_of(self.batch.journal, today).ok_or(refused::NOT_ASSIGNED)?;
+        let area = self
+            .registry
+            .area_of(self.batch.journal, today)
+            .ok_or(refused::NOT_ASSIGNED)?;
         if !self.registry.is_within(area, assignment.area) {
             return Err(refused::NOT_ASSIGNED.into());
         }
@@ -140,12 +203,18 @@ impl Bench<'_> {
     }
 
     /// Whether the assignment carries what was written at the claimed time, as far as its bounds bear that out.
-    fn in_force(&self, assignment: &Assignment, claimed: Timestamp) -> Result<Vec<String>, Refusal> {
+    fn in_force(
+        &self,
+        assignment: &Assignment,
+        claimed: Timestamp,
+    ) -> Result<Vec<String>, Refusal> {
         let today = self.received_at.date();
         if assignment.covers(today) {
             return Ok(Vec::new());
         }
-        let Some(ended) = assignment.to.filter(|to| *to < today) else { return Err(refused::NOT_BEGUN.into()) };
+        let Some(ended) = assignment.to.filter(|to| *to < today) else {
+            return Err(refused::NOT_BEGUN.into());
+        };
         if assignment.for_cause {
             return Err(refused::ENDED_FOR_CAUSE.into());
         }
@@ -159,7 +228,12 @@ impl Bench<'_> {
     }
 
     /// What is wrong with a command whoever wrote it.
-    fn in_order(&self, envelope: &Envelope, content: Option<&Content>, past: &Past) -> Result<(), Refusal> {
+    fn in_order(
+        &self,
+        envelope: &Envelope,
+        content: Option<&Content>,
+        past: &Past,
+    ) -> Result<(), Refusal> {
         if self.catalogue.is_none() {
             return Err(refused::UNKNOWN_CATALOGUE.into());
         }
@@ -167,19 +241,29 @@ impl Bench<'_> {
             return Err(refused::BASE_UNSEEN.into());
         }
         let own = self.batch.origin(envelope.n);
-        if past.taken.contains(&own) || envelope.origin.is_some_and(|origin| past.taken.contains(&origin)) {
+        if past.taken.contains(&own)
+            || envelope
+                .origin
+                .is_some_and(|origin| past.taken.contains(&origin))
+        {
             return Err(refused::ALREADY_RECEIVED.into());
         }
-        if envelope.verb == Verb::Create && envelope.record != envelope.origin.unwrap_or(own).record() {
+        if envelope.verb == Verb::Create
+            && envelope.record != envelope.origin.unwrap_or(own).record()
+        {
             return Err(refused::MALFORMED.into());
         }
-        if envelope.origin.is_some_and(|origin| origin.journal != own.journal || origin.n == 0) {
+        if envelope
+            .origin
+            .is_some_and(|origin| origin.journal != own.journal || origin.n == 0)
+        {
             return Err(refused::MALFORMED.into());
         }
         if envelope.needs.is_some_and(|needed| needed >= envelope.n) {
             return Err(refused::MALFORMED.into());
         }
-        let bytes = crate::cbor::encode(envelope).len() + content.map_or(0, |content| content.to_cbor().len());
+        let bytes = crate::cbor::encode(envelope).len()
+            + content.map_or(0, |content| content.to_cbor().len());
         if bytes > limits::COMMAND_BYTES_MAX {
             return Err(refused::LIMIT.into());
         }
@@ -188,21 +272,42 @@ impl Bench<'_> {
 
     /// Whether this person may offer again what another lane could not deliver: what was his own, or what its author did offer
     /// here in vain, if he is one of those who may read it. Nobody takes a number that its owner has not used.
-    fn may_offer(&self, envelope: &Envelope, principal: &Principal, past: &Past) -> Result<(), Refusal> {
-        let Some(origin) = envelope.origin else { return Ok(()) };
+    fn may_offer(
+        &self,
+        envelope: &Envelope,
+        principal: &Principal,
+        past: &Past,
+    ) -> Result<(), Refusal> {
+        let Some(origin) = envelope.origin else {
+            return Ok(());
+        };
         let owner = |device: &DeviceId| self.registry.devices.get(device).map(|device| device.user);
         let author = owner(&origin.device);
         if author == Some(principal.user) {
             return Ok(());
         }
-        let by_author = past.offered.get(&origin).is_some_and(|lanes| lanes.iter().any(|lane| author.is_some() && owner(lane) == author));
-        let role = self.catalogue.and_then(|catalogue| catalogue.role(&principal.role));
+        let by_author = past.offered.get(&origin).is_some_and(|lanes| {
+            lanes
+                .iter()
+                .any(|lane| author.is_some() && owner(lane) == author)
+        });
+        let role = self
+            .catalogue
+            .and_then(|catalogue| catalogue.role(&principal.role));
         let may_read = role.is_some_and(|role| role.can(Capability::ReadRefused));
-        if by_author && may_read { Ok(()) } else { Err(refused::NOT_ALLOWED.into()) }
+        if by_author && may_read {
+            Ok(())
+        } else {
+            Err(refused::NOT_ALLOWED.into())
+        }
     }
 
     pub(super) fn place(&self, n: u64) -> Place {
-        Place { seq: self.seq, n, device: self.batch.device }
+        Place {
+            seq: self.seq,
+            n,
+            device: self.batch.device,
+        }
     }
 }
 

@@ -18,17 +18,25 @@ impl Bits {
     }
 
     fn is_subset(&self, of: &Self) -> bool {
-        self.0.iter().enumerate().all(|(at, word)| word & !of.0.get(at).copied().unwrap_or(0) == 0)
+        self.0
+            .iter()
+            .enumerate()
+            .all(|(at, word)| word & !of.0.get(at).copied().unwrap_or(0) == 0)
     }
 
     fn subtract(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= !other);
+        self.0
+            .iter_mut()
+            .zip(&other.0)
+            .for_each(|(word, other)| *word &= !other);
     }
 
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         let ones = |(at, word): (usize, &u64)| {
             let word = *word;
-            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+            (0..64)
+                .filter(move |bit| word >> bit & 1 == 1)
+                .map(move |bit| at * 64 + bit)
         };
         self.0.iter().enumerate().flat_map(ones)
     }
@@ -48,11 +56,21 @@ impl Context {
     /// Adds the next command; `earlier` are the commands so far.
     pub fn push(&mut self, logged: &Logged, earlier: &[&Logged]) {
         let mut by_rule = Bits::default();
-        let seen = earlier.iter().enumerate().filter(|(_, other)| logged.saw(&other.place));
+        let seen = earlier
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| logged.saw(&other.place));
         seen.for_each(|(index, _)| by_rule.insert(index));
         let mut closed = Bits::default();
-        let is_closed = |index: &usize| self.seen.get(*index).is_some_and(|seen| seen.is_subset(&by_rule));
-        by_rule.iter().filter(is_closed).for_each(|index| closed.insert(index));
+        let is_closed = |index: &usize| {
+            self.seen
+                .get(*index)
+                .is_some_and(|seen| seen.is_subset(&by_rule))
+        };
+        by_rule
+            .iter()
+            .filter(is_closed)
+            .for_each(|index| closed.insert(index));
         self.seen.push(closed);
     }
 
@@ -63,7 +81,9 @@ impl Context {
 
     /// The newest of what command `index` had seen: those that none of the others had seen.
     pub(super) fn frontier(&self, index: usize) -> Vec<usize> {
-        let Some(seen) = self.seen.get(index) else { return Vec::new() };
+        let Some(seen) = self.seen.get(index) else {
+            return Vec::new();
+        };
         let mut frontier = seen.clone();
         for seen in seen.iter().filter_map(|index| self.seen.get(index)) {
             frontier.subtract(seen);

@@ -1,0 +1,8 @@
+//! The rules of a command's life, each as a test: what admission decides, and what the fold then makes of it.
+
+mod authority;
+mod effect;
+mod lanes;
+mod scene;
+mod sight;
+mod withheld;
