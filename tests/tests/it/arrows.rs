@@ -121,7 +121,7 @@ fn the_core_reads_no_clock_and_draws_no_random_number() {
         "SystemTime",
         "rng(",
         "thread_rng",
-        "random(",
+        "rand::random",
         "OsRng",
         "SysRng",
         "getrandom",

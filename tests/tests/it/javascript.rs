@@ -32,6 +32,10 @@ impl Rules for Household {
         }
     }
 
+    fn knows(&self, _: u32) -> bool {
+        true
+    }
+
     fn state_after(&self, _: u32, _: &Envelope) -> Option<String> {
         None
     }
