@@ -36,13 +36,16 @@ CREATE TABLE lane (
     PRIMARY KEY (journal_id, device_id)
 ) STRICT, WITHOUT ROWID;
 
--- Commands that were delivered under another number: at most one delivery of each is ever accepted.
-CREATE TABLE delivered (
-    journal_id        BLOB    NOT NULL,
-    origin_device_id  BLOB    NOT NULL,
-    origin_journal_id BLOB    NOT NULL,
-    origin_n          INTEGER NOT NULL,
-    PRIMARY KEY (journal_id, origin_device_id, origin_journal_id, origin_n)
+-- Commands that offer another lane's again: whose lane they stand in, and whether they count. At most one delivery of each origin
+-- ever counts.
+CREATE TABLE offer (
+    journal_id       BLOB    NOT NULL,
+    origin_device_id BLOB    NOT NULL,
+    origin_n         INTEGER NOT NULL,
+    device_id        BLOB    NOT NULL,
+    n                INTEGER NOT NULL,
+    counts           INTEGER NOT NULL,
+    PRIMARY KEY (journal_id, origin_device_id, origin_n, device_id, n)
 ) STRICT, WITHOUT ROWID;
 
 -- Two batches signed under one number: kept as proof, both.

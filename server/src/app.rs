@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use store::{StoreError, Unit};
+use store::{Store, StoreError};
 use store_sqlite::{OpenError, SqliteStore};
-use sync_core::id::{Timestamp, UserId};
+use sync_core::admit::Catalogues;
+use sync_core::catalog::Catalogue;
+use sync_core::seal::OpeningKey;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
@@ -19,13 +20,16 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::{App, Parts};
+use crate::journals::admission::{Admission, Writer};
+use crate::journals::registrar::Registrar;
 use crate::keys::{KeyError, Keys};
 use crate::random::Random;
 use crate::session::access::AccessTokens;
 use crate::session::codes::OneTimeCode;
-use crate::session::founding::{self, Office, Registry};
+use crate::session::founding;
 use crate::session::passwords::{HashFailure, Passwords};
 use crate::session::throttle::Throttle;
+use crate::journals::{fold, publish};
 use crate::{jobs, serve, telemetry};
 
 /// Why the server could not start.
@@ -114,10 +118,24 @@ pub async fn assemble(
         path: folder.clone(),
         source,
     })?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let deployment = keys.operator.public().deployment();
+    let registrar = Arc::new(Registrar::new(keys.operator, random.clone()));
+    let catalogues: Arc<Catalogues> = Arc::new([Catalogue::builtin()].map(|catalogue| (catalogue.version(), catalogue)).into());
+    let writer = Writer {
+        store: Arc::clone(&store),
+        registrar: Arc::clone(&registrar),
+        catalogues: Arc::clone(&catalogues),
+        clock: Arc::clone(&clock),
+    };
     Ok(App::new(Parts {
-        store: Arc::new(store),
-        registry: Arc::new(NoRegistry),
-        deployment: keys.operator.public().deployment(),
+        admission: Admission::start(writer),
+        store,
+        registrar,
+        catalogues,
+        log_key: keys.log,
+        opening: OpeningKey::from_seed(&keys.sealing.to_seed()),
+        deployment,
         passwords: Passwords::new(&config.passwords, &random)?,
         throttle: Throttle::new(Arc::clone(&clock), &random),
         access_tokens: AccessTokens::new(&keys.access, &config.sessions),
@@ -147,6 +165,8 @@ pub async fn start(
 
     let serving = tokio::spawn(serve::serve(listener, app.clone()));
     let jobs = tokio::spawn(jobs::run(app.clone()));
+    tokio::spawn(fold::run(app.clone()));
+    tokio::spawn(publish::run(app.clone()));
     tracing::info!(%address, "listening");
     Ok(Running {
         app,
@@ -198,21 +218,5 @@ impl Drop for Running {
         self.app.stop();
         self.serving.abort();
         self.jobs.abort();
-    }
-}
-
-/// There is no registry journal yet: accounts stand for themselves.
-#[derive(Debug)]
-struct NoRegistry;
-
-#[async_trait]
-impl Registry for NoRegistry {
-    async fn record_founders(
-        &self,
-        _: &mut dyn Unit,
-        _: &[(Office, UserId)],
-        _: Timestamp,
-    ) -> Result<(), StoreError> {
-        Ok(())
     }
 }

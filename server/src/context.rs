@@ -9,16 +9,23 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use store::Store;
+use store::journals::ReadJournals;
+use store::{Store, StoreError};
+use sync_core::admit::Catalogues;
+use sync_core::catalog::Catalogue;
 use sync_core::id::{DeploymentId, DeviceId, SessionId, UserId};
+use sync_core::seal::OpeningKey;
+use sync_core::sign::SigningKey;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::journals::admission::Admission;
+use crate::journals::pull::Reader;
+use crate::journals::registrar::Registrar;
 use crate::config::Config;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
 use crate::session::access::{AccessTokens, Identity};
-use crate::session::founding::Registry;
 use crate::session::passwords::Passwords;
 use crate::session::throttle::Throttle;
 
@@ -37,8 +44,16 @@ pub struct Parts {
     pub random: Random,
     /// What is kept.
     pub store: Arc<dyn Store>,
-    /// Writes what the registry must say about accounts.
-    pub registry: Arc<dyn Registry>,
+    /// Reads and enters registry acts.
+    pub registrar: Arc<Registrar>,
+    /// The door to admission.
+    pub admission: Admission,
+    /// Catalogue versions.
+    pub catalogues: Arc<Catalogues>,
+    /// Signs checkpoints.
+    pub log_key: SigningKey,
+    /// Opens what carriers bring.
+    pub opening: OpeningKey,
     /// Which deployment this is.
     pub deployment: DeploymentId,
     /// Computes password hashes.
@@ -77,9 +92,40 @@ impl App {
         &*self.0.store
     }
 
-    /// Writes what the registry must say about accounts.
-    pub fn registry(&self) -> &dyn Registry {
-        &*self.0.registry
+    /// Reads and enters registry acts.
+    pub fn registrar(&self) -> &Registrar {
+        &self.0.registrar
+    }
+
+    /// The door to admission.
+    pub fn admission(&self) -> &Admission {
+        &self.0.admission
+    }
+
+    /// Catalogue versions.
+    pub fn catalogues(&self) -> &Arc<Catalogues> {
+        &self.0.catalogues
+    }
+
+    /// The newest catalogue: what roles may, and how things are called.
+    pub fn catalogue(&self) -> &Catalogue {
+        self.0.catalogues.values().next_back().expect("the shipped catalogue is always there")
+    }
+
+    /// Signs checkpoints.
+    pub fn log_key(&self) -> &SigningKey {
+        &self.0.log_key
+    }
+
+    /// Opens what carriers bring.
+    pub fn opening(&self) -> &OpeningKey {
+        &self.0.opening
+    }
+
+    /// The caller as a reader, against the registry as this unit sees it; absent if account or device may not read.
+    pub async fn reader<R: ReadJournals + ?Sized>(&self, unit: &mut R, caller: &Caller) -> Result<Option<Reader<'_>>, StoreError> {
+        let registered = self.registrar().current(unit).await?;
+        Ok(Reader::new(registered, self.catalogue(), caller.user(), caller.device(), self.clock().now()))
     }
 
     /// Which deployment this is: part of everything that is signed.

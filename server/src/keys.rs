@@ -15,6 +15,10 @@ use crate::random::Random;
 pub struct Keys {
     /// Signs what is done by command line or by the server itself. The first one names the deployment.
     pub operator: SigningKey,
+    /// Signs checkpoints.
+    pub log: SigningKey,
+    /// Its seed derives the key that opens what carriers bring.
+    pub sealing: SigningKey,
     /// Signs access tokens. Losing it costs nothing but a refresh.
     pub access: SigningKey,
 }
@@ -58,6 +62,8 @@ impl Keys {
         })?;
         Ok(Self {
             operator: load_or_make(&folder.join("operator.key"), random)?,
+            log: load_or_make(&folder.join("log.key"), random)?,
+            sealing: load_or_make(&folder.join("sealing.key"), random)?,
             access: load_or_make(&folder.join("access.key"), random)?,
         })
     }

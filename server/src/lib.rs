@@ -29,6 +29,7 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod jobs;
+pub mod journals;
 pub mod keys;
 pub mod problem;
 pub mod random;

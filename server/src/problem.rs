@@ -83,6 +83,9 @@ codes! {
     /// The request took too long to arrive or to be answered.
     Timeout = "timeout", REQUEST_TIMEOUT, "The request took too long", "请求超时",
         "Send it again.", "请重新发送。";
+    /// The device speaks another version of the sync protocol.
+    Protocol = "protocol", CONFLICT, "This version of the app cannot sync with this server", "此应用版本无法与服务器同步",
+        "Update the app; what it holds stays and is sent afterwards.", "请更新应用；本机内容不会丢失，更新后继续发送。";
     /// Someone else has this user name.
     UserNameTaken = "user_name_taken", CONFLICT, "This user name is taken", "用户名已被使用",
         "Choose another one.", "请换一个用户名。";

@@ -1,24 +1,25 @@
 //! The one source of randomness.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::rand_core::UnwrapErr;
 use rand::rngs::{StdRng, SysRng};
 use rand::{CryptoRng, SeedableRng};
 
 /// Unpredictable bytes for keys, tokens, salts and ids.
-pub struct Random(Mutex<Box<dyn CryptoRng + Send>>);
+#[derive(Clone)]
+pub struct Random(Arc<Mutex<Box<dyn CryptoRng + Send>>>);
 
 impl Random {
     /// The operating system's randomness. If it fails the process ends: nothing sound can be done without.
     pub fn system() -> Self {
-        Self(Mutex::new(Box::new(UnwrapErr(SysRng))))
+        Self(Arc::new(Mutex::new(Box::new(UnwrapErr(SysRng)))))
     }
 
     /// The same bytes for the same seed: for tests only.
     pub fn seeded(seed: u64) -> Self {
-        Self(Mutex::new(Box::new(StdRng::seed_from_u64(seed))))
+        Self(Arc::new(Mutex::new(Box::new(StdRng::seed_from_u64(seed)))))
     }
 
     /// The next `N` bytes.

@@ -2,9 +2,12 @@
 
 pub mod api;
 pub mod bootstrap;
+pub mod enrol;
 pub mod health;
+pub mod live;
 pub mod password;
 pub mod session;
+pub mod sync;
 pub mod wire;
 
 use std::time::Duration;
@@ -31,6 +34,9 @@ pub const JSON_BYTES_MAX: usize = 64 * 1024;
 /// How long such a request may take to arrive and be answered.
 pub const REQUEST_SECONDS_MAX: u64 = 30;
 
+/// How long a sync may take to arrive over a bad line and be answered.
+pub const SYNC_SECONDS_MAX: u64 = 300;
+
 /// The API's own description.
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +44,8 @@ pub const REQUEST_SECONDS_MAX: u64 = 30;
     components(schemas(ProblemDetails)),
     tags(
         (name = "session", description = "Log in, stay logged in, log out."),
+        (name = "devices", description = "Enrolment of devices."),
+        (name = "sync", description = "What devices send and pull."),
         (name = "health", description = "For operators."),
         (name = "api", description = "This description.")
     )
@@ -45,7 +53,7 @@ pub const REQUEST_SECONDS_MAX: u64 = 30;
 struct Api;
 
 fn operations() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Api::openapi()).merge(quick())
+    OpenApiRouter::with_openapi(Api::openapi()).merge(quick()).merge(slow())
 }
 
 /// Operations with a small JSON body, or none, that are answered at once.
@@ -63,6 +71,8 @@ fn quick() -> OpenApiRouter<App> {
         .routes(routes!(password::change::change_password))
         .routes(routes!(password::set::set_password))
         .routes(routes!(bootstrap::found::found_deployment))
+        .routes(routes!(enrol::deployment::show_deployment))
+        .routes(routes!(enrol::device::enrol_device))
         .routes(routes!(health::alive::show_alive))
         .routes(routes!(health::ready::show_ready))
         .routes(routes!(health::metrics::show_metrics))
@@ -74,6 +84,16 @@ fn quick() -> OpenApiRouter<App> {
             StatusCode::REQUEST_TIMEOUT,
             answer_in,
         ))
+}
+
+/// Operations that take more, or stay open.
+fn slow() -> OpenApiRouter<App> {
+    let answer_in = Duration::from_secs(SYNC_SECONDS_MAX);
+    let sync = OpenApiRouter::new()
+        .routes(routes!(sync::exchange::exchange_batches))
+        .layer(DefaultBodyLimit::max(sync_core::limits::REQUEST_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, answer_in));
+    sync.routes(routes!(live::follow::follow_journals))
 }
 
 /// The description of every operation (OpenAPI 3.1).

@@ -80,7 +80,7 @@ fn after(instant: Timestamp, time: Duration) -> Timestamp {
 }
 
 /// A session that begins now, with its first refresh token.
-fn begin(
+pub(crate) fn begin(
     settings: &Sessions,
     random: &Random,
     identity: Identity,
@@ -99,7 +99,7 @@ fn begin(
 }
 
 /// How the store knows a refresh token that is issued now.
-fn issued(
+pub(crate) fn issued(
     settings: &Sessions,
     session: &Session,
     secret: &RefreshSecret,
@@ -114,6 +114,6 @@ fn issued(
 }
 
 /// A new session's id.
-fn new_session_id(random: &Random) -> SessionId {
+pub(crate) fn new_session_id(random: &Random) -> SessionId {
     SessionId(random.bytes())
 }

@@ -209,6 +209,25 @@ pub struct Step {
     pub was: Fields,
 }
 
+impl Step {
+    fn of(logged: &Logged) -> Self {
+        let Command { envelope, content } = &logged.command;
+        Self {
+            place: logged.place,
+            assignment: logged.assignment,
+            base: envelope.base,
+            at: envelope.at,
+            received_at: logged.received_at,
+            verb: envelope.verb,
+            action: envelope.action.clone(),
+            fields: envelope.fields.clone(),
+            fate: logged.fate.clone(),
+            reason: content.as_ref().and_then(|content| content.reason.clone()),
+            was: Fields::default(),
+        }
+    }
+}
+
 /// Marks that concern a whole record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(index_only)]
@@ -325,6 +344,23 @@ impl Record {
         }
     }
 
+    /// A record whose fold failed: its timeline alone.
+    pub fn set_aside(journal: JournalId, id: RecordId, log: &[Logged]) -> Self {
+        let mut record = Self::empty(journal, id);
+        for logged in log {
+            let envelope = &logged.command.envelope;
+            if envelope.verb == Verb::Create {
+                record.kind.clone_from(&envelope.kind);
+                record.created = Some(logged.place);
+                record.author = Some(logged.assignment);
+                record.audience = envelope.audience;
+            }
+            record.steps.push(Step::of(logged));
+        }
+        record.mark(Mark::SetAside);
+        record
+    }
+
     /// Applies the next command, if its author had seen all that counts before it.
     pub fn extend(&mut self, rules: &dyn Rules, logged: &Logged) -> Result<(), NeedsWhole> {
         let counts = logged.fate.counts();
@@ -380,20 +416,7 @@ impl Record {
     /// Everything but the merged fields: timeline, state, marks. They follow journal order, whoever had seen what.
     fn note(&mut self, rules: &dyn Rules, logged: &Logged) {
         let Command { envelope, content } = &logged.command;
-        let reason = content.as_ref().and_then(|content| content.reason.clone());
-        self.steps.push(Step {
-            place: logged.place,
-            assignment: logged.assignment,
-            base: envelope.base,
-            at: envelope.at,
-            received_at: logged.received_at,
-            verb: envelope.verb,
-            action: envelope.action.clone(),
-            fields: envelope.fields.clone(),
-            fate: logged.fate.clone(),
-            reason: reason.clone(),
-            was: Fields::default(),
-        });
+        self.steps.push(Step::of(logged));
         if content.is_none() && !logged.fate.is_refused() {
             self.mark(Mark::Withheld);
         }
@@ -424,10 +447,8 @@ impl Record {
                 }
             }
             Verb::Void => {
-                self.void.get_or_insert(Note {
-                    by: logged.place,
-                    reason,
-                });
+                let reason = content.as_ref().and_then(|content| content.reason.clone());
+                self.void.get_or_insert(Note { by: logged.place, reason });
             }
             Verb::Set if envelope.widens() => self.audience = envelope.audience,
             Verb::Set

@@ -34,6 +34,9 @@ pub enum VerifyError {
     Invalid,
 }
 
+/// The context in which a new device signs the hash of its one-time code, which proves that it holds the key it brings.
+pub const ENROL_CONTEXT: &[u8] = b"zhucun enrol v1";
+
 /// A public key. It may be of an algorithm that this version does not know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct PublicKey {

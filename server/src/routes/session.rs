@@ -59,7 +59,7 @@ pub struct TokenPair {
 }
 
 impl TokenPair {
-    fn new(app: &App, tokens: Tokens) -> Self {
+    pub(crate) fn new(app: &App, tokens: Tokens) -> Self {
         Self {
             expires_in_seconds: tokens
                 .access

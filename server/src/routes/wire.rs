@@ -63,6 +63,30 @@ impl Signature {
     }
 }
 
+/// A public key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublicKey {
+    /// Which algorithm: 1 is Ed25519.
+    algorithm: u8,
+    /// The key, in base64url without padding.
+    bytes: String,
+}
+
+impl PublicKey {
+    /// The key, if its bytes are written as they should be.
+    pub fn read(&self) -> Option<sign::PublicKey> {
+        let bytes = URL_SAFE_NO_PAD.decode(&self.bytes).ok()?;
+        Some(sign::PublicKey { algorithm: self.algorithm, bytes })
+    }
+}
+
+impl From<&sign::PublicKey> for PublicKey {
+    fn from(key: &sign::PublicKey) -> Self {
+        Self { algorithm: key.algorithm, bytes: URL_SAFE_NO_PAD.encode(&key.bytes) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,15 +3,14 @@
 //! The server prints a one-time code. Whoever has it makes three accounts for three people, because nobody may hold two of the
 //! three offices: the system administrator sets a password at once, the security and the audit administrator get codes.
 
-use std::fmt;
 use std::net::IpAddr;
 
-use async_trait::async_trait;
 use secrecy::SecretString;
 use store::accounts::{Account, Added, CodePurpose, UserName};
 use store::personal::Personal;
-use store::{StoreError, Unit};
-use sync_core::id::{Timestamp, UserId};
+use store::StoreError;
+use sync_core::id::{AreaId, AssignmentId, UserId};
+use sync_core::registry::RegistryAct;
 
 use crate::context::App;
 use crate::session::codes::OneTimeCode;
@@ -38,18 +37,6 @@ impl Office {
             Self::Audit => "AUD",
         }
     }
-}
-
-/// Writes into the registry, in the unit of work that makes the accounts.
-#[async_trait]
-pub trait Registry: fmt::Debug + Send + Sync {
-    /// Records who holds the three offices from now on.
-    async fn record_founders(
-        &self,
-        unit: &mut dyn Unit,
-        founders: &[(Office, UserId)],
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
 }
 
 /// A person who gets an account.
@@ -181,13 +168,42 @@ pub async fn found(
         found(Office::Security, founding.security).await?,
         found(Office::Audit, founding.audit).await?,
     ];
-    let offices = founders
-        .each_ref()
-        .map(|founder| (founder.office, founder.user));
-    app.registry()
-        .record_founders(&mut *unit, &offices, now)
-        .await?;
+    app.registrar().enter(&mut *unit, &founding_acts(app, &founders)?, None, now).await?;
     unit.commit().await?;
     tracing::info!("deployment.founded");
     Ok(founders)
+}
+
+/// What the registry says first: the keys, the catalogue, and who holds the three offices.
+fn founding_acts(app: &App, founders: &[Founder]) -> Result<Vec<RegistryAct>, FoundingFailure> {
+    let deployment = app.deployment();
+    let sealing = app.opening().public().map_err(|_| StoreError::Impossible("a sealing key that is none"))?;
+    let today = app.clock().now().date();
+    let mut acts = vec![RegistryAct::Found {
+        operator: app.registrar().operator().public(),
+        log: app.log_key().public(),
+        sealing: sealing.to_bytes().into(),
+        name: "Zhucun 驻村".to_owned(),
+    }];
+    acts.extend(app.catalogues().iter().map(|(version, catalogue)| RegistryAct::PublishCatalogue {
+        version: *version,
+        digest: catalogue.digest(),
+        from: catalogue.issued(),
+    }));
+    for founder in founders {
+        let role = founder.office.role();
+        let name = app.catalogue().role(role).map_or(role, |role| role.label.zh.as_str());
+        acts.push(RegistryAct::SetUser { user: founder.user, name: name.to_owned(), active: true });
+        acts.push(RegistryAct::Assign {
+            assignment: AssignmentId(app.random().bytes()),
+            user: founder.user,
+            role: role.to_owned(),
+            // The deployment as a whole: no area is there yet, and these offices see none.
+            area: AreaId(deployment.0),
+            from: today,
+            to: None,
+            sent_by: None,
+        });
+    }
+    Ok(acts)
 }

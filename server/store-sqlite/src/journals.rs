@@ -164,32 +164,28 @@ impl ReadJournals for SqliteUnit {
         Ok(fates)
     }
 
-    async fn taken(&mut self, journal: JournalId, origins: &BTreeSet<Origin>) -> Result<BTreeSet<Origin>, StoreError> {
-        let mut taken = BTreeSet::new();
+    async fn offers(&mut self, journal: JournalId, origins: &BTreeSet<Origin>) -> Result<Vec<(Origin, DeviceId, bool)>, StoreError> {
+        let mut offers = Vec::new();
         let key = &journal.0[..];
-        for origin in origins {
-            let (device, home, n) = (&origin.device.0[..], &origin.journal.0[..], column(origin.n));
-            let found = sqlx::query_scalar!(
-                r#"SELECT EXISTS (SELECT 1 FROM delivered
-                   WHERE journal_id = $1 AND origin_device_id = $2 AND origin_journal_id = $3 AND origin_n = $4) AS "found!: bool""#,
+        for origin in origins.iter().filter(|origin| origin.journal == journal) {
+            let own = self.fates(journal, origin.device, &BTreeSet::from([origin.n])).await?;
+            offers.extend(own.get(&origin.n).map(|fate| (*origin, origin.device, fate.counts())));
+            let (device, n) = (&origin.device.0[..], column(origin.n));
+            let rows = sqlx::query!(
+                r#"SELECT device_id, counts AS "counts: bool" FROM offer
+                   WHERE journal_id = $1 AND origin_device_id = $2 AND origin_n = $3"#,
                 key,
                 device,
-                home,
                 n
             )
-            .fetch_one(&mut *self.transaction)
+            .fetch_all(&mut *self.transaction)
             .await
             .map_err(|error| self.health.judge(error))?;
-            let own = if origin.journal == journal {
-                self.fates(journal, origin.device, &BTreeSet::from([origin.n])).await?.get(&origin.n).is_some_and(Fate::counts)
-            } else {
-                false
-            };
-            if found || own {
-                taken.insert(*origin);
+            for row in rows {
+                offers.push((*origin, id(&row.device_id)?, row.counts));
             }
         }
-        Ok(taken)
+        Ok(offers)
     }
 
     async fn index(&mut self, journal: JournalId, records: &BTreeSet<RecordId>) -> Result<Index, StoreError> {
@@ -480,14 +476,16 @@ impl WriteJournals for SqliteUnit {
                 .await
                 .map_err(|error| self.health.judge(error))?;
         }
-        for origin in appended.delivered() {
-            let (device, home, n) = (&origin.device.0[..], &origin.journal.0[..], column(origin.n));
+        for (origin, n, counts) in appended.offers() {
+            let (origin_device, origin_n, n) = (&origin.device.0[..], column(origin.n), column(*n));
             sqlx::query!(
-                "INSERT INTO delivered (journal_id, origin_device_id, origin_journal_id, origin_n) VALUES ($1, $2, $3, $4)",
+                "INSERT INTO offer (journal_id, origin_device_id, origin_n, device_id, n, counts) VALUES ($1, $2, $3, $4, $5, $6)",
                 journal,
+                origin_device,
+                origin_n,
                 device,
-                home,
-                n
+                n,
+                counts
             )
             .execute(&mut *self.transaction)
             .await

@@ -8,11 +8,11 @@ use std::fmt;
 
 use async_trait::async_trait;
 use sync_core::admit::{Decided, Index, LaneEnd};
-use sync_core::batch::{Position, WireBatch};
+use sync_core::batch::{Batch, Position, WireBatch};
 use sync_core::command::{Audience, Origin};
 use sync_core::id::{DeviceId, Digest, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, EntryHead, Fate};
-use sync_core::record::Record;
+use sync_core::record::{Record, touches};
 
 use crate::StoreError;
 
@@ -33,29 +33,33 @@ pub struct Appended {
     entry: EntryHead,
     chain: Chain,
     index: Index,
-    delivered: BTreeSet<Origin>,
     batch: WireBatch,
     mentions: Vec<(RecordId, u32)>,
+    offers: Vec<(Origin, u64, bool)>,
     last: u64,
 }
 
 impl Appended {
-    /// A judged batch.
-    pub fn judged(decided: &Decided, batch: WireBatch, mentions: Vec<(RecordId, u32)>, last: u64) -> Self {
+    /// A judged batch, and how it is kept.
+    pub fn judged(decided: &Decided, batch: &Batch, wire: WireBatch) -> Self {
+        let envelopes = || (0..).zip(&batch.envelopes);
+        let mentions = envelopes().flat_map(|(place, envelope)| touches(envelope).map(move |record| (record, place)));
+        let fated = batch.envelopes.iter().zip(&decided.entry().fates);
+        let offers = fated.filter_map(|(envelope, fate)| Some((envelope.origin?, envelope.n, fate.counts())));
         Self {
             entry: decided.entry().clone(),
             chain: *decided.chain(),
             index: decided.index().clone(),
-            delivered: decided.taken().clone(),
-            batch,
-            mentions,
-            last,
+            mentions: mentions.collect(),
+            offers: offers.collect(),
+            last: batch.last(),
+            batch: wire,
         }
     }
 
     /// An operator's entry, as [`sync_core::admit::enter`] made it. It speaks of no record of a village.
-    pub fn operators((entry, chain): (EntryHead, Chain), batch: WireBatch, last: u64) -> Self {
-        Self { entry, chain, index: Index::new(), delivered: BTreeSet::new(), batch, mentions: Vec::new(), last }
+    pub fn operators((entry, chain): (EntryHead, Chain), batch: &Batch, wire: WireBatch) -> Self {
+        Self { entry, chain, index: Index::new(), mentions: Vec::new(), offers: Vec::new(), last: batch.last(), batch: wire }
     }
 
     /// What the chain hashes.
@@ -73,9 +77,9 @@ impl Appended {
         &self.index
     }
 
-    /// Origins that count as delivered from now on.
-    pub const fn delivered(&self) -> &BTreeSet<Origin> {
-        &self.delivered
+    /// The origins that its commands offer again: each with the command's number and whether it counts.
+    pub fn offers(&self) -> &[(Origin, u64, bool)] {
+        &self.offers
     }
 
     /// The batch as it is sent.
@@ -193,8 +197,8 @@ pub trait ReadJournals: Send {
     /// The fates of a lane's commands; those that do not exist are left out.
     async fn fates(&mut self, journal: JournalId, device: DeviceId, numbers: &BTreeSet<u64>) -> Result<BTreeMap<u64, Fate>, StoreError>;
 
-    /// Those of the origins that were delivered to this journal and accepted, under their own number or another.
-    async fn taken(&mut self, journal: JournalId, origins: &BTreeSet<Origin>) -> Result<BTreeSet<Origin>, StoreError>;
+    /// In whose lanes these origins stand in this journal, under their own number or offered again, and whether that counts.
+    async fn offers(&mut self, journal: JournalId, origins: &BTreeSet<Origin>) -> Result<Vec<(Origin, DeviceId, bool)>, StoreError>;
 
     /// The admission index of these records; those that do not exist are left out.
     async fn index(&mut self, journal: JournalId, records: &BTreeSet<RecordId>) -> Result<Index, StoreError>;

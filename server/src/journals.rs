@@ -1,0 +1,7 @@
+//! Journals at work: admission in groups, operators' entries, folding, pulling, publishing heads.
+
+pub mod admission;
+pub mod fold;
+pub mod publish;
+pub mod pull;
+pub mod registrar;

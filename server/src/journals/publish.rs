@@ -1,0 +1,84 @@
+//! Publishing: when journals have moved, their heads become leaves of the Merkle log, and its root is signed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use store::journals::{LogLeaf, ReadJournals, SignedCheckpoint};
+use store::{Store, StoreError};
+use sync_core::batch::Position;
+use sync_core::checkpoint::merkle::{Frontier, Node, inclusion_proof};
+use sync_core::checkpoint::{self, Checkpoint, Leaf};
+use sync_core::id::{DeploymentId, Digest, Timestamp};
+use sync_core::sign::SigningKey;
+use sync_core::sync::wire::CoveredBy;
+use tokio::time::MissedTickBehavior;
+
+use crate::context::App;
+
+/// At most one checkpoint in this time.
+const EVERY: Duration = Duration::from_mins(1);
+
+/// Runs until the server stops.
+pub async fn run(app: App) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.stopped() => return,
+        }
+        let published = publish(app.store(), app.log_key(), app.deployment(), app.clock().now()).await;
+        if let Err(error) = published {
+            tracing::error!(error = &error as &dyn std::error::Error, "heads could not be published");
+        }
+    }
+}
+
+/// Appends the heads of all journals that moved, and signs the new root. Nothing happens if none did.
+pub async fn publish(store: &dyn Store, key: &SigningKey, deployment: DeploymentId, now: Timestamp) -> Result<Option<SignedCheckpoint>, StoreError> {
+    let mut unit = store.begin().await?;
+    let moved = unit.unpublished().await?;
+    if moved.is_empty() {
+        return unit.newest_checkpoint().await;
+    }
+    let mut frontier = Frontier::default();
+    for leaf in unit.leaves(0).await? {
+        frontier.append(hash(&leaf));
+    }
+    let leaves: Vec<LogLeaf> = (frontier.size()..).zip(moved).map(|(position, (journal, end))| LogLeaf { position, journal, end }).collect();
+    for leaf in &leaves {
+        frontier.append(hash(leaf));
+    }
+    let signed = Checkpoint { origin: checkpoint::origin(deployment), size: frontier.size(), root: frontier.root(), extensions: Vec::new() };
+    let note = checkpoint::sign_checkpoint(&signed, key).map_err(|_| StoreError::Impossible("a checkpoint that cannot be signed"))?;
+    let checkpoint = SignedCheckpoint { size: signed.size, signed_at: now, note };
+    unit.publish(&leaves, &checkpoint).await?;
+    unit.commit().await?;
+    Ok(Some(checkpoint))
+}
+
+fn hash(leaf: &LogLeaf) -> Digest {
+    let Position { seq, head } = leaf.end;
+    Leaf { journal: leaf.journal, seq, head }.hash()
+}
+
+/// All nodes of the tree over these leaves.
+pub fn nodes(leaves: &[LogLeaf]) -> BTreeMap<Node, Digest> {
+    let mut frontier = Frontier::default();
+    leaves.iter().flat_map(|leaf| frontier.append(hash(leaf))).collect()
+}
+
+/// The newest checkpoint with the path of the newest leaf among these journals, if that checkpoint is larger than `known`.
+pub async fn covering<R: ReadJournals + ?Sized>(unit: &mut R, journals: &[sync_core::id::JournalId], known: u64) -> Result<Option<CoveredBy>, StoreError> {
+    let Some(newest) = unit.newest_checkpoint().await? else { return Ok(None) };
+    let mut leaf: Option<LogLeaf> = None;
+    for journal in journals {
+        let candidate = unit.newest_leaf(*journal).await?.filter(|candidate| candidate.position >= known);
+        leaf = leaf.into_iter().chain(candidate).max_by_key(|leaf| leaf.position);
+    }
+    let Some(leaf) = leaf.filter(|_| newest.size > known) else { return Ok(None) };
+    let leaves = unit.leaves(0).await?;
+    let nodes = nodes(&leaves);
+    let path = inclusion_proof(leaf.position, newest.size, |node| nodes.get(&node).copied());
+    Ok(path.map(|path| CoveredBy { note: newest.note, journal: leaf.journal, end: leaf.end, index: leaf.position, path }))
+}

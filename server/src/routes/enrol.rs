@@ -1,0 +1,4 @@
+//! Enrolment of devices.
+
+pub mod deployment;
+pub mod device;

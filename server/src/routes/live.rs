@@ -1,0 +1,3 @@
+//! The light channel.
+
+pub mod follow;

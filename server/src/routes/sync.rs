@@ -1,0 +1,3 @@
+//! Sync.
+
+pub mod exchange;

@@ -1,0 +1,123 @@
+//! `POST /v1/sync`
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use futures::future::join_all;
+use store::StoreError;
+use sync_core::batch::WireBatch;
+use sync_core::cbor;
+use sync_core::limits;
+use sync_core::seal;
+use sync_core::sync::PROTOCOL;
+use sync_core::sync::wire::{Carried, Outcome, Receipt, SyncRequest, SyncResponse};
+
+use crate::context::{App, Caller};
+use crate::journals::publish;
+use crate::problem::{Code, Problem};
+
+/// The media type of both bodies.
+pub const CBOR: &str = "application/cbor";
+
+/// Why nothing was exchanged.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeFailure {
+    /// The body is not of the media type.
+    #[error("not CBOR by its media type")]
+    MediaType,
+    /// The body is no request, or exceeds a limit.
+    #[error("not a sync request")]
+    Malformed,
+    /// The device speaks another version of the protocol.
+    #[error("another version of the protocol")]
+    Protocol,
+    /// A session without a device, or a device that may not read.
+    #[error("no device that may sync")]
+    Device,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl From<ExchangeFailure> for Problem {
+    fn from(failure: ExchangeFailure) -> Self {
+        match failure {
+            ExchangeFailure::MediaType => Self::new(Code::UnsupportedMediaType),
+            ExchangeFailure::Malformed => Self::new(Code::Malformed),
+            ExchangeFailure::Protocol => Self::new(Code::Protocol),
+            ExchangeFailure::Device => Self::new(Code::DeviceUnusable),
+            ExchangeFailure::Store(source) => Self::internal(&source),
+        }
+    }
+}
+
+/// Brings what was sealed and takes what is new: one request, one response.
+///
+/// Both bodies are deterministic CBOR, described in ARCHITECTURE.md. A batch that is refused is no error: its fates are in
+/// the receipt. Every unit is durable on its own before it is answered.
+#[utoipa::path(post, path = "/v1/sync", tag = "sync", security(("bearer" = [])),
+    request_body(content = Vec<u8>, content_type = "application/cbor", description = "A SyncRequest"),
+    responses((status = OK, body = Vec<u8>, content_type = "application/cbor", description = "A SyncResponse")))]
+pub async fn exchange_batches(State(app): State<App>, caller: Caller, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+    let is_cbor = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == CBOR.as_bytes());
+    if !is_cbor {
+        return Err(ExchangeFailure::MediaType.into());
+    }
+    let request: SyncRequest = cbor::decode(&body).map_err(|_| ExchangeFailure::Malformed)?;
+    let response = exchange(&app, &caller, request).await?;
+    Ok(([(header::CONTENT_TYPE, CBOR)], cbor::encode(&response)).into_response())
+}
+
+async fn exchange(app: &App, caller: &Caller, request: SyncRequest) -> Result<SyncResponse, ExchangeFailure> {
+    if request.protocol != PROTOCOL {
+        return Err(ExchangeFailure::Protocol);
+    }
+    let parcels = request.batches.len() + request.carried.len();
+    if parcels > limits::REQUEST_BATCHES_MAX || request.cursors.len() > limits::REQUEST_CURSORS_MAX {
+        return Err(ExchangeFailure::Malformed);
+    }
+    let device = caller.device().ok_or(ExchangeFailure::Device)?;
+    let mut receipts = Vec::with_capacity(request.batches.len());
+    for batch in request.batches {
+        let (lane, journal, first) = (batch.device, batch.journal, batch.first);
+        // A lane's batches follow one another: the next is judged when the one before has its fates.
+        let outcome = if lane == device { app.admission().admit(batch).await } else { Outcome::Unusable { code: "not_yours".to_owned() } };
+        receipts.push(Receipt { device: lane, journal, first, outcome });
+    }
+    let carried = join_all(request.carried.iter().map(|sealed| take(app, &sealed.0))).await;
+
+    let mut unit = app.store().read().await?;
+    let reader = app.reader(&mut *unit, caller).await?;
+    let Some(reader) = reader else {
+        // Suspended or revoked between its last refresh and now: its work has been answered, and there is nothing to read.
+        let registry_seq = request.registry;
+        return Ok(SyncResponse { receipts, carried, journals: Vec::new(), registry: Vec::new(), registry_seq, checkpoint: None, server_time: app.clock().now() });
+    };
+    let mut budget = usize::try_from(request.budget_bytes).unwrap_or(usize::MAX).clamp(limits::PAGE_BYTES_MIN, limits::PAGE_BYTES_MAX);
+    let mut journals = Vec::new();
+    for cursor in &request.cursors {
+        journals.extend(reader.page(&mut *unit, cursor, &mut budget).await?);
+    }
+    let followed: Vec<_> = journals.iter().filter(|page| !page.more).map(|page| page.journal).collect();
+    Ok(SyncResponse {
+        receipts,
+        carried,
+        checkpoint: publish::covering(&mut *unit, &followed, request.checkpoint).await?,
+        journals,
+        registry: reader.registry_since(request.registry),
+        registry_seq: reader.registry().position().seq,
+        server_time: app.clock().now(),
+    })
+}
+
+/// Takes what a carrier brings. Whatever it is, the carrier learns only that the server has it.
+async fn take(app: &App, sealed: &[u8]) -> Carried {
+    let opened = seal::open(app.opening(), app.deployment(), sealed).ok();
+    let Some(batch) = opened.and_then(|bytes| cbor::decode::<WireBatch>(&bytes).ok()) else { return Carried::Taken };
+    match app.admission().admit(batch).await {
+        // A gap closes when the batches before it arrive, by whichever way: it is kept by its carrier until then.
+        Outcome::Busy | Outcome::Quota { .. } | Outcome::Gap { .. } => Carried::Busy,
+        Outcome::Entered { .. } | Outcome::Forked | Outcome::Equivocation | Outcome::Unusable { .. } => Carried::Taken,
+    }
+}
