@@ -64,6 +64,7 @@ mod builtin;
 mod calendar;
 mod category;
 mod check;
+pub mod codes;
 mod field;
 mod field_file;
 mod fit;

@@ -202,7 +202,11 @@ impl Reader<'_> {
     fn works_in(&self, office: Office) -> bool {
         match office {
             Office::Issuer => (self.stands)(&Relation::Issuer),
-            own => self.role.office == Some(own),
+            Office::Team
+            | Office::Village
+            | Office::Township
+            | Office::County
+            | Office::Department => self.role.office == Some(office),
         }
     }
 }

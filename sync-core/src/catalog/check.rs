@@ -5,6 +5,7 @@
 //! in force, and lists show where an old one was chosen.
 
 use super::Catalogue;
+use super::codes::misfit;
 use super::field::{Field, FieldType, Required, Written};
 use super::fit::{has_control, text_misfit};
 use super::kind::{Action, Class, Kind};
@@ -19,7 +20,7 @@ use crate::value::Value;
 pub struct FieldProblem {
     /// The field, or `reason`; `None` if the command as a whole is meant.
     pub field: Option<String>,
-    /// The stable code.
+    /// The stable code: one of [`misfit`].
     pub code: &'static str,
 }
 
@@ -46,30 +47,28 @@ impl Catalogue {
     /// `record` is the audience that the record is open to; `None` for a `Create`. A command for a narrower audience than that is
     /// well: it was written before the record was widened.
     ///
-    /// Not checked: who may do it, the record's state, and of which kind a reference's target is. Codes: `unknown_kind`,
-    /// `retired_kind`, `unknown_action`, `retired_action`, `unexpected_action`, `too_many_fields`, `too_many_links`,
-    /// `out_of_order`, `unknown_field`, `derived_field`, `retired_field`, `wrong_verb`, `not_written_here`, `one_field_only`,
-    /// `nothing_written`, `wrong_type`, `too_many_items`, `required`, `wrong_audience`.
+    /// Not checked: who may do it, the record's state, and of which kind a reference's target is. The codes of problems are those
+    /// of [`misfit`].
     pub fn check_envelope(&self, envelope: &Envelope, record: Option<Audience>) -> Checked {
         let kind = self
             .kind(&envelope.kind)
-            .ok_or_else(|| whole("unknown_kind"))?;
+            .ok_or_else(|| whole(misfit::UNKNOWN_KIND))?;
         ensure(!(kind.retired && envelope.verb == Verb::Create), || {
-            whole("retired_kind")
+            whole(misfit::RETIRED_KIND)
         })?;
         ensure(envelope.fields.len() <= FIELDS_MAX, || {
-            whole("too_many_fields")
+            whole(misfit::TOO_MANY_FIELDS)
         })?;
         ensure(envelope.links.len() <= LINKS_MAX, || {
-            whole("too_many_links")
+            whole(misfit::TOO_MANY_LINKS)
         })?;
         let ascend =
             envelope.fields.is_sorted_by(|a, b| a < b) && envelope.links.is_sorted_by(|a, b| a < b);
-        ensure(ascend, || whole("out_of_order"))?;
+        ensure(ascend, || whole(misfit::OUT_OF_ORDER))?;
         let action = action_of(kind, envelope)?;
         if envelope.verb == Verb::Erase {
             // What it names are records, by links that belong to no field.
-            return ensure(envelope.fields.is_empty(), || whole("wrong_verb"));
+            return ensure(envelope.fields.is_empty(), || whole(misfit::WRONG_VERB));
         }
         let written = Touched::of(kind, envelope)?;
         for field in written.all() {
@@ -86,21 +85,16 @@ impl Catalogue {
             _ => Vec::new(),
         };
         for name in needed {
-            ensure(written.brings(name), || of(name, "required"))?;
+            ensure(written.brings(name), || of(name, misfit::REQUIRED))?;
         }
         check_audience(kind, envelope, record, &written)
     }
 
     /// Checks what the content holds against what the envelope says and the fields' types. The envelope must have been checked.
-    ///
-    /// Codes: `unknown_kind`, `unknown_field`, `fields_differ`, `unexpected_part`, `nothing_written`, `required`, `wrong_type`,
-    /// `empty`, `too_long`, `not_one_line`, `control_character`, `unknown_code`, `code_twice`, `unknown_measure`, `not_a_date`,
-    /// `not_a_time`, `too_small`, `too_large`, `too_many_places`, `too_many_items`, `unknown_part`, `not_a_location`,
-    /// `not_a_digest`.
     pub fn check_content(&self, envelope: &Envelope, content: &Content) -> Checked {
         let kind = self
             .kind(&envelope.kind)
-            .ok_or_else(|| whole("unknown_kind"))?;
+            .ok_or_else(|| whole(misfit::UNKNOWN_KIND))?;
         check_reason(kind, envelope, content)?;
         let (values, splices, removed) = match envelope.verb {
             Verb::Create | Verb::Set | Verb::Act | Verb::Amend | Verb::Insert => {
@@ -111,23 +105,25 @@ impl Catalogue {
             Verb::Void | Verb::Erase | Verb::Reveal => (false, false, false),
         };
         ensure(values || content.values.is_empty(), || {
-            whole("unexpected_part")
+            whole(misfit::UNEXPECTED_PART)
         })?;
         ensure(splices || content.splices.is_empty(), || {
-            whole("unexpected_part")
+            whole(misfit::UNEXPECTED_PART)
         })?;
         ensure(removed || content.removed.is_empty(), || {
-            whole("unexpected_part")
+            whole(misfit::UNEXPECTED_PART)
         })?;
         if values {
             ensure(
                 content
                     .fields()
                     .eq(envelope.fields.iter().map(String::as_str)),
-                || whole("fields_differ"),
+                || whole(misfit::FIELDS_DIFFER),
             )?;
             for (name, value) in content.values.iter() {
-                let field = kind.field(name).ok_or_else(|| of(name, "unknown_field"))?;
+                let field = kind
+                    .field(name)
+                    .ok_or_else(|| of(name, misfit::UNKNOWN_FIELD))?;
                 self.check_written(kind, envelope, field, value)?;
             }
             if envelope.verb == Verb::Create {
@@ -138,7 +134,9 @@ impl Catalogue {
         let Some(name) = envelope.fields.first() else {
             return Ok(());
         };
-        let field = kind.field(name).ok_or_else(|| of(name, "unknown_field"))?;
+        let field = kind
+            .field(name)
+            .ok_or_else(|| of(name, misfit::UNKNOWN_FIELD))?;
         if splices {
             check_splices(field, &content.splices)
         } else {
@@ -155,21 +153,21 @@ impl Catalogue {
     ) -> Checked {
         let name = field.name.as_str();
         if *value == Value::Null {
-            let needed = match envelope.verb {
-                Verb::Act => envelope
-                    .action
-                    .as_deref()
-                    .and_then(|action| kind.action(action))
-                    .is_some_and(|action| action.needs.iter().any(|need| need == name)),
-                _ => field.required == Required::AtCreation,
+            let action = envelope
+                .action
+                .as_deref()
+                .filter(|_| envelope.verb == Verb::Act);
+            let needed = match action.and_then(|action| kind.action(action)) {
+                Some(action) => action.needs.contains(&field.name),
+                None => field.required == Required::AtCreation,
             };
-            ensure(!needed, || of(name, "required"))?;
+            ensure(!needed, || of(name, misfit::REQUIRED))?;
             let clears = !matches!(envelope.verb, Verb::Create | Verb::Insert);
-            return ensure(clears, || of(name, "wrong_type"));
+            return ensure(clears, || of(name, misfit::WRONG_TYPE));
         }
         ensure(
             envelope.verb != Verb::Insert || matches!(value, Value::List(_)),
-            || of(name, "wrong_type"),
+            || of(name, misfit::WRONG_TYPE),
         )?;
         let code = self.misfit(&field.ty, value);
         code.map_or(Ok(()), |code| Err(of(name, code)))
@@ -184,7 +182,10 @@ struct Touched<'k> {
 
 impl<'k> Touched<'k> {
     fn of(kind: &'k Kind, envelope: &Envelope) -> Result<Self, FieldProblem> {
-        let known = |name: &str| kind.field(name).ok_or_else(|| of(name, "unknown_field"));
+        let known = |name: &str| {
+            kind.field(name)
+                .ok_or_else(|| of(name, misfit::UNKNOWN_FIELD))
+        };
         let by_name = envelope
             .fields
             .iter()
@@ -220,14 +221,16 @@ impl<'k> Touched<'k> {
 fn action_of<'k>(kind: &'k Kind, envelope: &Envelope) -> Result<Option<&'k Action>, FieldProblem> {
     match (&envelope.action, envelope.verb) {
         (Some(name), Verb::Act) => {
-            let action = kind.action(name).ok_or_else(|| whole("unknown_action"))?;
-            ensure(!action.retired, || whole("retired_action"))?;
+            let action = kind
+                .action(name)
+                .ok_or_else(|| whole(misfit::UNKNOWN_ACTION))?;
+            ensure(!action.retired, || whole(misfit::RETIRED_ACTION))?;
             Ok(Some(action))
         }
-        (None, Verb::Act) => Err(whole("unknown_action")),
+        (None, Verb::Act) => Err(whole(misfit::UNKNOWN_ACTION)),
         // A Create names the state it begins in; whether its author may begin there is admission's to say.
         (Some(_), Verb::Create) => Ok(None),
-        (Some(_), _) => Err(whole("unexpected_action")),
+        (Some(_), _) => Err(whole(misfit::UNEXPECTED_ACTION)),
         (None, _) => Ok(None),
     }
 }
@@ -238,8 +241,8 @@ fn check_verb(kind: &Kind, verb: Verb, action: Option<&Action>, field: &Field) -
     if verb == Verb::Reveal {
         return Ok(());
     }
-    ensure(!field.derived, || of(name, "derived_field"))?;
-    ensure(!field.retired, || of(name, "retired_field"))?;
+    ensure(!field.derived, || of(name, misfit::DERIVED_FIELD))?;
+    ensure(!field.retired, || of(name, misfit::RETIRED_FIELD))?;
     let here = match verb {
         Verb::Create => field.written != Written::ByAction,
         Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => field.written == Written::Always,
@@ -254,8 +257,8 @@ fn check_verb(kind: &Kind, verb: Verb, action: Option<&Action>, field: &Field) -
         Verb::Amend => kind.class == Class::Testimony,
         Verb::Create | Verb::Act | Verb::Void | Verb::Erase | Verb::Reveal => true,
     };
-    ensure(fits, || of(name, "wrong_verb"))?;
-    ensure(here, || of(name, "not_written_here"))
+    ensure(fits, || of(name, misfit::WRONG_VERB))?;
+    ensure(here, || of(name, misfit::NOT_WRITTEN_HERE))
 }
 
 /// How many fields a verb writes.
@@ -263,13 +266,15 @@ fn check_count(envelope: &Envelope, record: Option<Audience>) -> Checked {
     let (fields, links) = (envelope.fields.len(), envelope.links.len());
     match envelope.verb {
         Verb::Edit | Verb::Insert | Verb::Remove | Verb::Reveal => {
-            ensure(fields == 1 && links == 0, || whole("one_field_only"))
+            ensure(fields == 1 && links == 0, || whole(misfit::ONE_FIELD_ONLY))
         }
-        Verb::Amend => ensure(fields + links > 0, || whole("nothing_written")),
+        Verb::Amend => ensure(fields + links > 0, || whole(misfit::NOTHING_WRITTEN)),
         // A set of nothing has one use: it widens the audience.
         Verb::Set => {
             let opens = record.is_none_or(|record| widens(record, envelope.audience));
-            ensure(fields + links > 0 || opens, || whole("nothing_written"))
+            ensure(fields + links > 0 || opens, || {
+                whole(misfit::NOTHING_WRITTEN)
+            })
         }
         Verb::Create | Verb::Act | Verb::Void | Verb::Erase => Ok(()),
     }
@@ -278,18 +283,17 @@ fn check_count(envelope: &Envelope, record: Option<Audience>) -> Checked {
 fn check_links(written: &Touched<'_>) -> Checked {
     for (field, count, elsewhere) in &written.by_link {
         let name = field.name.as_str();
-        let max = match &field.ty {
-            FieldType::Ref { .. } | FieldType::User => 1,
-            FieldType::Refs { max, .. } | FieldType::Users { max } => *max as usize,
-            _ => return Err(of(name, "wrong_type")),
-        };
+        let max = field
+            .ty
+            .links_max()
+            .ok_or_else(|| of(name, misfit::WRONG_TYPE))?;
         // A person belongs to no journal.
         ensure(!(field.ty.is_user() && *elsewhere), || {
-            of(name, "wrong_type")
+            of(name, misfit::WRONG_TYPE)
         })?;
         let cleared = written.by_name.iter().any(|other| other.name == field.name);
-        ensure(!cleared, || of(name, "wrong_type"))?;
-        ensure(*count <= max, || of(name, "too_many_items"))?;
+        ensure(!cleared, || of(name, misfit::WRONG_TYPE))?;
+        ensure(*count <= max, || of(name, misfit::TOO_MANY_ITEMS))?;
     }
     Ok(())
 }
@@ -301,19 +305,18 @@ fn check_audience(
     written: &Touched<'_>,
 ) -> Checked {
     let audience = envelope.audience;
-    let record = match envelope.verb {
-        Verb::Create => {
-            ensure(kind.audiences.contains(&audience), || {
-                whole("wrong_audience")
-            })?;
-            Some(audience)
-        }
-        // What is asked of whom is for those who read access journals; what it asks for has an audience of its own.
-        Verb::Reveal => return Ok(()),
-        _ => record,
-    };
-    let Some(record) = record else { return Ok(()) };
     let chosen = kind.audiences.contains(&audience);
+    if envelope.verb == Verb::Create {
+        ensure(chosen, || whole(misfit::WRONG_AUDIENCE))?;
+    }
+    if envelope.verb == Verb::Reveal {
+        // What is asked of whom is for those who read access journals; what it asks for has an audience of its own.
+        return Ok(());
+    }
+    let creates = (envelope.verb == Verb::Create).then_some(audience);
+    let Some(record) = creates.or(record) else {
+        return Ok(());
+    };
     let opens = envelope.verb == Verb::Set
         && envelope.fields.is_empty()
         && envelope.links.is_empty()
@@ -325,11 +328,11 @@ fn check_audience(
         .filter(|field| !field.ty.is_link())
         .peekable();
     if values.peek().is_none() {
-        return ensure(as_record, || whole("wrong_audience"));
+        return ensure(as_record, || whole(misfit::WRONG_AUDIENCE));
     }
     for field in values {
         let fits = field.audience.map_or(as_record, |own| own == audience);
-        ensure(fits, || of(&field.name, "wrong_audience"))?;
+        ensure(fits, || of(&field.name, misfit::WRONG_AUDIENCE))?;
     }
     Ok(())
 }
@@ -347,11 +350,11 @@ fn check_reason(kind: &Kind, envelope: &Envelope, content: &Content) -> Checked 
         Verb::Amend | Verb::Void | Verb::Erase | Verb::Reveal => (true, true),
     };
     let Some(reason) = &content.reason else {
-        return ensure(!needed, || of("reason", "required"));
+        return ensure(!needed, || of("reason", misfit::REQUIRED));
     };
-    ensure(allowed, || of("reason", "unexpected_part"))?;
+    ensure(allowed, || of("reason", misfit::UNEXPECTED_PART))?;
     ensure(!(needed && reason.trim().is_empty()), || {
-        of("reason", "required")
+        of("reason", misfit::REQUIRED)
     })?;
     let max = u32::try_from(REASON_CHARS_MAX).unwrap_or(u32::MAX);
     text_misfit(reason, max, false).map_or(Ok(()), |code| Err(of("reason", code)))
@@ -366,7 +369,7 @@ fn check_required_when(kind: &Kind, envelope: &Envelope, content: &Content) -> C
         let applies = code.is_some_and(|code| condition.is.iter().any(|other| other == code));
         let brought = content.value(&field.name).is_some()
             || envelope.links.iter().any(|link| link.field == field.name);
-        ensure(!applies || brought, || of(&field.name, "required"))?;
+        ensure(!applies || brought, || of(&field.name, misfit::REQUIRED))?;
     }
     Ok(())
 }
@@ -374,19 +377,21 @@ fn check_required_when(kind: &Kind, envelope: &Envelope, content: &Content) -> C
 fn check_splices(field: &Field, splices: &[Splice]) -> Checked {
     let name = field.name.as_str();
     let FieldType::LongText { max } = field.ty else {
-        return Err(of(name, "wrong_type"));
+        return Err(of(name, misfit::WRONG_TYPE));
     };
-    ensure(!splices.is_empty(), || of(name, "nothing_written"))?;
-    ensure(splices.len() <= SPLICES_MAX, || of(name, "too_many_items"))?;
+    ensure(!splices.is_empty(), || of(name, misfit::NOTHING_WRITTEN))?;
+    ensure(splices.len() <= SPLICES_MAX, || {
+        of(name, misfit::TOO_MANY_ITEMS)
+    })?;
     let inserted: usize = splices
         .iter()
         .map(|splice| splice.insert.chars().count())
         .sum();
-    ensure(inserted <= max as usize, || of(name, "too_long"))?;
+    ensure(inserted <= max as usize, || of(name, misfit::TOO_LONG))?;
     let clean = splices
         .iter()
         .all(|splice| !has_control(&splice.insert, false));
-    ensure(clean, || of(name, "control_character"))
+    ensure(clean, || of(name, misfit::CONTROL_CHARACTER))
 }
 
 fn check_removed(field: &Field, removes: bool, content: &Content) -> Checked {
@@ -394,9 +399,9 @@ fn check_removed(field: &Field, removes: bool, content: &Content) -> Checked {
         return Ok(());
     }
     ensure(!content.removed.is_empty(), || {
-        of(&field.name, "nothing_written")
+        of(&field.name, misfit::NOTHING_WRITTEN)
     })?;
     ensure(content.removed.len() <= LIST_ITEMS_MAX, || {
-        of(&field.name, "too_many_items")
+        of(&field.name, misfit::TOO_MANY_ITEMS)
     })
 }

@@ -101,9 +101,21 @@ impl FieldType {
 
     /// The kind that its references must be of; `None` if any, or if it holds none.
     pub fn target_kind(&self) -> Option<&str> {
-        match self {
-            Self::Ref { kind } | Self::Refs { kind, .. } => kind.as_deref(),
-            _ => None,
+        if let Self::Ref { kind } | Self::Refs { kind, .. } = self {
+            kind.as_deref()
+        } else {
+            None
+        }
+    }
+
+    /// The most references it takes; `None` if its value is something else.
+    pub const fn links_max(&self) -> Option<usize> {
+        if let Self::Refs { max, .. } | Self::Users { max } = self {
+            Some(*max as usize)
+        } else if self.is_link() {
+            Some(1)
+        } else {
+            None
         }
     }
 

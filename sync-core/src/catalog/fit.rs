@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Catalogue;
+use super::codes::misfit;
 use super::field::{FieldType, Part};
 use crate::id::Date;
 use crate::value::{Fields, Value};
@@ -17,12 +18,13 @@ impl Catalogue {
             (FieldType::Codes { set, max }, Value::List(codes)) => {
                 self.codes_misfit(set, *max, codes)
             }
-            (FieldType::Measure, Value::Text(id)) => {
-                self.measure(id).is_none().then_some("unknown_measure")
-            }
-            (FieldType::Date, Value::Int(days)) => (!is_date(*days)).then_some("not_a_date"),
+            (FieldType::Measure, Value::Text(id)) => self
+                .measure(id)
+                .is_none()
+                .then_some(misfit::UNKNOWN_MEASURE),
+            (FieldType::Date, Value::Int(days)) => (!is_date(*days)).then_some(misfit::NOT_A_DATE),
             (FieldType::Time, Value::Int(minutes)) => {
-                (!(0..24 * 60).contains(minutes)).then_some("not_a_time")
+                (!(0..24 * 60).contains(minutes)).then_some(misfit::NOT_A_TIME)
             }
             (FieldType::Int { min, max }, Value::Int(int)) => out_of_bounds(*int, 0, *min, *max),
             (FieldType::Decimal { min, max, .. }, Value::Int(int)) => {
@@ -30,65 +32,67 @@ impl Catalogue {
             }
             (FieldType::Decimal { min, max, places }, Value::Decimal(mantissa, exponent)) => {
                 if exponent.unsigned_abs() > *places {
-                    return Some("too_many_places");
+                    return Some(misfit::TOO_MANY_PLACES);
                 }
                 out_of_bounds(*mantissa, u32::from(exponent.unsigned_abs()), *min, *max)
             }
             (FieldType::Bool, Value::Bool(_)) => None,
             (FieldType::Location, Value::Text(text)) => {
-                (!is_location(text)).then_some("not_a_location")
+                (!is_location(text)).then_some(misfit::NOT_A_LOCATION)
             }
             (FieldType::List { parts, max }, Value::List(items)) => {
                 self.items_misfit(parts, *max, items)
             }
-            (FieldType::Blob, Value::Bytes(bytes)) => (bytes.len() != 32).then_some("not_a_digest"),
+            (FieldType::Blob, Value::Bytes(bytes)) => {
+                (bytes.len() != 32).then_some(misfit::NOT_A_DIGEST)
+            }
             (FieldType::Blobs { max }, Value::List(blobs)) => {
                 if blobs.is_empty() {
-                    return Some("empty");
+                    return Some(misfit::EMPTY);
                 }
                 if blobs.len() > *max as usize {
-                    return Some("too_many_items");
+                    return Some(misfit::TOO_MANY_ITEMS);
                 }
                 blobs
                     .iter()
                     .find_map(|blob| self.misfit(&FieldType::Blob, blob))
             }
-            _ => Some("wrong_type"),
+            _ => Some(misfit::WRONG_TYPE),
         }
     }
 
     fn code_misfit(&self, set: &str, code: &str) -> Option<&'static str> {
         let known = self.set(set).is_some_and(|set| set.code(code).is_some());
-        (!known).then_some("unknown_code")
+        (!known).then_some(misfit::UNKNOWN_CODE)
     }
 
     fn codes_misfit(&self, set: &str, max: u32, codes: &[Value]) -> Option<&'static str> {
         if codes.len() > max as usize {
-            return Some("too_many_items");
+            return Some(misfit::TOO_MANY_ITEMS);
         }
         let mut seen = BTreeSet::new();
         codes.iter().find_map(|code| {
             let Value::Text(code) = code else {
-                return Some("wrong_type");
+                return Some(misfit::WRONG_TYPE);
             };
             if seen.insert(code) {
                 self.code_misfit(set, code)
             } else {
-                Some("code_twice")
+                Some(misfit::CODE_TWICE)
             }
         })
     }
 
     fn items_misfit(&self, parts: &[Part], max: u32, items: &[Value]) -> Option<&'static str> {
         if items.is_empty() {
-            return Some("empty");
+            return Some(misfit::EMPTY);
         }
         if items.len() > max as usize {
-            return Some("too_many_items");
+            return Some(misfit::TOO_MANY_ITEMS);
         }
         items.iter().find_map(|item| {
             let Value::Struct(item) = item else {
-                return Some("wrong_type");
+                return Some(misfit::WRONG_TYPE);
             };
             self.item_misfit(parts, item)
         })
@@ -99,13 +103,15 @@ impl Catalogue {
             .iter()
             .any(|part| part.required && !item.contains_key(&part.name))
         {
-            return Some("required");
+            return Some(misfit::REQUIRED);
         }
         item.iter().find_map(|(name, value)| {
             parts
                 .iter()
                 .find(|part| part.name == *name)
-                .map_or(Some("unknown_part"), |part| self.misfit(&part.ty, value))
+                .map_or(Some(misfit::UNKNOWN_PART), |part| {
+                    self.misfit(&part.ty, value)
+                })
         })
     }
 }
@@ -113,15 +119,15 @@ impl Catalogue {
 /// What is wrong with a text, if anything is. An empty one-line text is none: a field is cleared by no value at all.
 pub(super) fn text_misfit(text: &str, max: u32, one_line: bool) -> Option<&'static str> {
     if one_line && text.trim().is_empty() {
-        return Some("empty");
+        return Some(misfit::EMPTY);
     }
     if text.chars().take(max as usize + 1).count() > max as usize {
-        return Some("too_long");
+        return Some(misfit::TOO_LONG);
     }
     if one_line && text.contains(['\n', '\r', '\u{2028}', '\u{2029}']) {
-        return Some("not_one_line");
+        return Some(misfit::NOT_ONE_LINE);
     }
-    has_control(text, one_line).then_some("control_character")
+    has_control(text, one_line).then_some(misfit::CONTROL_CHARACTER)
 }
 
 pub(super) fn has_control(text: &str, one_line: bool) -> bool {
@@ -138,9 +144,9 @@ fn out_of_bounds(mantissa: i64, places: u32, min: i64, max: i64) -> Option<&'sta
     let scale = 10_i128.pow(places.min(18));
     let value = i128::from(mantissa);
     if value < i128::from(min) * scale {
-        Some("too_small")
+        Some(misfit::TOO_SMALL)
     } else if value > i128::from(max) * scale {
-        Some("too_large")
+        Some(misfit::TOO_LARGE)
     } else {
         None
     }

@@ -133,7 +133,7 @@ impl Kind {
     ///
     /// An edit that reaches such a field is without effect; of a filed testimony it is offered as an amendment.
     pub fn is_closed_in(&self, field: &Field, state: &State) -> bool {
-        state.closed || state.filed || field.closed_in.iter().any(|name| *name == state.name)
+        state.closed || state.filed || field.closed_in.contains(&state.name)
     }
 
     /// Whether an amendment may write a field: not if it is derived, retired, or written by actions only.

@@ -54,7 +54,11 @@ impl Check<'_> {
                     .ok()
                     .and_then(|index| array.get(index))
                     .map(|value| (value.span().start, value)),
-                _ => None,
+                DeValue::String(_)
+                | DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_) => None,
             };
             let Some((next_at, next_value)) = next else {
                 return at;

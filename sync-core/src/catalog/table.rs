@@ -191,7 +191,7 @@ impl<'t> Table<'t> {
             return Vec::new();
         };
         let mut dates = Vec::new();
-        for item in array.iter() {
+        for item in array {
             match as_date(item.get_ref()) {
                 Some(date) => dates.push((date, item.span().start)),
                 None => self.wrong(
@@ -263,7 +263,7 @@ impl<'t> Table<'t> {
             return Vec::new();
         };
         let mut texts: Vec<Text> = Vec::new();
-        for item in array.iter() {
+        for item in array {
             match item.get_ref().as_str() {
                 Some(text) if texts.iter().any(|earlier| earlier.value == text) => {
                     self.note(
@@ -353,31 +353,22 @@ impl<'t> Table<'t> {
         };
         let mut named = Vec::new();
         for (name, at, value, _) in &outer.entries {
-            match value.as_table() {
-                Some(table) => {
-                    let text = Text {
-                        value: (*name).to_owned(),
-                        at: *at,
-                    };
-                    named.push((
-                        text,
-                        Table::new(self.page, table, format!("the {word} `{name}`"), *at),
-                    ));
-                }
-                None => {
-                    let message = format!(
-                        "the {word} `{name}` must be a table, not {}",
-                        article(value.type_str())
-                    );
-                    self.note(
-                        *at,
-                        message,
-                        format!(
-                            "write `[{key}.{name}]` on a line of its own, and what it has below"
-                        ),
-                    );
-                }
-            }
+            let Some(table) = value.as_table() else {
+                let found = article(value.type_str());
+                let message = format!("the {word} `{name}` must be a table, not {found}");
+                let remedy =
+                    format!("write `[{key}.{name}]` on a line of its own, and what it has below");
+                self.note(*at, message, remedy);
+                continue;
+            };
+            let text = Text {
+                value: (*name).to_owned(),
+                at: *at,
+            };
+            named.push((
+                text,
+                Table::new(self.page, table, format!("the {word} `{name}`"), *at),
+            ));
         }
         named
     }
@@ -396,7 +387,7 @@ impl<'t> Table<'t> {
             return Vec::new();
         };
         let mut tables = Vec::new();
-        for item in array.iter() {
+        for item in array {
             match item.get_ref().as_table() {
                 Some(table) => tables.push(Table::new(
                     self.page,

@@ -148,7 +148,7 @@ fn a_step_is_in_time_on_its_last_day() {
 #[track_caller]
 fn check_due(
     role: &str,
-    relation: Option<Relation>,
+    relation: Option<&Relation>,
     kind: &str,
     step: &str,
     values: &Fields,
@@ -165,7 +165,7 @@ fn check_due(
 #[track_caller]
 fn check_due_with(
     role: &str,
-    relation: Option<Relation>,
+    relation: Option<&Relation>,
     kind: &str,
     step: &str,
     values: &Fields,
@@ -184,7 +184,7 @@ fn check_due_with(
     };
     let reader = Reader {
         role: catalogue.role(role).unwrap(),
-        stands: &|asked| relation.as_ref() == Some(asked),
+        stands: &|asked| relation == Some(asked),
     };
     let item = due(
         &facts,
@@ -206,8 +206,8 @@ fn check_due_with(
     assert_eq!(said, expected);
 }
 
-fn assignee() -> Option<Relation> {
-    Some(Relation::In("assignees".to_owned()))
+fn assignee() -> Relation {
+    Relation::In("assignees".to_owned())
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn work_is_due_to_those_who_can_do_it() {
     let none = values(vec![]);
     check_due(
         "FS",
-        assignee(),
+        Some(&assignee()),
         "task",
         "2026-01-20 issued",
         &none,
@@ -233,7 +233,7 @@ fn work_is_due_to_those_who_can_do_it() {
     );
     check_due(
         "TW",
-        Some(Relation::Issuer),
+        Some(&Relation::Issuer),
         "task",
         "2026-01-20 issued",
         &none,
@@ -242,7 +242,7 @@ fn work_is_due_to_those_who_can_do_it() {
     );
     check_due(
         "FS",
-        assignee(),
+        Some(&assignee()),
         "task",
         "2026-01-20 in_progress",
         &none,
@@ -252,7 +252,7 @@ fn work_is_due_to_those_who_can_do_it() {
     let deadline = values(vec![("deadline", day("2026-01-30"))]);
     check_due(
         "FS",
-        assignee(),
+        Some(&assignee()),
         "task",
         "2026-01-20 in_progress",
         &deadline,
@@ -261,7 +261,7 @@ fn work_is_due_to_those_who_can_do_it() {
     );
     check_due(
         "FS",
-        assignee(),
+        Some(&assignee()),
         "task",
         "2026-01-20 in_progress",
         &deadline,
@@ -270,7 +270,7 @@ fn work_is_due_to_those_who_can_do_it() {
     );
     check_due(
         "FS",
-        assignee(),
+        Some(&assignee()),
         "task",
         "2026-01-20 in_progress",
         &deadline,
@@ -279,7 +279,7 @@ fn work_is_due_to_those_who_can_do_it() {
     );
     check_due(
         "TW",
-        Some(Relation::Issuer),
+        Some(&Relation::Issuer),
         "task",
         "2026-01-20 reported",
         &none,
@@ -288,7 +288,7 @@ fn work_is_due_to_those_who_can_do_it() {
     );
     check_due(
         "FS",
-        assignee(),
+        Some(&assignee()),
         "task",
         "2026-01-20 reported",
         &none,
@@ -297,7 +297,7 @@ fn work_is_due_to_those_who_can_do_it() {
     );
     check_due(
         "FS",
-        assignee(),
+        Some(&assignee()),
         "task",
         "2026-01-20 done",
         &none,
@@ -350,7 +350,7 @@ fn a_return_comes_before_a_conflict_and_a_conflict_before_a_task() {
     );
     check_due_with(
         "FS",
-        assignee(),
+        Some(&assignee()),
         "task",
         "2026-03-02 in_progress",
         &none,
@@ -360,7 +360,7 @@ fn a_return_comes_before_a_conflict_and_a_conflict_before_a_task() {
     );
     check_due_with(
         "FS",
-        assignee(),
+        Some(&assignee()),
         "task",
         "2026-03-02 issued",
         &none,

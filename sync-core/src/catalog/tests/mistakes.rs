@@ -1,5 +1,10 @@
 //! Every mistake is reported with its line and what to write instead.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what is expected is written where it is expected"
+)]
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -427,6 +432,11 @@ fn a_field_that_cannot_work_is_refused() {
             kinds/sample.toml:24:1: there is no field `nobody`: declare it as `[fields.nobody]`
         "#]],
     );
+}
+
+#[test]
+fn a_field_type_lacks_nothing_that_belongs_to_it() {
+    let with = |more: &str| format!("{SOUND}{more}");
     let other = "[fields.other]\nlabel = { zh = \"另\", en = \"Other\" }\n";
     check_kind(
         &with(&format!("{other}type = \"code\"\nset = \"looks\"")),
