@@ -165,11 +165,10 @@ fn a_role_writes_what_its_kind_lets_it_and_nothing_else() {
     assert_eq!(scene.say(TOWNSHIP, household()), not_allowed);
     let denied = refused_for(codes::refused::NOT_ALLOWED, "phone");
     assert_eq!(scene.say(TOWNSHIP, phone(record, "138")), denied);
+    let assignee = crate::id::RecordId(scene.hand(MEMBER).user.0);
+    let issued = create("task", "issued").with("title", Value::text("修渠"));
     assert_eq!(
-        scene.say(
-            MEMBER,
-            create("task", "issued").with("title", Value::text("修渠"))
-        ),
+        scene.say(MEMBER, issued.link("assignees", assignee)),
         not_allowed
     );
     let task = scene.task();
