@@ -3,8 +3,9 @@
 //! What is hashed and signed is row by row and never changes (see `command`); this is only how it is carried and stored, so it
 //! has versions. The first byte names the codec:
 //!
+//! * 0: rows of deterministic CBOR, for whatever the columns cannot carry exactly or would only make larger;
 //! * 1: columns (all values of one field side by side) under brotli;
-//! * 0: rows of deterministic CBOR, for whatever the columns cannot carry exactly or would only make larger.
+//! * 2: columns as they are, for the few that compression would only make larger.
 //!
 //! Whoever packs unpacks at once and compares, so what left a device can be read. Whoever unpacks names a limit, which holds
 //! for the decompressed bytes *and* for the rows that they stand for (columns can name one long text many times): beyond it
@@ -17,12 +18,18 @@ mod squeeze;
 
 pub(crate) use squeeze::{deflate, inflate};
 
+use std::borrow::Cow;
+
 use crate::cbor;
 use crate::command::{Content, Envelope};
 use crate::id::{DeviceId, Digest, JournalId};
 
 const ROWS: u8 = 0;
-const COLUMNS: u8 = 1;
+const SQUEEZED: u8 = 1;
+const COLUMNS: u8 = 2;
+
+/// Fewer bytes than these are not worth a compressor's while.
+const SQUEEZED_BYTES_MIN: usize = 96;
 
 /// Why packed bytes cannot be unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,16 +65,14 @@ impl Lane {
 
 /// Packs contents, each with the index of its command in its batch or segment, in ascending order of the indices.
 pub fn pack_contents(rows: &[(u32, &Content)]) -> Vec<u8> {
-    let plain = framed(ROWS, &cbor::encode(&rows));
-    let packed = framed(COLUMNS, &deflate(&contents::to_columns(rows)));
     let same = |unpacked: Vec<(u32, Content)>| {
         unpacked
             .iter()
             .map(|(index, content)| (*index, content))
             .eq(rows.iter().copied())
     };
-    let exact = packed.len() < plain.len() && unpack_contents(&packed, usize::MAX).is_ok_and(same);
-    if exact { packed } else { plain }
+    let exact = |packed: &[u8]| unpack_contents(packed, usize::MAX).is_ok_and(same);
+    shortest(&cbor::encode(&rows), &contents::to_columns(rows), exact)
 }
 
 /// Unpacks contents; the indices ascend.
@@ -75,13 +80,11 @@ pub fn unpack_contents(
     bytes: &[u8],
     inflated_max: usize,
 ) -> Result<Vec<(u32, Content)>, PackError> {
-    let rows: Vec<(u32, Content)> = match codec(bytes, inflated_max)? {
-        (ROWS, rows) => {
+    let rows: Vec<(u32, Content)> = match opened(bytes, inflated_max)? {
+        Opened::Rows(rows) => {
             cbor::decode(rows).map_err(|_| PackError::Malformed("not rows of contents"))?
         }
-        (_, squeezed) => {
-            contents::from_columns(&inflate(squeezed, inflated_max)?, inflated_max)?
-        }
+        Opened::Columns(columns) => contents::from_columns(&columns, inflated_max)?,
     };
     let ascending = rows
         .iter()
@@ -103,14 +106,14 @@ pub fn pack_envelopes(lane: &Lane, rows: &[Envelope]) -> Vec<u8> {
             ..row.clone()
         })
         .collect();
-    let plain = framed(ROWS, &cbor::encode(&bare));
-    let packed = framed(
-        COLUMNS,
-        &deflate(&envelopes::to_columns(lane, &bare)),
-    );
-    let exact = packed.len() < plain.len()
-        && unpack_envelopes(lane, &packed, usize::MAX).is_ok_and(|unpacked| unpacked == bare);
-    if exact { packed } else { plain }
+    let exact = |packed: &[u8]| {
+        unpack_envelopes(lane, packed, usize::MAX).is_ok_and(|unpacked| unpacked == bare)
+    };
+    shortest(
+        &cbor::encode(&bare),
+        &envelopes::to_columns(lane, &bare),
+        exact,
+    )
 }
 
 /// Unpacks the envelopes of a lane. Their digests are all zero: they are computed again from contents and salts, or come apart.
@@ -119,15 +122,11 @@ pub fn unpack_envelopes(
     bytes: &[u8],
     inflated_max: usize,
 ) -> Result<Vec<Envelope>, PackError> {
-    let rows: Vec<Envelope> = match codec(bytes, inflated_max)? {
-        (ROWS, rows) => {
+    let rows: Vec<Envelope> = match opened(bytes, inflated_max)? {
+        Opened::Rows(rows) => {
             cbor::decode(rows).map_err(|_| PackError::Malformed("not rows of envelopes"))?
         }
-        (_, squeezed) => envelopes::from_columns(
-            lane,
-            &inflate(squeezed, inflated_max)?,
-            inflated_max,
-        )?,
+        Opened::Columns(columns) => envelopes::from_columns(lane, &columns, inflated_max)?,
     };
     let numbered = rows
         .iter()
@@ -145,16 +144,38 @@ fn framed(codec: u8, body: &[u8]) -> Vec<u8> {
     [&[codec], body].concat()
 }
 
-/// The codec and what follows it. No codec makes anything longer than its rows, so longer input is refused unread.
-fn codec(bytes: &[u8], inflated_max: usize) -> Result<(u8, &[u8]), PackError> {
-    let (&codec, body) = bytes.split_first().ok_or(PackError::Malformed("empty"))?;
-    if codec > COLUMNS {
-        return Err(PackError::UnknownCodec(codec));
+/// The shortest form that reads back exactly. Rows always do.
+fn shortest(rows: &[u8], columns: &[u8], exact: impl FnOnce(&[u8]) -> bool) -> Vec<u8> {
+    let mut packed = framed(COLUMNS, columns);
+    if columns.len() >= SQUEEZED_BYTES_MIN {
+        let squeezed = framed(SQUEEZED, &deflate(columns));
+        if squeezed.len() < packed.len() {
+            packed = squeezed;
+        }
     }
-    if body.len() > inflated_max {
-        Err(PackError::TooLarge(inflated_max))
+    if packed.len() <= rows.len() && exact(&packed) {
+        packed
     } else {
-        Ok((codec, body))
+        framed(ROWS, rows)
+    }
+}
+
+enum Opened<'b> {
+    Rows(&'b [u8]),
+    Columns(Cow<'b, [u8]>),
+}
+
+/// What the packed bytes hold. No codec makes anything longer than its rows, so longer input is refused unread.
+fn opened(bytes: &[u8], inflated_max: usize) -> Result<Opened<'_>, PackError> {
+    let (&codec, body) = bytes.split_first().ok_or(PackError::Malformed("empty"))?;
+    if codec <= COLUMNS && body.len() > inflated_max {
+        return Err(PackError::TooLarge(inflated_max));
+    }
+    match codec {
+        ROWS => Ok(Opened::Rows(body)),
+        SQUEEZED => inflate(body, inflated_max).map(|columns| Opened::Columns(Cow::Owned(columns))),
+        COLUMNS => Ok(Opened::Columns(Cow::Borrowed(body))),
+        unknown => Err(PackError::UnknownCodec(unknown)),
     }
 }
 
