@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod area;
+pub mod audit;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 pub mod batch;
