@@ -33,6 +33,7 @@ pub mod journals;
 pub mod keys;
 pub mod problem;
 pub mod random;
+pub mod reading;
 pub mod routes;
 mod serve;
 pub mod session;

@@ -86,6 +86,15 @@ codes! {
     /// The device speaks another version of the sync protocol.
     Protocol = "protocol", CONFLICT, "This version of the app cannot sync with this server", "此应用版本无法与服务器同步",
         "Update the app; what it holds stays and is sent afterwards.", "请更新应用；本机内容不会丢失，更新后继续发送。";
+    /// The journal is not folded to the position that was asked for; `folded` says how far, `Retry-After` when to ask again.
+    NotFoldedYet = "not_folded_yet", CONFLICT, "What was asked for is received but not yet readable", "内容已接收，尚未可读",
+        "Ask again after Retry-After.", "请按 Retry-After 稍后再查。";
+    /// The office that the caller works for has no access journal, so that nothing can be entered, and nothing is shown.
+    NoAccessJournal = "no_access_journal", CONFLICT, "This cannot be entered in an access journal, so it is not shown", "无法登记本次查看，因此不予显示",
+        "Have the area of your office imported; it comes with an access journal.", "请导入所在单位的区划，访问日志随之建立。";
+    /// More was asked for than is given in one answer.
+    TooMuch = "too_much", CONFLICT, "More than is given at once", "内容过多，无法一次提供",
+        "Ask for one journal, or for a smaller area.", "请改查单个日志或缩小区域。";
     /// Someone else has this user name.
     UserNameTaken = "user_name_taken", CONFLICT, "This user name is taken", "用户名已被使用",
         "Choose another one.", "请换一个用户名。";

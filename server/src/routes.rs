@@ -1,11 +1,13 @@
 //! Every operation, registered once: its route and its description come from the same line.
 
 pub mod api;
+pub mod audit;
 pub mod bootstrap;
 pub mod enrol;
 pub mod health;
 pub mod live;
 pub mod password;
+pub mod records;
 pub mod session;
 pub mod sync;
 pub mod wire;
@@ -46,6 +48,8 @@ pub const SYNC_SECONDS_MAX: u64 = 300;
         (name = "session", description = "Log in, stay logged in, log out."),
         (name = "devices", description = "Enrolment of devices."),
         (name = "sync", description = "What devices send and pull."),
+        (name = "records", description = "Reading, for county and province."),
+        (name = "audit", description = "What proves that nothing was changed."),
         (name = "health", description = "For operators."),
         (name = "api", description = "This description.")
     )
@@ -73,6 +77,7 @@ fn quick() -> OpenApiRouter<App> {
         .routes(routes!(bootstrap::found::found_deployment))
         .routes(routes!(enrol::deployment::show_deployment))
         .routes(routes!(enrol::device::enrol_device))
+        .merge(reading())
         .routes(routes!(health::alive::show_alive))
         .routes(routes!(health::ready::show_ready))
         .routes(routes!(health::metrics::show_metrics))
@@ -86,6 +91,23 @@ fn quick() -> OpenApiRouter<App> {
         ))
 }
 
+/// Operations that only read, and the reveal, which enters that it does.
+fn reading() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(records::list::list_records))
+        .routes(routes!(records::show::show_record))
+        .routes(routes!(records::history::show_history))
+        .routes(routes!(records::document::export_document))
+        .routes(routes!(records::conflicts::list_conflicts))
+        .routes(routes!(records::unanswered::list_unanswered))
+        .routes(routes!(records::flagged::list_flagged))
+        .routes(routes!(records::reveal::reveal_field))
+        .routes(routes!(audit::journals::list_journals))
+        .routes(routes!(audit::checkpoint::show_checkpoint))
+        .routes(routes!(audit::leaves::list_leaves))
+        .routes(routes!(audit::access_log::list_access))
+}
+
 /// Operations that take more, or stay open.
 fn slow() -> OpenApiRouter<App> {
     let answer_in = Duration::from_secs(SYNC_SECONDS_MAX);
@@ -93,7 +115,10 @@ fn slow() -> OpenApiRouter<App> {
         .routes(routes!(sync::exchange::exchange_batches))
         .layer(DefaultBodyLimit::max(sync_core::limits::REQUEST_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, answer_in));
-    sync.routes(routes!(live::follow::follow_journals))
+    let bundle = OpenApiRouter::new()
+        .routes(routes!(audit::bundle::draw_bundle))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, answer_in));
+    sync.merge(bundle).routes(routes!(live::follow::follow_journals))
 }
 
 /// The description of every operation (OpenAPI 3.1).

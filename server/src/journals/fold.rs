@@ -9,7 +9,6 @@ use std::sync::Arc;
 use store::journals::{Folded, Stored};
 use store::{Store, StoreError, Unit};
 use sync_core::admit::Catalogues;
-use sync_core::command::Audience;
 use sync_core::id::{DeploymentId, JournalId, RecordId};
 use sync_core::journal::Entry;
 use sync_core::record::{self, Logged, Record, Slot};
@@ -110,10 +109,10 @@ async fn log_until(unit: &mut dyn Unit, journal: JournalId, id: RecordId, last: 
     Ok(log)
 }
 
-/// What of a record may be searched in: its texts that are neither sensitive nor masked, in lower case.
+/// What of a record may be searched in, in lower case: its texts that everyone who may read the record reads, and whole.
 fn searchable(catalogues: &Catalogues, record: &Record) -> String {
     let kind = catalogues.values().next_back().and_then(|catalogue| catalogue.kind(&record.kind));
-    let open = |name: &str| kind.and_then(|kind| kind.field(name)).is_some_and(|field| field.audience != Some(Audience::Sensitive) && field.mask.is_none());
+    let open = |name: &str| kind.and_then(|kind| kind.field(name)).is_some_and(|field| field.audience.is_none() && field.mask.is_none());
     let texts = record.fields.iter().filter(|(name, _)| open(name)).flat_map(|(_, slot)| match slot {
         Slot::Register(held) => held.iter().filter_map(|held| held.value.as_text()).map(str::to_lowercase).collect(),
         Slot::Text(text) => vec![text.to_lowercase()],

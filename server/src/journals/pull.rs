@@ -8,7 +8,7 @@ use store::journals::{ReadJournals, Stored};
 use sync_core::batch::Position;
 use sync_core::catalog::{Capability, Catalogue, Role};
 use sync_core::command::{Audience, Envelope};
-use sync_core::id::{AreaId, DeviceId, JournalId, Seq, Timestamp, UserId};
+use sync_core::id::{AreaId, Date, DeviceId, JournalId, Seq, Timestamp, UserId};
 use sync_core::journal::{Entry, Fate};
 use sync_core::limits;
 use sync_core::registry::{Registry, RegistryAct, Standing};
@@ -62,6 +62,17 @@ impl<'a> Reader<'a> {
         self.catalogue
     }
 
+    /// The day on which he reads: his assignments and the areas are those of this day.
+    pub fn day(&self) -> Date {
+        self.now.date()
+    }
+
+    /// Whether an office's scope takes in an area: its own and all that lies in it, or everything, for an office of the deployment
+    /// as a whole.
+    pub fn covers(&self, office: AreaId, area: AreaId) -> bool {
+        office.0 == self.registry().deployment.0 || self.registry().is_within(area, office)
+    }
+
     /// The areas for which he has a capability now, with the role that gives it.
     pub fn areas(&self, capability: Capability) -> Vec<(AreaId, &Role)> {
         let roles = self.registry().assignments_of(self.user, self.now.date());
@@ -78,7 +89,7 @@ impl<'a> Reader<'a> {
     pub fn scope(&self, journal: JournalId, capability: Capability) -> Option<Scope> {
         let area = self.registry().area_of(journal, self.now.date())?;
         let areas = self.areas(capability);
-        let within: Vec<&Role> = areas.into_iter().filter(|(office, _)| self.registry().is_within(area, *office)).map(|(_, role)| role).collect();
+        let within: Vec<&Role> = areas.into_iter().filter(|(office, _)| self.covers(*office, area)).map(|(_, role)| role).collect();
         if within.is_empty() {
             return None;
         }

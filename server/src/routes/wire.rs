@@ -42,6 +42,14 @@ impl Serialize for Instant {
     }
 }
 
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let instant: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
+        Ok(Self(Timestamp(instant.as_millisecond())))
+    }
+}
+
 /// A signature.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

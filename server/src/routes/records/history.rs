@@ -1,0 +1,78 @@
+//! `GET /v1/journals/{journal}/records/{record}/history`
+
+use axum::extract::{Path, Query, State};
+use serde::Serialize;
+use sync_core::catalog::Capability;
+use sync_core::id::{JournalId, RecordId, Seq};
+use utoipa::ToSchema;
+
+use crate::context::{App, Caller};
+use crate::problem::Problem;
+use crate::reading;
+use crate::routes::records::show::AtQuery;
+use crate::routes::records::shown::{RecordHead, Showing};
+use crate::routes::records::timeline::{LineView, line, may_know};
+use crate::routes::records::{Read, ReadFailure, folded};
+use crate::routes::wire::Id;
+
+/// The history of a record.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct History {
+    /// Which record.
+    record: RecordHead,
+    /// Its commands, whatever became of them, in the order of their arrival.
+    lines: Vec<LineView>,
+}
+
+/// Shows what was done about a record, in the order of arrival: who, when it was recorded, when it was received, what, and what
+/// became of it. What the caller may not read is marked as withheld.
+#[utoipa::path(get, path = "/v1/journals/{journal}/records/{record}/history", tag = "records", security(("bearer" = [])),
+    params(("journal" = String, Path, description = "The journal"), ("record" = String, Path, description = "The record"), AtQuery),
+    responses((status = OK, body = History, description = "The record's history",
+        headers(("x-zhucun-seq" = u64, description = "The position it rests on")))))]
+pub async fn show_history(
+    State(app): State<App>,
+    caller: Caller,
+    Path((journal, record)): Path<(Id<JournalId>, Id<RecordId>)>,
+    Query(query): Query<AtQuery>,
+) -> Result<Read<History>, Problem> {
+    Ok(history(&app, &caller, (journal.0, record.0), query.at).await?)
+}
+
+async fn history(
+    app: &App,
+    caller: &Caller,
+    key: reading::Key,
+    at: Option<Seq>,
+) -> Result<Read<History>, ReadFailure> {
+    let mut unit = app.store().read().await?;
+    let reader = app
+        .reader(&mut *unit, caller)
+        .await?
+        .ok_or(ReadFailure::NotFound)?;
+    let scope = reader
+        .scope(key.0, Capability::ReadRecords)
+        .ok_or(ReadFailure::NotFound)?;
+    let seq = folded(&mut *unit, key.0, at).await?;
+    let found = reading::record(&mut *unit, &scope, key)
+        .await?
+        .ok_or(ReadFailure::NotFound)?;
+    let showing = Showing::new(&reader, &scope, &found.record);
+    let mut log = reading::log(&mut *unit, key).await?;
+    // What was admitted since the fold is not in the record yet.
+    log.retain(|logged| logged.place.seq <= seq && may_know(&showing, &found.record, logged));
+    if log.is_empty() {
+        return Err(ReadFailure::NotFound);
+    }
+    let lines = log
+        .iter()
+        .map(|logged| line(&showing, &found.record, logged))
+        .collect();
+    Ok(Read {
+        seq: Some(seq),
+        body: History {
+            record: showing.head(&found.record),
+            lines,
+        },
+    })
+}

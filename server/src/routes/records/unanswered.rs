@@ -1,0 +1,108 @@
+//! `GET /v1/unanswered`
+
+use axum::extract::{Query, State};
+use serde::Serialize;
+use store::journals::Filter;
+use sync_core::catalog::Capability;
+use sync_core::record::Logged;
+use sync_core::registry::Purpose;
+use utoipa::ToSchema;
+
+use crate::context::{App, Caller};
+use crate::problem::Problem;
+use crate::reading;
+use crate::routes::records::conflicts::WaitingQuery;
+use crate::routes::records::shown::{RecordHead, Showing};
+use crate::routes::records::timeline::{LineView, line, may_know};
+use crate::routes::records::{After, Read, ReadFailure, folded_one, limit};
+
+/// A record with commands of which somebody should know.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Spoken {
+    /// Which record.
+    record: RecordHead,
+    /// The commands, in the order of their arrival.
+    lines: Vec<LineView>,
+}
+
+/// A page of records with such commands.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SpokenList {
+    /// The records, in the order of journal and record.
+    records: Vec<Spoken>,
+    /// Where the list goes on, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next: Option<After>,
+}
+
+/// Lists what was refused (拒收) or without effect (未生效), with why. What it says is shown to who may help to offer it again, and to
+/// who wrote it.
+#[utoipa::path(get, path = "/v1/unanswered", tag = "records", security(("bearer" = [])), params(WaitingQuery),
+    responses((status = OK, body = SpokenList, description = "A page of records with commands that changed nothing",
+        headers(("x-zhucun-seq" = u64, description = "The position it rests on, if it is about one journal")))))]
+pub async fn list_unanswered(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<WaitingQuery>,
+) -> Result<Read<SpokenList>, Problem> {
+    let filter = Filter {
+        unanswered: true,
+        ..Filter::default()
+    };
+    Ok(spoken(&app, &caller, query, filter, |logged| !logged.fate.counts()).await?)
+}
+
+/// The records that a filter lets through, each with those of its commands that are asked for.
+pub(super) async fn spoken(
+    app: &App,
+    caller: &Caller,
+    query: WaitingQuery,
+    filter: Filter,
+    wants: impl Fn(&Logged) -> bool + Send + Sync,
+) -> Result<Read<SpokenList>, ReadFailure> {
+    let limit = limit(query.limit)?;
+    let mut unit = app.store().read().await?;
+    let reader = app
+        .reader(&mut *unit, caller)
+        .await?
+        .ok_or(ReadFailure::NotFound)?;
+    let area = query.area.map(|area| area.0);
+    let scopes = reader
+        .journals(Purpose::Village, &[Capability::ReadRecords], area)
+        .ok_or(ReadFailure::NotFound)?;
+    let seq = folded_one(&mut *unit, &scopes, query.at).await?;
+    let filter = Filter {
+        after: query.after.map(|after| after.0),
+        limit,
+        ..filter
+    };
+    let (page, next) = reading::page(&mut *unit, &scopes, filter, |_| true).await?;
+    let mut records = Vec::new();
+    for folded in &page {
+        let record = &folded.record;
+        let Some(scope) = scopes.get(&record.journal) else {
+            continue;
+        };
+        let showing = Showing::new(&reader, scope, record);
+        let mut log = reading::log(&mut *unit, (record.journal, record.id)).await?;
+        log.retain(|logged| wants(logged) && may_know(&showing, record, logged));
+        if !log.is_empty() {
+            let lines = log
+                .iter()
+                .map(|logged| line(&showing, record, logged))
+                .collect();
+            records.push(Spoken {
+                record: showing.head(record),
+                lines,
+            });
+        }
+    }
+    Ok(Read {
+        seq,
+        body: SpokenList {
+            records,
+            next: next.map(After),
+        },
+    })
+}
