@@ -497,6 +497,64 @@ fn a_field_type_lacks_nothing_that_belongs_to_it() {
 }
 
 #[test]
+fn what_no_command_could_bring_is_refused() {
+    let with = |more: &str| format!("{SOUND}{more}");
+    let narrow = SOUND.replace("audience = [\"village\"]", "audience = [\"team\"]");
+    check_kind(
+        &format!("{narrow}audience = \"county\""),
+        expect![[r#"
+        kinds/sample.toml:24:1: the field `name` would be read by people who may not read the record: give it an audience no wider than any in `audience` of the kind
+    "#]],
+    );
+    let writes = |fields: &str| {
+        SOUND.replace(
+            "to = \"shut\"",
+            &format!("to = \"shut\"\nwrites = [{fields}]"),
+        )
+    };
+    let secret = "[fields.secret]\nlabel = { zh = \"密\", en = \"Secret\" }\ntype = \"text\"\naudience = \"sensitive\"\n";
+    check_kind(
+        &format!("{}{secret}", writes("\"name\", \"secret\"")),
+        expect![[r#"
+            kinds/sample.toml:20:1: the action `shut` would bring fields of several audiences in one command: keep to fields of one audience
+        "#]],
+    );
+    check_kind(&format!("{}{secret}", writes("\"secret\"")), expect![[""]]);
+    let photos = "[fields.photos]\nlabel = { zh = \"照\", en = \"Photos\" }\ntype = \"blobs\"\n";
+    check_kind(
+        &format!("{}{photos}", writes("\"photos\"")),
+        expect![[r#"
+        kinds/sample.toml:20:1: `photos` is changed by inserting and removing items: remove it here
+    "#]],
+    );
+    check_kind(
+        &format!("{}derived = true", writes("\"name\"")),
+        expect![[r#"
+            kinds/sample.toml:25:1: an action writes the derived field `name`: remove it there
+        "#]],
+    );
+    let needs = SOUND.replace(
+        "to = \"shut\"",
+        "to = \"shut\"\nneeds = [\"reason\", \"name\"]\nwrites = [\"name\"]",
+    );
+    check_kind(
+        &needs,
+        expect![[r#"
+        kinds/sample.toml:21:11: the action `shut` needs `name`, so it writes it: remove it from `writes`
+    "#]],
+    );
+    let many: String = (0..65)
+        .map(|k| format!("[fields.f{k}]\nlabel = {{ zh = \"字\", en = \"F\" }}\ntype = \"bool\"\n"))
+        .collect();
+    check_kind(
+        &with(&many),
+        expect![[r#"
+        kinds/sample.toml:21:2: the kind has 66 fields, which no one command can bring: keep to 64
+    "#]],
+    );
+}
+
+#[test]
 fn a_clock_or_a_due_rule_that_cannot_work_is_refused() {
     let with = |more: &str| format!("{SOUND}{more}");
     let clock = "[clocks.wait]\nlabel = { zh = \"等\", en = \"Wait\" }\nruns_in = [\"shut\"]\n";
