@@ -1,5 +1,7 @@
 //! The command line.
 
+mod admin;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ enum Command {
     Config(ConfigCommand),
     /// Prints the API's description (OpenAPI).
     Openapi,
+    #[command(flatten)]
+    Admin(admin::Admin),
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +67,7 @@ impl Cli {
             Command::Serve => serve(config)?,
             Command::Config(ConfigCommand::Check) => writeln!(out, "settings hold no mistake")?,
             Command::Config(ConfigCommand::Show) => write!(out, "{}", config.to_toml())?,
+            Command::Admin(command) => admin::run(config, command, &mut out)?,
             Command::Openapi => writeln!(out, "{}", routes::description().to_pretty_json()?)?,
         }
         Ok(ExitCode::SUCCESS)

@@ -98,6 +98,15 @@ codes! {
     /// Someone else has this user name.
     UserNameTaken = "user_name_taken", CONFLICT, "This user name is taken", "用户名已被使用",
         "Choose another one.", "请换一个用户名。";
+    /// The person holds this assignment already; `assignment` names it.
+    AssignmentHeld = "assignment_held", CONFLICT, "The person holds this assignment already", "此人已有该任职",
+        "End that one first, or choose other dates.", "请先结束原任职，或调整起止日期。";
+    /// The person holds a role that excludes this one; `held` names it.
+    RolesExclude = "roles_exclude", CONFLICT, "The person holds a role that excludes this one", "此人现任角色与该角色互斥",
+        "Assign it to another person, or end the other assignment first.", "请改派他人，或先结束原任职。";
+    /// The assignment ends earlier already; `to` says when.
+    AssignmentEnded = "assignment_ended", CONFLICT, "The assignment ends earlier already", "该任职已于更早日期结束",
+        "Give a new assignment instead of putting the end off.", "结束日期不能推后，请新增任职。";
     /// The body is larger than this address takes.
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The request is too large", "请求过大",
         "Send less at once.", "请分次发送。";
@@ -107,6 +116,9 @@ codes! {
     /// A field has a value that it cannot take; `field` names it.
     InvalidField = "invalid_field", UNPROCESSABLE_ENTITY, "A field has a value that it cannot take", "字段取值无效",
         "Correct the field that is named.", "请更正所指出的字段。";
+    /// The file has mistakes; `mistakes` lists every one with its line and remedy.
+    FileMistakes = "file_mistakes", UNPROCESSABLE_ENTITY, "The file has mistakes; nothing of it was used", "文件有误，未作任何更改",
+        "Correct every line that is listed, and send the whole file again.", "请更正所列各行后重新提交整个文件。";
     /// The password would be guessed too soon.
     PasswordWeak = "password_weak", UNPROCESSABLE_ENTITY, "The password is too easy to guess", "密码过于简单",
         "Take a longer one: a few unrelated words do well.", "请使用更长的密码，例如几个不相关的词。";

@@ -1,8 +1,12 @@
 //! Every operation, registered once: its route and its description come from the same line.
 
 pub mod api;
+pub mod areas;
+pub mod assignments;
 pub mod audit;
 pub mod bootstrap;
+pub mod catalogues;
+pub mod devices;
 pub mod enrol;
 pub mod health;
 pub mod live;
@@ -10,6 +14,7 @@ pub mod password;
 pub mod records;
 pub mod session;
 pub mod sync;
+pub mod users;
 pub mod wire;
 
 use std::time::Duration;
@@ -47,6 +52,7 @@ pub const SYNC_SECONDS_MAX: u64 = 300;
     tags(
         (name = "session", description = "Log in, stay logged in, log out."),
         (name = "devices", description = "Enrolment of devices."),
+        (name = "administration", description = "Areas, accounts, assignments, devices, catalogue versions."),
         (name = "sync", description = "What devices send and pull."),
         (name = "records", description = "Reading, for county and province."),
         (name = "audit", description = "What proves that nothing was changed."),
@@ -57,7 +63,9 @@ pub const SYNC_SECONDS_MAX: u64 = 300;
 struct Api;
 
 fn operations() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Api::openapi()).merge(quick()).merge(slow())
+    OpenApiRouter::with_openapi(Api::openapi())
+        .merge(quick())
+        .merge(slow())
 }
 
 /// Operations with a small JSON body, or none, that are answered at once.
@@ -77,6 +85,7 @@ fn quick() -> OpenApiRouter<App> {
         .routes(routes!(bootstrap::found::found_deployment))
         .routes(routes!(enrol::deployment::show_deployment))
         .routes(routes!(enrol::device::enrol_device))
+        .merge(administration())
         .merge(reading())
         .routes(routes!(health::alive::show_alive))
         .routes(routes!(health::ready::show_ready))
@@ -108,17 +117,54 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(audit::access_log::list_access))
 }
 
+/// What administrators do.
+fn administration() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(areas::list::list_areas))
+        .routes(routes!(users::list::list_users, users::add::add_user))
+        .routes(routes!(users::disable::disable_user))
+        .routes(routes!(users::enrolment_code::issue_enrolment_code))
+        .routes(routes!(users::password_code::issue_password_code))
+        .routes(routes!(
+            assignments::list::list_assignments,
+            assignments::give::give_assignment
+        ))
+        .routes(routes!(assignments::end::end_assignment))
+        .routes(routes!(devices::list::list_devices))
+        .routes(routes!(devices::suspend::suspend_device))
+        .routes(routes!(devices::revoke::revoke_device))
+        .routes(routes!(catalogues::list::list_catalogues))
+}
+
 /// Operations that take more, or stay open.
 fn slow() -> OpenApiRouter<App> {
     let answer_in = Duration::from_secs(SYNC_SECONDS_MAX);
     let sync = OpenApiRouter::new()
         .routes(routes!(sync::exchange::exchange_batches))
         .layer(DefaultBodyLimit::max(sync_core::limits::REQUEST_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, answer_in));
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            answer_in,
+        ));
     let bundle = OpenApiRouter::new()
         .routes(routes!(audit::bundle::draw_bundle))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, answer_in));
-    sync.merge(bundle).routes(routes!(live::follow::follow_journals))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            answer_in,
+        ));
+    let files = OpenApiRouter::new()
+        .routes(routes!(areas::import::import_areas))
+        // One byte more than a file may have, so that the one that is too large is told how to split it.
+        .layer(DefaultBodyLimit::max(
+            sync_core::limits::AREA_FILE_BYTES_MAX + 1,
+        ))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            answer_in,
+        ));
+    sync.merge(bundle)
+        .merge(files)
+        .routes(routes!(live::follow::follow_journals))
 }
 
 /// The description of every operation (OpenAPI 3.1).

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sync_core::id::Timestamp;
+use sync_core::id::{Date, Timestamp};
 use sync_core::sign;
 use utoipa::ToSchema;
 
@@ -50,6 +50,24 @@ impl<'de> Deserialize<'de> for Instant {
     }
 }
 
+/// A civil date in China.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, format = Date, example = "2026-11-21")]
+pub struct Day(pub Date);
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
 /// A signature.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -85,13 +103,19 @@ impl PublicKey {
     /// The key, if its bytes are written as they should be.
     pub fn read(&self) -> Option<sign::PublicKey> {
         let bytes = URL_SAFE_NO_PAD.decode(&self.bytes).ok()?;
-        Some(sign::PublicKey { algorithm: self.algorithm, bytes })
+        Some(sign::PublicKey {
+            algorithm: self.algorithm,
+            bytes,
+        })
     }
 }
 
 impl From<&sign::PublicKey> for PublicKey {
     fn from(key: &sign::PublicKey) -> Self {
-        Self { algorithm: key.algorithm, bytes: URL_SAFE_NO_PAD.encode(&key.bytes) }
+        Self {
+            algorithm: key.algorithm,
+            bytes: URL_SAFE_NO_PAD.encode(&key.bytes),
+        }
     }
 }
 

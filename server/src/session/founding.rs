@@ -6,9 +6,9 @@
 use std::net::IpAddr;
 
 use secrecy::SecretString;
-use store::accounts::{Account, Added, CodePurpose, UserName};
+use store::accounts::{Account, Added, CodePurpose, InvalidUserName, PasswordHash, UserName};
 use store::personal::Personal;
-use store::StoreError;
+use store::{StoreError, Unit};
 use sync_core::id::{AreaId, AssignmentId, UserId};
 use sync_core::registry::RegistryAct;
 
@@ -39,6 +39,9 @@ impl Office {
     }
 }
 
+/// The longest display name.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 64;
+
 /// A person who gets an account.
 #[derive(Debug)]
 pub struct Person {
@@ -46,6 +49,32 @@ pub struct Person {
     pub user_name: UserName,
     /// What others call the person.
     pub display_name: Personal<String>,
+}
+
+/// What is wrong with the names of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPerson {
+    /// It is not a user name.
+    #[error(transparent)]
+    UserName(#[from] InvalidUserName),
+    /// The display name is empty or too long.
+    #[error("not a display name: expected 1 to {DISPLAY_NAME_CHARS_MAX} characters")]
+    DisplayName,
+}
+
+impl Person {
+    /// The person with these names.
+    pub fn named(user_name: &str, display_name: &str) -> Result<Self, InvalidPerson> {
+        let user_name = user_name.parse()?;
+        let display_name = display_name.trim();
+        if !(1..=DISPLAY_NAME_CHARS_MAX).contains(&display_name.chars().count()) {
+            return Err(InvalidPerson::DisplayName);
+        }
+        Ok(Self {
+            user_name,
+            display_name: Personal(display_name.to_owned()),
+        })
+    }
 }
 
 /// What the founding takes.
@@ -83,6 +112,9 @@ pub enum FoundingFailure {
     /// The code is not good, or no longer.
     #[error("the code is not good")]
     Code,
+    /// It has been done, at the command line perhaps.
+    #[error("the first administrators have been made already")]
+    Done,
     /// Two people have one user name.
     #[error("two people have one user name")]
     NameTaken,
@@ -136,12 +168,44 @@ pub async fn found(
         .redeem_code(code.hash(), CodePurpose::FirstAdmin, now)
         .await?;
     redeemed.ok_or(FoundingFailure::Code)?;
-    let mut found = async |office, person: Person| {
+    if unit.has_accounts().await? {
+        return Err(FoundingFailure::Done);
+    }
+    let people = [founding.system, founding.security, founding.audit];
+    let founders = enter_founders(app, &mut *unit, people, Some(password)).await?;
+    unit.commit().await?;
+    tracing::info!("deployment.founded");
+    Ok(founders)
+}
+
+/// Makes the first three accounts at the command line, which whoever holds the data folder may do: all three get codes.
+pub async fn found_as_operator(
+    app: &App,
+    people: [Person; 3],
+) -> Result<[Founder; 3], FoundingFailure> {
+    let mut unit = app.store().begin().await?;
+    if unit.has_accounts().await? {
+        return Err(FoundingFailure::Done);
+    }
+    let founders = enter_founders(app, &mut *unit, people, None).await?;
+    unit.commit().await?;
+    tracing::info!("deployment.founded");
+    Ok(founders)
+}
+
+/// Writes the three accounts, for the system, security and audit administrators, and the first registry acts.
+async fn enter_founders(
+    app: &App,
+    unit: &mut dyn Unit,
+    [system, security, audit]: [Person; 3],
+    password: Option<PasswordHash>,
+) -> Result<[Founder; 3], FoundingFailure> {
+    let now = app.clock().now();
+    let mut found = async |office, person: Person, password: Option<PasswordHash>| {
         let user = UserId(app.random().bytes());
-        let (password, code) = match office {
-            Office::System => (Some(password.clone()), None),
-            Office::Security | Office::Audit => (None, Some(OneTimeCode::generate(app.random()))),
-        };
+        let code = password
+            .is_none()
+            .then(|| OneTimeCode::generate(app.random()));
         let Person {
             user_name,
             display_name,
@@ -164,20 +228,23 @@ pub async fn found(
         Ok(Founder { office, user, code })
     };
     let founders = [
-        found(Office::System, founding.system).await?,
-        found(Office::Security, founding.security).await?,
-        found(Office::Audit, founding.audit).await?,
+        found(Office::System, system, password).await?,
+        found(Office::Security, security, None).await?,
+        found(Office::Audit, audit, None).await?,
     ];
-    app.registrar().enter(&mut *unit, &founding_acts(app, &founders)?, None, now).await?;
-    unit.commit().await?;
-    tracing::info!("deployment.founded");
+    app.registrar()
+        .enter(unit, &founding_acts(app, &founders)?, None, now)
+        .await?;
     Ok(founders)
 }
 
 /// What the registry says first: the keys, the catalogue, and who holds the three offices.
 fn founding_acts(app: &App, founders: &[Founder]) -> Result<Vec<RegistryAct>, FoundingFailure> {
     let deployment = app.deployment();
-    let sealing = app.opening().public().map_err(|_| StoreError::Impossible("a sealing key that is none"))?;
+    let sealing = app
+        .opening()
+        .public()
+        .map_err(|_| StoreError::Impossible("a sealing key that is none"))?;
     let today = app.clock().now().date();
     let mut acts = vec![RegistryAct::Found {
         operator: app.registrar().operator().public(),
@@ -185,15 +252,24 @@ fn founding_acts(app: &App, founders: &[Founder]) -> Result<Vec<RegistryAct>, Fo
         sealing: sealing.to_bytes().into(),
         name: "Zhucun 驻村".to_owned(),
     }];
-    acts.extend(app.catalogues().iter().map(|(version, catalogue)| RegistryAct::PublishCatalogue {
-        version: *version,
-        digest: catalogue.digest(),
-        from: catalogue.issued(),
+    acts.extend(app.catalogues().iter().map(|(version, catalogue)| {
+        RegistryAct::PublishCatalogue {
+            version: *version,
+            digest: catalogue.digest(),
+            from: catalogue.issued(),
+        }
     }));
     for founder in founders {
         let role = founder.office.role();
-        let name = app.catalogue().role(role).map_or(role, |role| role.label.zh.as_str());
-        acts.push(RegistryAct::SetUser { user: founder.user, name: name.to_owned(), active: true });
+        let name = app
+            .catalogue()
+            .role(role)
+            .map_or(role, |role| role.label.zh.as_str());
+        acts.push(RegistryAct::SetUser {
+            user: founder.user,
+            name: name.to_owned(),
+            active: true,
+        });
         acts.push(RegistryAct::Assign {
             assignment: AssignmentId(app.random().bytes()),
             user: founder.user,

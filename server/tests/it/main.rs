@@ -1,6 +1,7 @@
 //! The server as its callers meet it: requests in, responses out, over a real store in a temporary folder.
 #![cfg(test)]
 
+mod admin;
 mod edges;
 mod founding;
 mod log_in;

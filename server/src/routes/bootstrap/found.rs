@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use store::personal::Personal;
 use sync_core::id::UserId;
 use utoipa::ToSchema;
 
@@ -13,10 +12,9 @@ use crate::problem::{Code, Problem};
 use crate::routes::password::weak;
 use crate::routes::wire::Id;
 use crate::session::codes::OneTimeCode;
-use crate::session::founding::{Founder, Founding, FoundingFailure, Person, found};
-
-/// The longest display name.
-const DISPLAY_NAME_CHARS_MAX: usize = 64;
+use crate::session::founding::{
+    DISPLAY_NAME_CHARS_MAX, Founder, Founding, FoundingFailure, InvalidPerson, Person, found,
+};
 
 /// The first three administrators: three people, for nobody may hold two of these offices.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -49,24 +47,16 @@ pub struct NewPerson {
 }
 
 impl NewPerson {
-    fn read(&self) -> Result<Person, Problem> {
-        let expected =
-            |error: &dyn ToString| Problem::invalid_field("user_name", error.to_string());
-        let user_name = self
-            .user_name
-            .expose_secret()
-            .parse()
-            .map_err(|error| expected(&error))?;
-        let display_name = self.display_name.expose_secret().trim();
-        if !(1..=DISPLAY_NAME_CHARS_MAX).contains(&display_name.chars().count()) {
-            return Err(Problem::invalid_field(
+    /// The person, if both names can be taken.
+    pub(crate) fn read(&self) -> Result<Person, Problem> {
+        let (user_name, display_name) = (&self.user_name, &self.display_name);
+        let person = Person::named(user_name.expose_secret(), display_name.expose_secret());
+        person.map_err(|invalid| match invalid {
+            InvalidPerson::UserName(_) => Problem::invalid_field("user_name", invalid.to_string()),
+            InvalidPerson::DisplayName => Problem::invalid_field(
                 "display_name",
                 format!("1 to {DISPLAY_NAME_CHARS_MAX} characters"),
-            ));
-        }
-        Ok(Person {
-            user_name,
-            display_name: Personal(display_name.to_owned()),
+            ),
         })
     }
 }
@@ -108,7 +98,7 @@ impl From<FoundingFailure> for Problem {
             FoundingFailure::Throttled(wait) => {
                 Self::new(Code::TooManyRequests).retry_after(wait.seconds)
             }
-            FoundingFailure::Code => Self::new(Code::CodeInvalid),
+            FoundingFailure::Code | FoundingFailure::Done => Self::new(Code::CodeInvalid),
             FoundingFailure::NameTaken => Self::new(Code::UserNameTaken),
             FoundingFailure::Weak(_) => weak(),
             FoundingFailure::Hash(source) => source.into(),

@@ -1,0 +1,3 @@
+//! Catalogue versions.
+
+pub mod list;
