@@ -17,6 +17,9 @@ use crate::limits;
 use crate::pack;
 use crate::sign::{PublicKey, Signature, SigningKey};
 
+#[cfg(test)]
+mod tests;
+
 const BATCH_CONTEXT: &[u8] = b"zhucun batch v1";
 
 /// The end of a journal's chain as somebody verified it.

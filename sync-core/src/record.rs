@@ -10,6 +10,8 @@
 mod context;
 mod merged;
 mod sequential;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -125,6 +125,8 @@ impl Bench<'_> {
         }
         match envelope.needs.map(|needed| past.fates_of.get(&needed)) {
             None | Some(Some(Fate::Accepted | Fate::Flagged(_))) => {}
+            // It stands elsewhere: this lane only offered it again.
+            Some(Some(Fate::Refused(code, _))) if code == refused::ALREADY_RECEIVED => {}
             Some(Some(Fate::NoEffect(_))) => return Fate::NoEffect(no_effect::NEEDS.to_owned()),
             Some(Some(Fate::Refused(..)) | None) => return Refusal::from(refused::NEEDS).into(),
         }

@@ -387,6 +387,27 @@ fn what_needs_a_refused_command_is_refused_and_what_needs_an_ineffective_one_is_
 }
 
 #[test]
+fn what_needs_a_command_that_was_received_under_its_origin_stands() {
+    let mut scene = Scene::new();
+    let record = scene.household();
+    let lost = scene.seal(SECRETARY, vec![edit(record, 0, 0, "甲")]);
+    let origin = lost.batch.origin(2);
+    scene.submit(&lost);
+    // The reply was lost; the phone enrols in place and offers it again, with what builds on it.
+    let (user, assignment) = (scene.hand(SECRETARY).user, scene.hand(SECRETARY).assignment);
+    let anew = scene.enrol(user, assignment);
+    let again = vec![
+        edit(record, 0, 0, "甲").origin(origin),
+        edit(record, 1, 0, "乙").needs(1),
+    ];
+    assert_eq!(
+        scene.say_all(anew, again),
+        [refused(codes::refused::ALREADY_RECEIVED), Fate::Accepted]
+    );
+    assert_eq!(scene.text(record, "note"), "甲乙");
+}
+
+#[test]
 fn a_need_that_is_not_earlier_is_malformed_and_one_that_never_was_is_refused() {
     let mut scene = Scene::new();
     let record = scene.household();
