@@ -1,8 +1,8 @@
 //! Records: the fold of a journal's commands, each applied in the context in which it was written.
 //!
 //! A command `a` is seen by `b` if `a.seq ≤ b.base`, or if `a` is earlier in the same lane. As long as every command of a record
-//! had seen all before it, the fold is plain sequential application ([`sequential`]); as soon as one had not, the record becomes
-//! an Automerge document, and each command a change at its own context ([`merged`]). Both ways agree where both apply.
+//! had seen all before it, the fold is plain sequential application (`record::sequential`); as soon as one had not, the record becomes
+//! an Automerge document, and each command a change at its own context (`record::merged`). Both ways agree where both apply.
 //!
 //! The fold is **total**: whatever was admitted folds. Positions clamp, unknown items are no change, and a limit that only a
 //! merge crosses marks the record. It is **deterministic**: actors, times and object ids come from the commands alone.

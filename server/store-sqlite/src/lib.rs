@@ -1,7 +1,7 @@
 //! The store in one SQLite file.
 //!
 //! One connection writes, several read. Every connection proves before its first use that it is durable
-//! ([`OpenError::Setting`] otherwise), and after a failed write or commit the store is broken: it answers nothing more, because
+//! ([`OpenError::Connect`] otherwise), and after a failed write or commit the store is broken: it answers nothing more, because
 //! what is on the disk is no longer known.
 //!
 //! ```no_run

@@ -1,6 +1,6 @@
 //! Journals, what is derived from them, and the log of their heads.
 //!
-//! Only what admission decided is appended ([`Appended::new`] takes a [`Decided`] or an operator's entry), so that an entry that
+//! Only what admission decided is appended ([`Appended::judged`] takes a [`Decided`] or an operator's entry), so that an entry that
 //! nobody judged cannot be written.
 
 use std::collections::{BTreeMap, BTreeSet};
