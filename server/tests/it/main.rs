@@ -7,6 +7,7 @@ mod founding;
 mod log_in;
 mod passwords;
 mod quiet;
+mod reading;
 mod refresh;
 mod sessions;
 mod wire;

@@ -1,0 +1,874 @@
+//! What county, province and audit read, and what they do not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use serde_json::{Value as Json, json};
+use server::journals::{fold, publish};
+use store::accounts::{Account, NewRefreshToken, Session};
+use store::personal::Personal;
+use sync_core::area::Level;
+use sync_core::audit::{Bundle, verify};
+use sync_core::cbor;
+use sync_core::command::Audience;
+use sync_core::id::{
+    AreaId, AssignmentId, Date, DeviceId, JournalId, RecordId, SessionId, Timestamp, UserId, sha256,
+};
+use sync_core::registry::{Purpose, RegistryAct};
+use sync_core::sign::SigningKey;
+use sync_core::sync::device::{Identity, Intent, Target};
+use sync_core::sync::wire::SyncResponse;
+use sync_core::testing::Phone;
+use sync_core::value::Value;
+
+use crate::world::{Answer, World, request};
+
+const PROVINCE: AreaId = AreaId([0x64; 16]);
+const CITY: AreaId = AreaId([0x65; 16]);
+const COUNTY: AreaId = AreaId([0x66; 16]);
+const TOWNSHIP: AreaId = AreaId([0x67; 16]);
+const VILLAGE: AreaId = AreaId([0x68; 16]);
+const SIBLING: AreaId = AreaId([0x69; 16]);
+/// Of the same name as [`COUNTY`], elsewhere.
+const ALIKE: AreaId = AreaId([0x76; 16]);
+const UNKNOWN: AreaId = AreaId([0x99; 16]);
+
+const JOURNAL: JournalId = JournalId([0x01; 16]);
+const SIBLINGS: JournalId = JournalId([0x02; 16]);
+const ACCESS: JournalId = JournalId([0x0A; 16]);
+const PROVINCES_ACCESS: JournalId = JournalId([0x0B; 16]);
+
+/// Who there is: name, role, area.
+const PEOPLE: &[(&str, &str, AreaId)] = &[
+    ("fs", "FS", VILLAGE),
+    ("tm", "TM", VILLAGE),
+    ("vc", "VC", VILLAGE),
+    ("tw", "TW", TOWNSHIP),
+    ("cs", "CS", COUNTY),
+    ("pa", "PA", PROVINCE),
+    ("fs2", "FS", SIBLING),
+    ("cs2", "CS", ALIKE),
+];
+
+fn user(name: &str) -> UserId {
+    let digest = sha256(&[b"user", name.as_bytes()]).0;
+    UserId(digest.first_chunk().copied().unwrap())
+}
+
+fn assignment(name: &str) -> AssignmentId {
+    AssignmentId(user(name).0)
+}
+
+/// A county with two villages, another of the same name, and what two people recorded in one of the villages.
+struct County {
+    world: World,
+    phones: BTreeMap<&'static str, Phone>,
+    household: RecordId,
+    visit: RecordId,
+    teams: RecordId,
+}
+
+impl County {
+    async fn new() -> Self {
+        let world = World::founded().await;
+        let today = world.app.clock().now().date();
+        let mut acts = areas(today.plus_days(-400));
+        let mut phones = BTreeMap::new();
+        for (name, role, area) in PEOPLE {
+            let user = user(name);
+            let (role, from) = ((*role).to_owned(), today.plus_days(-100));
+            acts.push(RegistryAct::SetUser {
+                user,
+                name: format!("某{name}"),
+                active: true,
+            });
+            acts.push(RegistryAct::Assign {
+                assignment: assignment(name),
+                user,
+                role,
+                area: *area,
+                from,
+                to: None,
+                sent_by: None,
+            });
+            if ["fs", "tm"].contains(name) {
+                let key = SigningKey::from_seed(user.0.repeat(2).try_into().unwrap());
+                acts.push(RegistryAct::Enrol {
+                    key: key.public(),
+                    user,
+                    label: "手机".to_owned(),
+                });
+                let identity = Identity {
+                    deployment: world.app.deployment(),
+                    operator: world.app.registrar().operator().public(),
+                    user,
+                    seed: *key.to_seed(),
+                };
+                phones.insert(
+                    *name,
+                    Phone::new(identity, (**world.app.catalogues()).clone()),
+                );
+            }
+        }
+        let nothing = RecordId([0; 16]);
+        let mut county = Self {
+            world,
+            phones,
+            household: nothing,
+            visit: nothing,
+            teams: nothing,
+        };
+        county.enter(&acts).await;
+        for (name, ..) in PEOPLE {
+            county.db_account(name).await;
+        }
+        county.record().await;
+        county
+    }
+
+    async fn enter(&self, acts: &[RegistryAct]) {
+        let app = &self.world.app;
+        let mut unit = app.store().begin().await.unwrap();
+        app.registrar()
+            .enter(&mut *unit, acts, None, app.clock().now())
+            .await
+            .unwrap();
+        unit.commit().await.unwrap();
+    }
+
+    async fn db_account(&self, name: &str) {
+        let mut unit = self.world.app.store().begin().await.unwrap();
+        let account = Account {
+            user: user(name),
+            user_name: format!("name-{name}").parse().unwrap(),
+            display_name: Personal(name.to_owned()),
+            password: None,
+            created_at: Timestamp(0),
+            disabled_at: None,
+        };
+        unit.add_account(&account).await.unwrap();
+        unit.commit().await.unwrap();
+    }
+
+    /// A household that both saw, two values for one field of it, a visit with a sensitive field, and one for the team alone.
+    async fn record(&mut self) {
+        self.sync("fs").await;
+        let household = Intent::create("household")
+            .with("householder", Value::text("张三丰"))
+            .with("phone", Value::text("13800001234"))
+            .with("note", Value::text("门前有核桃树"));
+        self.household = self.save("fs", household);
+        self.sync("fs").await;
+        self.sync("tm").await;
+        let grows = |household: RecordId, crop: &str| {
+            Intent::set(household).with("crop", Value::text(crop))
+        };
+        self.save("fs", grows(self.household, "荞麦"));
+        self.save("tm", grows(self.household, "玉米"));
+        let visit = Intent::create("visit")
+            .link("household", self.household)
+            .with("occurred_on", Value::Int(20_000))
+            .with("occurred_at", Value::Int(9 * 60 + 5))
+            .with("note", Value::text("老人想装扶手"))
+            .with("illness", Value::text("高血压"));
+        self.visit = self.save("fs", visit);
+        let mut teams = Intent::create("visit")
+            .link("household", self.household)
+            .with("note", Value::text("队内商量低保"));
+        teams.target = Target::New {
+            kind: "visit".to_owned(),
+            audience: Some(Audience::Team),
+        };
+        self.teams = self.save("tm", teams);
+        self.sync("fs").await;
+        self.sync("tm").await;
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.app.clock().now()
+    }
+
+    fn save(&mut self, name: &str, intent: Intent) -> RecordId {
+        let now = self.now();
+        self.phones
+            .get_mut(name)
+            .unwrap()
+            .save(JOURNAL, None, intent, now)
+            .unwrap()
+            .record
+    }
+
+    /// A token of a new session.
+    async fn token(&self, user: UserId, device: Option<DeviceId>) -> String {
+        let app = &self.world.app;
+        let session = SessionId(app.random().bytes());
+        let now = self.now();
+        let began = Session {
+            session,
+            user,
+            device,
+            started_at: now,
+            expires_at: now.plus_ms(3_600_000),
+            ended: None,
+        };
+        let refresh = NewRefreshToken {
+            hash: sha256(&[&session.0]),
+            issued_at: now,
+            expires_at: now.plus_ms(3_600_000),
+        };
+        let mut unit = app.store().begin().await.unwrap();
+        if let Some(id) = device
+            && unit.device(id).await.unwrap().is_none()
+        {
+            let key = SigningKey::from_seed(user.0.repeat(2).try_into().unwrap()).public();
+            let device = store::accounts::Device {
+                device: id,
+                user,
+                key,
+                enrolled_at: now,
+                ended_at: None,
+            };
+            unit.add_device(&device).await.unwrap();
+        }
+        unit.add_session(&began, &refresh).await.unwrap();
+        unit.commit().await.unwrap();
+        let identity = server::session::access::Identity {
+            user,
+            device,
+            session,
+        };
+        app.access_tokens()
+            .issue(&identity, now, app.random().bytes())
+            .unwrap()
+    }
+
+    /// Syncs a phone by the real route until nothing is new, and folds.
+    async fn sync(&mut self, name: &'static str) {
+        let token = self
+            .token(user(name), Some(self.phones[name].device.id()))
+            .await;
+        let now = self.now();
+        loop {
+            let phone = self.phones.get_mut(name).unwrap();
+            let known = phone.device.journals();
+            let body = cbor::encode(&phone.request(now));
+            let request = Request::builder()
+                .method(Method::POST)
+                .uri("/v1/sync")
+                .header(header::AUTHORIZATION, format!("Bearer {token}"))
+                .header(header::CONTENT_TYPE, "application/cbor")
+                .body(Body::from(body))
+                .unwrap();
+            let (status, bytes) = self.world.send_bytes(request).await;
+            assert!(status.is_success(), "{status}");
+            let response: SyncResponse = cbor::decode(&bytes).unwrap();
+            let learned = phone.take(&response, now).unwrap();
+            if !learned.more && phone.device.journals() == known {
+                break;
+            }
+        }
+        let app = &self.world.app;
+        fold::fold_all(app.store(), app.catalogues(), app.deployment())
+            .await
+            .unwrap();
+    }
+
+    async fn get(&self, name: &str, path: &str) -> Answer {
+        let token = self.token(user(name), None).await;
+        self.world.get(path, Some(&token)).await
+    }
+
+    async fn bytes(&self, name: &str, path: &str) -> Option<Vec<u8>> {
+        let token = self.token(user(name), None).await;
+        let (status, bytes) = self
+            .world
+            .send_bytes(request(&Method::GET, path, Some(&token), None))
+            .await;
+        status.is_success().then_some(bytes)
+    }
+
+    async fn reveal(&self, name: &str, record: RecordId, field: &str, purpose: &str) -> Answer {
+        let token = self.token(user(name), None).await;
+        let body = json!({ "journal": JOURNAL.to_string(), "record": record.to_string(), "field": field, "purpose": purpose });
+        self.world.post("/v1/reveal", Some(&token), body).await
+    }
+
+    async fn view(&self, name: &str, record: RecordId) -> Answer {
+        self.get(name, &format!("/v1/journals/{JOURNAL}/records/{record}"))
+            .await
+    }
+
+    async fn history(&self, name: &str, record: RecordId) -> Answer {
+        self.get(
+            name,
+            &format!("/v1/journals/{JOURNAL}/records/{record}/history"),
+        )
+        .await
+    }
+
+    /// The audit administrator, whom the founding made.
+    async fn auditor(&self) -> String {
+        let mut unit = self.world.app.store().read().await.unwrap();
+        let registered = self
+            .world
+            .app
+            .registrar()
+            .current(&mut *unit)
+            .await
+            .unwrap();
+        let found = registered
+            .registry
+            .assignments
+            .values()
+            .find(|assignment| assignment.role == "AUD");
+        let user = found.unwrap().user;
+        drop(unit);
+        self.token(user, None).await
+    }
+}
+
+fn areas(from: Date) -> Vec<RegistryAct> {
+    let area = |area, level, parent, code: &str, name: &str| RegistryAct::SetArea {
+        area,
+        level,
+        parent,
+        code: code.parse().unwrap(),
+        name: name.to_owned(),
+        from,
+        to: None,
+    };
+    let journal = |journal, purpose, area| RegistryAct::SetJournal {
+        journal,
+        purpose,
+        area,
+        from,
+    };
+    vec![
+        area(
+            PROVINCE,
+            Level::Province,
+            None,
+            "640000000000",
+            "宁夏回族自治区",
+        ),
+        area(CITY, Level::City, Some(PROVINCE), "640400000000", "固原市"),
+        area(COUNTY, Level::County, Some(CITY), "640422000000", "西吉县"),
+        area(
+            TOWNSHIP,
+            Level::Township,
+            Some(COUNTY),
+            "640422100000",
+            "吉强镇",
+        ),
+        area(
+            VILLAGE,
+            Level::Village,
+            Some(TOWNSHIP),
+            "640422100201",
+            "半子沟村",
+        ),
+        area(
+            SIBLING,
+            Level::Village,
+            Some(TOWNSHIP),
+            "640422100202",
+            "大滩村",
+        ),
+        area(ALIKE, Level::County, Some(CITY), "640423000000", "西吉县"),
+        journal(JOURNAL, Purpose::Village, VILLAGE),
+        journal(SIBLINGS, Purpose::Village, SIBLING),
+        journal(ACCESS, Purpose::Access, COUNTY),
+        journal(PROVINCES_ACCESS, Purpose::Access, PROVINCE),
+    ]
+}
+
+/// The ids of the records of a list.
+fn ids(answer: &Answer) -> Vec<String> {
+    assert_eq!(answer.code(), "ok", "{answer:?}");
+    let records = answer.body["records"].as_array().unwrap();
+    records
+        .iter()
+        .map(|record| record["record"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// A field of a record.
+fn field<'a>(record: &'a Json, name: &str) -> &'a Json {
+    let fields = record["fields"].as_array().unwrap();
+    fields
+        .iter()
+        .find(|field| field["field"]["name"] == name)
+        .unwrap_or(&Json::Null)
+}
+
+#[tokio::test]
+async fn a_scope_is_an_area_and_what_lies_in_it_and_nothing_else_is_there() {
+    let county = County::new().await;
+    let areas = [PROVINCE, COUNTY, TOWNSHIP, VILLAGE, SIBLING, ALIKE, UNKNOWN];
+    let expected = [
+        ("fs", [false, false, false, true, false, false, false]),
+        ("fs2", [false, false, false, false, true, false, false]),
+        ("tw", [false, false, true, true, true, false, false]),
+        ("cs", [false, true, true, true, true, false, false]),
+        ("cs2", [false, false, false, false, false, true, false]),
+        // The province reads no rows.
+        ("pa", [false; 7]),
+    ];
+    for (name, may) in expected {
+        for (area, may) in areas.iter().zip(may) {
+            for list in ["records", "conflicts", "unanswered", "flagged"] {
+                let answer = county.get(name, &format!("/v1/{list}?area={area}")).await;
+                assert_eq!(
+                    answer.code(),
+                    if may { "ok" } else { "not_found" },
+                    "{name} {list} {area}"
+                );
+            }
+        }
+    }
+    for (name, sees) in [
+        ("fs", true),
+        ("cs", true),
+        ("tw", true),
+        ("fs2", false),
+        ("cs2", false),
+        ("pa", false),
+    ] {
+        let expected = if sees { "ok" } else { "not_found" };
+        assert_eq!(
+            county.view(name, county.visit).await.code(),
+            expected,
+            "{name}"
+        );
+        assert_eq!(
+            county.history(name, county.visit).await.code(),
+            expected,
+            "{name}"
+        );
+    }
+    assert_eq!(
+        ids(&county.get("cs2", "/v1/records").await),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        county.view("cs", RecordId([7; 16])).await.code(),
+        "not_found"
+    );
+}
+
+#[tokio::test]
+async fn what_is_sensitive_masked_or_the_teams_does_not_reach_the_county() {
+    let county = County::new().await;
+    let list = county.get("cs", "/v1/records").await;
+    let text = list.body.to_string();
+    for secret in ["高血压", "张三丰", "13800001234", "队内商量低保"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    assert!(!ids(&list).contains(&county.teams.to_string()));
+    assert_eq!(county.view("cs", county.teams).await.code(), "not_found");
+    assert_eq!(county.history("cs", county.teams).await.code(), "not_found");
+    assert_eq!(county.view("fs", county.teams).await.code(), "ok");
+
+    let visit = county.view("cs", county.visit).await.body;
+    assert_eq!(field(&visit, "illness")["form"], "withheld");
+    assert_eq!(field(&visit, "illness")["values"], json!([]));
+    assert_eq!(visit["times"]["occurred"], "2024-10-04 09:05");
+    assert_eq!(field(&visit, "note")["values"][0]["value"], "老人想装扶手");
+    let household = county.view("cs", county.household).await.body;
+    assert_eq!(
+        field(&household, "householder")["values"][0]["value"],
+        "张**"
+    );
+    assert_eq!(
+        field(&household, "phone")["values"][0]["text"],
+        "138****1234"
+    );
+    assert_eq!(household["title"], "张**");
+    assert_eq!(household["state"]["label"]["zh"], "在册");
+    assert_eq!(household["area"]["name"], "半子沟村");
+
+    // The team sees names whole; what is sensitive stays on its phones.
+    let household = county.view("fs", county.household).await.body;
+    assert_eq!(
+        field(&household, "householder")["values"][0]["value"],
+        "张三丰"
+    );
+    assert_eq!(
+        field(&county.view("fs", county.visit).await.body, "illness")["form"],
+        "withheld"
+    );
+    for name in ["fs", "vc", "tw", "cs"] {
+        for record in [county.household, county.visit] {
+            assert!(
+                !county
+                    .history(name, record)
+                    .await
+                    .body
+                    .to_string()
+                    .contains("高血压"),
+                "{name}"
+            );
+        }
+    }
+    assert!(
+        !county
+            .history("cs", county.household)
+            .await
+            .body
+            .to_string()
+            .contains("张三丰")
+    );
+}
+
+#[tokio::test]
+async fn a_search_finds_what_its_reader_reads() {
+    let county = County::new().await;
+    let found = async |name: &str, query: &str| {
+        ids(&county.get(name, &format!("/v1/records?{query}")).await)
+    };
+    let (visit, teams) = (county.visit.to_string(), county.teams.to_string());
+    // 扶手, 低保, 高血压, 张三丰
+    assert_eq!(found("cs", "q=%E6%89%B6%E6%89%8B").await, [visit.clone()]);
+    assert_eq!(found("cs", "q=%E4%BD%8E%E4%BF%9D").await, [""; 0]);
+    assert_eq!(found("fs", "q=%E4%BD%8E%E4%BF%9D").await, [teams]);
+    assert_eq!(found("fs", "q=%E9%AB%98%E8%A1%80%E5%8E%8B").await, [""; 0]);
+    assert_eq!(found("cs", "q=%E5%BC%A0%E4%B8%89%E4%B8%B0").await, [""; 0]);
+    assert_eq!(found("cs", "kind=visit&state=draft").await, [visit.clone()]);
+    assert_eq!(found("cs", "since=2099-01-01T00:00:00Z").await, [""; 0]);
+    assert_eq!(
+        found("cs", "conflicted=true").await,
+        [county.household.to_string()]
+    );
+
+    let all = found("fs", "").await;
+    assert_eq!(all.len(), 3);
+    let mut paged = Vec::new();
+    let mut next = String::new();
+    for _ in 0..4 {
+        let page = county
+            .get("fs", &format!("/v1/records?limit=1{next}"))
+            .await;
+        paged.extend(ids(&page));
+        let Some(after) = page.body["next"].as_str() else {
+            break;
+        };
+        next = format!("&after={after}");
+    }
+    assert_eq!(paged, all);
+    for query in ["limit=0", "limit=201"] {
+        assert_eq!(
+            county
+                .get("fs", &format!("/v1/records?{query}"))
+                .await
+                .code(),
+            "invalid_field"
+        );
+    }
+    assert_eq!(
+        county.get("fs", "/v1/records?per_person=true").await.code(),
+        "malformed"
+    );
+}
+
+#[tokio::test]
+async fn a_conflict_shows_both_values_with_who_and_when() {
+    let county = County::new().await;
+    let answer = county
+        .get("cs", &format!("/v1/conflicts?area={VILLAGE}"))
+        .await;
+    let conflicts = answer.body["conflicts"].as_array().unwrap();
+    assert_eq!(conflicts.len(), 1, "{answer:?}");
+    let crop = field(&conflicts[0], "crop");
+    assert_eq!(crop["form"], "conflict");
+    let mut said: Vec<(&str, &str)> = Vec::new();
+    for value in crop["values"].as_array().unwrap() {
+        said.push((
+            value["text"].as_str().unwrap(),
+            value["by"]["who"]["name"].as_str().unwrap(),
+        ));
+        assert!(value["by"]["recorded"].is_string() && value["by"]["received"].is_string());
+    }
+    assert_eq!(said, [("荞麦", "某fs"), ("玉米", "某tm")]);
+    let position = answer.headers["x-zhucun-seq"].to_str().unwrap();
+    let far = position.parse::<u64>().unwrap() + 1;
+    for path in [
+        format!("/v1/records?area={VILLAGE}&at="),
+        format!("/v1/journals/{JOURNAL}/records/{}?at=", county.visit),
+    ] {
+        assert_eq!(
+            county.get("cs", &format!("{path}{position}")).await.code(),
+            "ok"
+        );
+        let early = county.get("cs", &format!("{path}{far}")).await;
+        assert_eq!(early.code(), "not_folded_yet");
+        assert_eq!(early.headers[header::RETRY_AFTER], "1");
+    }
+    assert_eq!(
+        county.get("cs", "/v1/records?at=1").await.code(),
+        "invalid_field"
+    );
+}
+
+#[tokio::test]
+async fn a_reveal_is_entered_before_anything_is_shown() {
+    let county = County::new().await;
+    let log = async || {
+        county
+            .world
+            .get("/v1/access-log", Some(&county.auditor().await))
+            .await
+    };
+    for (name, record, field, purpose, code) in [
+        ("cs", county.visit, "illness", "  ", "invalid_field"),
+        ("cs", county.visit, "no_such", "核实大病救助", "not_found"),
+        ("cs", county.teams, "note", "核实大病救助", "not_found"),
+        ("cs2", county.visit, "illness", "核实大病救助", "not_found"),
+        ("fs", county.visit, "illness", "核实大病救助", "not_found"),
+        ("vc", county.visit, "illness", "核实大病救助", "not_found"),
+    ] {
+        assert_eq!(
+            county.reveal(name, record, field, purpose).await.code(),
+            code,
+            "{name} {field}"
+        );
+    }
+    assert_eq!(log().await.body["acts"], json!([]));
+
+    let revealed = county
+        .reveal("cs", county.visit, "illness", "核实大病救助")
+        .await;
+    assert_eq!(revealed.body["values"], json!(["高血压"]), "{revealed:?}");
+    assert_eq!(revealed.text("entered_in"), ACCESS.to_string());
+    let masked = county
+        .reveal("tw", county.household, "phone", "电话回访")
+        .await;
+    assert_eq!(masked.body["texts"], json!(["13800001234"]));
+    let provinces = county.reveal("pa", county.visit, "illness", "抽查").await;
+    assert_eq!(provinces.text("entered_in"), PROVINCES_ACCESS.to_string());
+
+    let acts = log().await.body["acts"].clone();
+    assert_eq!(acts.as_array().unwrap().len(), 3);
+    assert_eq!(acts[0]["act"], "reveal");
+    assert_eq!(acts[0]["who"]["user"], user("cs").to_string());
+    assert_eq!(acts[0]["record"], county.visit.to_string());
+    assert_eq!(acts[0]["what"], "illness");
+    assert_eq!(acts[0]["purpose"], "核实大病救助");
+    assert!(!acts.to_string().contains("高血压"));
+    for name in ["cs", "fs", "tw"] {
+        assert_eq!(
+            county.get(name, "/v1/access-log").await.code(),
+            "not_found",
+            "{name}"
+        );
+    }
+    assert_eq!(
+        county
+            .get("pa", &format!("/v1/access-log?area={COUNTY}"))
+            .await
+            .body["acts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn what_changed_nothing_is_listed_with_why_and_its_words_for_who_helps() {
+    let mut county = County::new().await;
+    let away = |reason: &str, household| Intent::act(household, "move_out").because(reason);
+    let household = county.household;
+    county.save("fs", away("搬到县城", household));
+    county.save("tm", away("随子女进城", household));
+    county.sync("fs").await;
+    county.sync("tm").await;
+    for (name, reads) in [("cs", true), ("fs", true), ("tm", true), ("vc", false)] {
+        let answer = county.get(name, "/v1/unanswered").await;
+        let records = answer.body["records"].as_array().unwrap();
+        assert_eq!(records.len(), 1, "{answer:?}");
+        let line = &records[0]["lines"][0];
+        assert_eq!(
+            line["fate"],
+            json!({ "fate": "no_effect", "reasons": ["superseded"] })
+        );
+        assert_eq!(line["who"]["name"], "某tm");
+        assert_eq!(line["action"]["label"]["zh"], "迁出");
+        assert_eq!(line["withheld"], !reads, "{name}");
+        assert_eq!(
+            line["reason"].as_str(),
+            reads.then_some("随子女进城"),
+            "{name}"
+        );
+    }
+    let history = county.history("cs", household).await;
+    let lines = history.body["lines"].as_array().unwrap();
+    let verbs: Vec<&str> = lines
+        .iter()
+        .map(|line| line["verb"].as_str().unwrap())
+        .collect();
+    assert_eq!(verbs, ["create", "set", "set", "act", "act"]);
+    let received: Vec<&str> = lines
+        .iter()
+        .map(|line| line["received"].as_str().unwrap())
+        .collect();
+    assert!(received.is_sorted());
+}
+
+#[tokio::test]
+async fn what_came_after_an_assignment_is_listed_as_marked() {
+    let mut county = County::new().await;
+    let today = county.now().date();
+    county.save(
+        "tm",
+        Intent::set(county.household).with("group", Value::text("三组")),
+    );
+    county
+        .enter(&[RegistryAct::EndAssignment {
+            assignment: assignment("tm"),
+            to: today,
+            for_cause: false,
+        }])
+        .await;
+    county.world.clock.advance(Duration::from_hours(24));
+    county.sync("tm").await;
+    let flagged = county.get("cs", "/v1/flagged?cause=after_end").await;
+    let records = flagged.body["records"].as_array().unwrap();
+    assert_eq!(records.len(), 1, "{flagged:?}");
+    assert_eq!(
+        records[0]["lines"][0]["fate"]["reasons"],
+        json!(["after_end"])
+    );
+    assert_eq!(
+        county.get("cs", "/v1/flagged?cause=after_seal").await.body["records"],
+        json!([])
+    );
+    // Whose assignment ended reads no more.
+    assert_eq!(county.get("tm", "/v1/records").await.code(), "not_found");
+}
+
+#[tokio::test]
+async fn a_document_goes_only_to_who_reads_all_of_it() {
+    let county = County::new().await;
+    let document = async |name: &str, record: RecordId| {
+        county
+            .bytes(name, &format!("/v1/records/{JOURNAL}/{record}/automerge"))
+            .await
+    };
+    for record in [county.household, county.visit, county.teams] {
+        let bytes = document("fs", record).await.expect("the team reads all");
+        assert!(
+            bytes.starts_with(&[0x85, 0x6F, 0x4A, 0x83]),
+            "an Automerge document"
+        );
+    }
+    for (name, record) in [
+        ("cs", county.household),
+        ("cs", county.visit),
+        ("vc", county.visit),
+        ("vc", county.teams),
+        ("fs2", county.visit),
+    ] {
+        assert!(document(name, record).await.is_none(), "{name}");
+    }
+    assert!(document("vc", county.household).await.is_some());
+}
+
+#[tokio::test]
+async fn an_auditor_verifies_what_he_may_not_read() {
+    let county = County::new().await;
+    let app = &county.world.app;
+    publish::publish(app.store(), app.log_key(), app.deployment(), county.now())
+        .await
+        .unwrap();
+    let bundle = async |query: &str| {
+        let bytes = county
+            .bytes("pa", &format!("/v1/audit/bundle?{query}"))
+            .await
+            .expect("a bundle");
+        Bundle::from_bytes(&bytes).unwrap()
+    };
+    let all = bundle(&format!("area={COUNTY}")).await;
+    let report = verify(&all, None);
+    assert!(report.holds(), "{:?}", report.findings);
+    assert_eq!(report.folded, 0, "an auditor gets envelopes and digests");
+    assert!(report.withheld > 0);
+    let sampled = bundle(&format!("journal={JOURNAL}&sample=1")).await;
+    let report = verify(&sampled, None);
+    assert!(
+        report.holds() && report.folded <= 1,
+        "{:?}",
+        report.findings
+    );
+    assert!(report.withheld > 0);
+    let held = sampled.journals.iter().flat_map(|part| &part.entries);
+    let contents = held.filter_map(|entry| entry.open(sampled.deployment, |_| None).ok());
+    let read: Vec<_> = contents
+        .flat_map(|entry| entry.parts.commands().collect::<Vec<_>>())
+        .filter(|command| command.content.is_some())
+        .collect();
+    assert!(!read.is_empty());
+    assert!(
+        read.iter()
+            .all(|command| [Audience::Village, Audience::County]
+                .contains(&command.envelope.audience))
+    );
+
+    let acts = county
+        .get("pa", &format!("/v1/access-log?area={PROVINCE}"))
+        .await
+        .body["acts"]
+        .clone();
+    assert_eq!(acts.as_array().unwrap().len(), 2);
+    assert_eq!(acts[0]["act"], "audit");
+    for name in ["cs", "fs", "cs2"] {
+        for path in ["audit/bundle", "checkpoints/latest", "log/leaves"] {
+            assert_eq!(
+                county.get(name, &format!("/v1/{path}")).await.code(),
+                "not_found",
+                "{name} {path}"
+            );
+        }
+    }
+    assert_eq!(
+        county
+            .get("pa", &format!("/v1/audit/bundle?area={UNKNOWN}"))
+            .await
+            .code(),
+        "not_found"
+    );
+    assert!(
+        county
+            .get("pa", "/v1/checkpoints/latest")
+            .await
+            .body
+            .as_str()
+            .unwrap()
+            .starts_with("zhucun/")
+    );
+    let leaves = county.get("pa", "/v1/log/leaves").await;
+    assert_eq!(
+        leaves.body["leaves"].as_array().unwrap().len(),
+        all.leaves.len()
+    );
+    let journals = county.get("pa", "/v1/journals").await;
+    let known = journals.body["journals"].as_array().unwrap();
+    let village = known
+        .iter()
+        .find(|journal| journal["journal"] == JOURNAL.to_string())
+        .unwrap();
+    assert_eq!(village["seq"], village["folded"]);
+    assert_eq!(village["seq"], village["published"]);
+    assert_eq!(
+        county
+            .world
+            .get("/v1/journals", Some(&county.auditor().await))
+            .await
+            .body["journals"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+}
