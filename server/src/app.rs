@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::context::{App, Parts};
 use crate::journals::admission::{Admission, Writer};
 use crate::journals::registrar::Registrar;
+use crate::journals::{fold, publish};
 use crate::keys::{KeyError, Keys};
 use crate::random::Random;
 use crate::session::access::AccessTokens;
@@ -29,7 +30,6 @@ use crate::session::codes::OneTimeCode;
 use crate::session::founding;
 use crate::session::passwords::{HashFailure, Passwords};
 use crate::session::throttle::Throttle;
-use crate::journals::{fold, publish};
 use crate::{jobs, serve, telemetry};
 
 /// Why the server could not start.
@@ -121,7 +121,11 @@ pub async fn assemble(
     let store: Arc<dyn Store> = Arc::new(store);
     let deployment = keys.operator.public().deployment();
     let registrar = Arc::new(Registrar::new(keys.operator, random.clone()));
-    let catalogues: Arc<Catalogues> = Arc::new([Catalogue::builtin()].map(|catalogue| (catalogue.version(), catalogue)).into());
+    let catalogues: Arc<Catalogues> = Arc::new(
+        [Catalogue::builtin()]
+            .map(|catalogue| (catalogue.version(), catalogue))
+            .into(),
+    );
     let writer = Writer {
         store: Arc::clone(&store),
         registrar: Arc::clone(&registrar),

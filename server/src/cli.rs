@@ -3,6 +3,7 @@
 mod admin;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::clock::SystemClock;
 use crate::config::{Config, Flags};
 use crate::random::Random;
-use crate::{app, routes, telemetry};
+use crate::verify::Language;
+use crate::{app, routes, telemetry, verify};
 
 /// Zhucun 驻村: the server that village-stationed work teams sync to.
 #[derive(Debug, Parser)]
@@ -36,6 +38,24 @@ enum Command {
     Openapi,
     #[command(flatten)]
     Admin(admin::Admin),
+    /// Audits, without a network and without trust in any server.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Verifies a bundle: exit code 0 if everything holds, 1 if not.
+    Verify {
+        /// The bundle's file.
+        bundle: PathBuf,
+        /// A checkpoint kept from an earlier audit, which the log must continue.
+        #[arg(long)]
+        since: Option<PathBuf>,
+        /// The report's language.
+        #[arg(long, value_enum, default_value = "zh")]
+        lang: Language,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +72,21 @@ const EXIT_SETTINGS: u8 = 2;
 impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        if let Command::Audit(AuditCommand::Verify {
+            bundle,
+            since,
+            lang,
+        }) = &self.command
+        {
+            // It needs no settings: an auditor has none.
+            let (holds, report) = verify::verify(bundle, since.as_deref(), *lang)?;
+            write!(std::io::stdout().lock(), "{report}")?;
+            return Ok(if holds {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
@@ -68,6 +103,7 @@ impl Cli {
             Command::Config(ConfigCommand::Check) => writeln!(out, "settings hold no mistake")?,
             Command::Config(ConfigCommand::Show) => write!(out, "{}", config.to_toml())?,
             Command::Admin(command) => admin::run(config, command, &mut out)?,
+            Command::Audit(_) => {}
             Command::Openapi => writeln!(out, "{}", routes::description().to_pretty_json()?)?,
         }
         Ok(ExitCode::SUCCESS)

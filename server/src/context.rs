@@ -19,10 +19,10 @@ use sync_core::sign::SigningKey;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::journals::admission::Admission;
 use crate::journals::pull::Reader;
 use crate::journals::registrar::Registrar;
-use crate::config::Config;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
 use crate::session::access::{AccessTokens, Identity};
@@ -109,7 +109,11 @@ impl App {
 
     /// The newest catalogue: what roles may, and how things are called.
     pub fn catalogue(&self) -> &Catalogue {
-        self.0.catalogues.values().next_back().expect("the shipped catalogue is always there")
+        self.0
+            .catalogues
+            .values()
+            .next_back()
+            .expect("the shipped catalogue is always there")
     }
 
     /// Signs checkpoints.
@@ -123,9 +127,19 @@ impl App {
     }
 
     /// The caller as a reader, against the registry as this unit sees it; absent if account or device may not read.
-    pub async fn reader<R: ReadJournals + ?Sized>(&self, unit: &mut R, caller: &Caller) -> Result<Option<Reader<'_>>, StoreError> {
+    pub async fn reader<R: ReadJournals + ?Sized>(
+        &self,
+        unit: &mut R,
+        caller: &Caller,
+    ) -> Result<Option<Reader<'_>>, StoreError> {
         let registered = self.registrar().current(unit).await?;
-        Ok(Reader::new(registered, self.catalogue(), caller.user(), caller.device(), self.clock().now()))
+        Ok(Reader::new(
+            registered,
+            self.catalogue(),
+            caller.user(),
+            caller.device(),
+            self.clock().now(),
+        ))
     }
 
     /// Which deployment this is: part of everything that is signed.

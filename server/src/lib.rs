@@ -39,3 +39,4 @@ pub mod routes;
 mod serve;
 pub mod session;
 pub mod telemetry;
+pub mod verify;

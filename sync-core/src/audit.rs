@@ -105,7 +105,14 @@ impl Bundle {
     /// Reads a file.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
         let bundle: Self = cbor::decode(bytes).map_err(|error| Unreadable(error.to_string()))?;
-        if bundle.version == BUNDLE_VERSION { Ok(bundle) } else { Err(Unreadable(format!("version {} is not known", bundle.version))) }
+        if bundle.version == BUNDLE_VERSION {
+            Ok(bundle)
+        } else {
+            Err(Unreadable(format!(
+                "version {} is not known",
+                bundle.version
+            )))
+        }
     }
 }
 
@@ -188,8 +195,19 @@ impl Report {
         self.findings.is_empty()
     }
 
-    fn find(&mut self, journal: Option<JournalId>, seq: Option<Seq>, code: &'static str, detail: impl Into<String>) {
-        self.findings.push(Finding { journal, seq, code, detail: detail.into() });
+    fn find(
+        &mut self,
+        journal: Option<JournalId>,
+        seq: Option<Seq>,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) {
+        self.findings.push(Finding {
+            journal,
+            seq,
+            code,
+            detail: detail.into(),
+        });
     }
 }
 
@@ -219,7 +237,12 @@ pub fn verify(bundle: &Bundle, since: Option<&str>) -> Report {
         report.journals += 1;
         folded.extend(journal.fold(&mut report));
         if heads.insert(part.journal, journal.heads).is_some() {
-            report.find(Some(part.journal), None, codes::CHAIN, "the journal stands in the bundle twice");
+            report.find(
+                Some(part.journal),
+                None,
+                codes::CHAIN,
+                "the journal stands in the bundle twice",
+            );
         }
     }
     check_records(bundle, &folded, &mut report);
@@ -230,25 +253,57 @@ pub fn verify(bundle: &Bundle, since: Option<&str>) -> Report {
 fn check_registry(bundle: &Bundle, report: &mut Report) -> Authority {
     let journal = registry_journal(bundle.deployment);
     let mut end = Registry::empty(bundle.deployment);
-    let mut authority = Authority { deployment: bundle.deployment, acts: Vec::new(), heads: vec![end.chain.end.head], end: end.clone() };
+    let mut authority = Authority {
+        deployment: bundle.deployment,
+        acts: Vec::new(),
+        heads: vec![end.chain.end.head],
+        end: end.clone(),
+    };
     let mut lane = None;
     report.journals += 1;
     for (seq, wire) in (1..).zip(&bundle.registry) {
         report.entries += 1;
         let Ok(entry) = wire.open(bundle.deployment, |_| None) else {
-            report.find(Some(journal), Some(seq), codes::MALFORMED, "the entry cannot be unpacked");
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::MALFORMED,
+                "the entry cannot be unpacked",
+            );
             break;
         };
-        let acts: Vec<RegistryAct> = entry.parts.commands().filter_map(|command| registry::from_command(&command)).map(|(act, _)| act).collect();
+        let acts: Vec<RegistryAct> = entry
+            .parts
+            .commands()
+            .filter_map(|command| registry::from_command(&command))
+            .map(|(act, _)| act)
+            .collect();
         if acts.len() != entry.parts.batch.envelopes.len() {
-            report.find(Some(journal), Some(seq), codes::MALFORMED, "an act is withheld or none");
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::MALFORMED,
+                "an act is withheld or none",
+            );
         }
         let operator = operator_before(&end, &acts, seq, bundle.deployment);
         let Some(operator) = operator else {
-            report.find(Some(journal), Some(seq), codes::FOUNDING, "the registry does not begin with the founding of this deployment");
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::FOUNDING,
+                "the registry does not begin with the founding of this deployment",
+            );
             break;
         };
-        if !operators_entry(journal, &entry, &operator, &mut lane, bundle.deployment, report) {
+        if !operators_entry(
+            journal,
+            &entry,
+            &operator,
+            &mut lane,
+            bundle.deployment,
+            report,
+        ) {
             break;
         }
         match end.chain.append_entry(bundle.deployment, &entry) {
@@ -267,10 +322,19 @@ fn check_registry(bundle: &Bundle, report: &mut Report) -> Authority {
 }
 
 /// The operator key under which a registry entry must be signed.
-fn operator_before(before: &Registry, acts: &[RegistryAct], seq: Seq, deployment: DeploymentId) -> Option<PublicKey> {
+fn operator_before(
+    before: &Registry,
+    acts: &[RegistryAct],
+    seq: Seq,
+    deployment: DeploymentId,
+) -> Option<PublicKey> {
     match (&before.keys, acts.first()) {
         (Some(keys), _) => Some(keys.operator.clone()),
-        (None, Some(RegistryAct::Found { operator, .. })) if seq == 1 && operator.deployment() == deployment => Some(operator.clone()),
+        (None, Some(RegistryAct::Found { operator, .. }))
+            if seq == 1 && operator.deployment() == deployment =>
+        {
+            Some(operator.clone())
+        }
         (None, _) => None,
     }
 }
@@ -287,7 +351,12 @@ fn operators_entry(
     let seq = Some(entry.head.seq);
     let batch = &entry.parts.batch;
     if !entry.parts.is_signed_by(deployment, operator) {
-        report.find(Some(journal), seq, codes::SIGNATURE, "the operator did not sign it");
+        report.find(
+            Some(journal),
+            seq,
+            codes::SIGNATURE,
+            "the operator did not sign it",
+        );
         return false;
     }
     let expected = lane.unwrap_or_else(|| LaneEnd::start(batch.device, journal));
@@ -295,24 +364,50 @@ fn operators_entry(
     // A new operator key begins a new lane.
     let begins = batch.previous == lane_start(batch.device, journal) && batch.first() == 1;
     if !continues && !begins {
-        report.find(Some(journal), seq, codes::LANE, "the operator's lane does not continue");
+        report.find(
+            Some(journal),
+            seq,
+            codes::LANE,
+            "the operator's lane does not continue",
+        );
         return false;
     }
-    *lane = Some(LaneEnd { n: batch.last(), batch: entry.head.batch });
+    *lane = Some(LaneEnd {
+        n: batch.last(),
+        batch: entry.head.batch,
+    });
     true
 }
 
 fn check_catalogues(bundle: &Bundle, authority: &Authority, report: &mut Report) -> Catalogues {
     let mut catalogues = Catalogues::new();
     for CatalogueFiles { version, files } in &bundle.catalogues {
-        let files: Vec<SourceFile> = files.iter().map(|(name, text)| SourceFile { name: name.clone(), text: text.clone() }).collect();
+        let files: Vec<SourceFile> = files
+            .iter()
+            .map(|(name, text)| SourceFile {
+                name: name.clone(),
+                text: text.clone(),
+            })
+            .collect();
         let published = authority.end.catalogues.get(version);
         match Catalogue::parse(&files) {
-            Ok(catalogue) if published.is_some_and(|published| published.digest == catalogue.digest()) => {
+            Ok(catalogue)
+                if published.is_some_and(|published| published.digest == catalogue.digest()) =>
+            {
                 catalogues.insert(*version, catalogue);
             }
-            Ok(_) => report.find(None, None, codes::CATALOGUE, format!("version {version} is not the one that was published")),
-            Err(_) => report.find(None, None, codes::CATALOGUE, format!("version {version} cannot be read")),
+            Ok(_) => report.find(
+                None,
+                None,
+                codes::CATALOGUE,
+                format!("version {version} is not the one that was published"),
+            ),
+            Err(_) => report.find(
+                None,
+                None,
+                codes::CATALOGUE,
+                format!("version {version} cannot be read"),
+            ),
         }
     }
     catalogues
@@ -361,7 +456,12 @@ impl<'a> Journal<'a> {
         let journal = self.chain.journal;
         let deployment = self.authority.deployment;
         let Ok(entry) = wire.open(deployment, |_| None) else {
-            report.find(Some(journal), Some(seq), codes::MALFORMED, "the entry cannot be unpacked");
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::MALFORMED,
+                "the entry cannot be unpacked",
+            );
             return false;
         };
         let before = self.chain;
@@ -373,15 +473,37 @@ impl<'a> Journal<'a> {
             }
         }
         if !self.advance_registry(entry.head.registry) {
-            report.find(Some(journal), Some(seq), codes::AUTHORITY, "the registry has no such position");
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::AUTHORITY,
+                "the registry has no such position",
+            );
             return false;
         }
-        let purpose = self.authority.end.journals.get(&journal).map(|info| info.purpose);
+        let purpose = self
+            .authority
+            .end
+            .journals
+            .get(&journal)
+            .map(|info| info.purpose);
         let sound = match (purpose, self.registry.keys.clone()) {
-            (Some(Purpose::Access), Some(keys)) => operators_entry(journal, &entry, &keys.operator, &mut self.operators, deployment, report),
+            (Some(Purpose::Access), Some(keys)) => operators_entry(
+                journal,
+                &entry,
+                &keys.operator,
+                &mut self.operators,
+                deployment,
+                report,
+            ),
             (Some(Purpose::Village), _) => self.check_village(before, &entry, report),
             (Some(Purpose::Access) | None, _) => {
-                report.find(Some(journal), Some(seq), codes::AUTHORITY, "the registry knows no such journal");
+                report.find(
+                    Some(journal),
+                    Some(seq),
+                    codes::AUTHORITY,
+                    "the registry knows no such journal",
+                );
                 false
             }
         };
@@ -396,8 +518,17 @@ impl<'a> Journal<'a> {
             return false;
         }
         let from = usize::try_from(self.registry.chain.end.seq).unwrap_or(usize::MAX);
-        let acts = self.authority.acts.iter().take(at).skip(from).flatten().cloned();
-        acts.collect::<Vec<_>>().into_iter().for_each(|act| self.registry.apply(act));
+        let acts = self
+            .authority
+            .acts
+            .iter()
+            .take(at)
+            .skip(from)
+            .flatten()
+            .cloned();
+        acts.collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|act| self.registry.apply(act));
         self.registry.chain.end = to;
         true
     }
@@ -406,18 +537,43 @@ impl<'a> Journal<'a> {
         let (journal, seq) = (before.journal, entry.head.seq);
         let batch = &entry.parts.batch;
         let device = self.registry.devices.get(&batch.device);
-        if !device.is_some_and(|device| entry.parts.is_signed_by(self.authority.deployment, &device.key)) {
-            report.find(Some(journal), Some(seq), codes::SIGNATURE, "no device known at its registry position signed it");
+        if !device.is_some_and(|device| {
+            entry
+                .parts
+                .is_signed_by(self.authority.deployment, &device.key)
+        }) {
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::SIGNATURE,
+                "no device known at its registry position signed it",
+            );
             return false;
         }
-        let lane = self.lanes.get(&batch.device).copied().unwrap_or_else(|| LaneEnd::start(batch.device, journal));
+        let lane = self
+            .lanes
+            .get(&batch.device)
+            .copied()
+            .unwrap_or_else(|| LaneEnd::start(batch.device, journal));
         if batch.first() != lane.n + 1 || batch.previous != lane.batch {
-            report.find(Some(journal), Some(seq), codes::LANE, "its lane does not continue");
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::LANE,
+                "its lane does not continue",
+            );
             return false;
         }
-        let seen = usize::try_from(batch.seen.seq).ok().and_then(|seq| self.heads.get(seq));
+        let seen = usize::try_from(batch.seen.seq)
+            .ok()
+            .and_then(|seq| self.heads.get(seq));
         if seen != Some(&batch.seen.head) {
-            report.find(Some(journal), Some(seq), codes::SEEN, "it vouches for a head that is not on this chain");
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::SEEN,
+                "it vouches for a head that is not on this chain",
+            );
             return false;
         }
         self.decide_again(before, lane, entry, report);
@@ -429,7 +585,10 @@ impl<'a> Journal<'a> {
         let batch = &entry.parts.batch;
         let wanted = Wanted::by(batch);
         let part = |records: &BTreeSet<RecordId>| -> Index {
-            records.iter().filter_map(|record| Some((*record, self.index.get(record)?.clone()))).collect()
+            records
+                .iter()
+                .filter_map(|record| Some((*record, self.index.get(record)?.clone())))
+                .collect()
         };
         let mut index = part(&wanted.records);
         index.extend(part(&Wanted::linked(&index)));
@@ -439,23 +598,57 @@ impl<'a> Journal<'a> {
             chain: before,
             lane,
             head_at_seen: Some(batch.seen.head),
-            received: self.received.iter().map(|(seq, at)| (*seq, *at)).filter(|(seq, _)| wanted.bases.contains(seq)).collect(),
-            lane_fates: wanted.lane.iter().filter_map(|n| Some((*n, self.fates.get(&(batch.device, *n))?.clone()))).collect(),
-            taken: wanted.origins.iter().filter(|origin| self.taken.contains(origin)).copied().collect(),
-            offered: wanted.origins.iter().filter_map(|origin| Some((*origin, self.offered.get(origin)?.clone()))).collect(),
+            received: self
+                .received
+                .iter()
+                .map(|(seq, at)| (*seq, *at))
+                .filter(|(seq, _)| wanted.bases.contains(seq))
+                .collect(),
+            lane_fates: wanted
+                .lane
+                .iter()
+                .filter_map(|n| Some((*n, self.fates.get(&(batch.device, *n))?.clone())))
+                .collect(),
+            taken: wanted
+                .origins
+                .iter()
+                .filter(|origin| self.taken.contains(origin))
+                .copied()
+                .collect(),
+            offered: wanted
+                .origins
+                .iter()
+                .filter_map(|origin| Some((*origin, self.offered.get(origin)?.clone())))
+                .collect(),
             index,
             now: entry.head.received_at,
         };
         let (fates, _) = admit::judge(&entry.parts, entry.head.received_at, circumstances);
         let held = entry.parts.contents.iter().map(Option::is_some);
-        for (((again, recorded), held), envelope) in fates.iter().zip(&entry.head.fates).zip(held).zip(&batch.envelopes) {
+        for (((again, recorded), held), envelope) in fates
+            .iter()
+            .zip(&entry.head.fates)
+            .zip(held)
+            .zip(&batch.envelopes)
+        {
             if again == recorded {
                 report.decided += 1;
             } else if !held && recorded.is_refused() {
                 report.undecided += 1;
             } else {
-                let detail = format!("command {} of device {}: recorded {}, decided again {}", envelope.n, batch.device, said(recorded), said(again));
-                report.find(Some(before.journal), Some(entry.head.seq), codes::FATE, detail);
+                let detail = format!(
+                    "command {} of device {}: recorded {}, decided again {}",
+                    envelope.n,
+                    batch.device,
+                    said(recorded),
+                    said(again)
+                );
+                report.find(
+                    Some(before.journal),
+                    Some(entry.head.seq),
+                    codes::FATE,
+                    detail,
+                );
             }
         }
     }
@@ -473,14 +666,29 @@ impl<'a> Journal<'a> {
                 }
             }
             if fate.counts() {
-                let place = Place { seq: entry.head.seq, n: envelope.n, device: batch.device };
+                let place = Place {
+                    seq: entry.head.seq,
+                    n: envelope.n,
+                    device: batch.device,
+                };
                 let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
                 admit::replay(&mut self.index, kind, envelope, place, by);
             }
             self.fates.insert((batch.device, envelope.n), fate.clone());
         }
-        report.withheld += entry.parts.contents.iter().filter(|content| content.is_none()).count();
-        self.lanes.insert(batch.device, LaneEnd { n: batch.last(), batch: entry.head.batch });
+        report.withheld += entry
+            .parts
+            .contents
+            .iter()
+            .filter(|content| content.is_none())
+            .count();
+        self.lanes.insert(
+            batch.device,
+            LaneEnd {
+                n: batch.last(),
+                batch: entry.head.batch,
+            },
+        );
         for logged in record::logged(entry) {
             for record in record::touches(&logged.command.envelope) {
                 self.log.entry(record).or_default().push(logged.clone());
@@ -493,8 +701,13 @@ impl<'a> Journal<'a> {
         let journal = self.chain.journal;
         let records = self.log.iter().map(|(record, log)| {
             let whole = log.iter().all(|logged| logged.command.content.is_some());
-            if whole { report.folded += 1 } else { report.partial += 1 }
-            let digest = whole.then(|| record_digest(&record::fold(self.catalogues, journal, *record, log)));
+            if whole {
+                report.folded += 1
+            } else {
+                report.partial += 1
+            }
+            let digest =
+                whole.then(|| record_digest(&record::fold(self.catalogues, journal, *record, log)));
             ((journal, *record), digest)
         });
         records.collect()
@@ -511,27 +724,62 @@ fn said(fate: &Fate) -> String {
     }
 }
 
-fn check_records(bundle: &Bundle, folded: &BTreeMap<(JournalId, RecordId), Option<Digest>>, report: &mut Report) {
+fn check_records(
+    bundle: &Bundle,
+    folded: &BTreeMap<(JournalId, RecordId), Option<Digest>>,
+    report: &mut Report,
+) {
     let mut shown = BTreeSet::new();
-    for Shown { journal, record, digest } in &bundle.records {
+    for Shown {
+        journal,
+        record,
+        digest,
+    } in &bundle.records
+    {
         shown.insert((*journal, *record));
         match folded.get(&(*journal, *record)) {
             Some(Some(again)) if again != digest => {
-                report.find(Some(*journal), None, codes::RECORD, format!("record {record} is shown otherwise than its commands add up to"));
+                report.find(
+                    Some(*journal),
+                    None,
+                    codes::RECORD,
+                    format!("record {record} is shown otherwise than its commands add up to"),
+                );
             }
             Some(_) => {}
-            None => report.find(Some(*journal), None, codes::RECORD, format!("record {record} is shown, and no entry speaks of it")),
+            None => report.find(
+                Some(*journal),
+                None,
+                codes::RECORD,
+                format!("record {record} is shown, and no entry speaks of it"),
+            ),
         }
     }
     let claimed: BTreeSet<JournalId> = shown.iter().map(|(journal, _)| *journal).collect();
-    for (journal, record) in folded.keys().filter(|key| claimed.contains(&key.0) && !shown.contains(*key)) {
-        report.find(Some(*journal), None, codes::RECORD, format!("record {record} is not shown"));
+    for (journal, record) in folded
+        .keys()
+        .filter(|key| claimed.contains(&key.0) && !shown.contains(*key))
+    {
+        report.find(
+            Some(*journal),
+            None,
+            codes::RECORD,
+            format!("record {record} is not shown"),
+        );
     }
 }
 
-fn check_log(bundle: &Bundle, authority: &Authority, heads: &BTreeMap<JournalId, Vec<Digest>>, since: Option<&str>, report: &mut Report) {
+fn check_log(
+    bundle: &Bundle,
+    authority: &Authority,
+    heads: &BTreeMap<JournalId, Vec<Digest>>,
+    since: Option<&str>,
+    report: &mut Report,
+) {
     let origin = checkpoint::origin(bundle.deployment);
-    let Some(keys) = &authority.end.keys else { return };
+    let Some(keys) = &authority.end.keys else {
+        return;
+    };
     let mut frontier = Frontier::default();
     let kept = since.map(|note| open_checkpoint(note, &origin, &keys.log));
     let mut root_then = None;
@@ -544,28 +792,55 @@ fn check_log(bundle: &Bundle, authority: &Authority, heads: &BTreeMap<JournalId,
         frontier.append(leaf.hash());
         // A leaf of a journal that the bundle does not bring says nothing here.
         if let Some(chain) = heads.get(&leaf.journal)
-            && usize::try_from(leaf.seq).ok().and_then(|seq| chain.get(seq)) != Some(&leaf.head)
+            && usize::try_from(leaf.seq)
+                .ok()
+                .and_then(|seq| chain.get(seq))
+                != Some(&leaf.head)
         {
-            report.find(Some(leaf.journal), Some(leaf.seq), codes::LEAF, "a head was published that is not on this chain");
+            report.find(
+                Some(leaf.journal),
+                Some(leaf.seq),
+                codes::LEAF,
+                "a head was published that is not on this chain",
+            );
         }
     }
     report.leaves = frontier.size();
     match open_checkpoint(&bundle.checkpoint, &origin, &keys.log) {
-        Ok(checkpoint) if checkpoint.size == frontier.size() && checkpoint.root == frontier.root() => {}
-        Ok(_) => report.find(None, None, codes::CHECKPOINT, "the checkpoint is of another tree than these leaves make"),
+        Ok(checkpoint)
+            if checkpoint.size == frontier.size() && checkpoint.root == frontier.root() => {}
+        Ok(_) => report.find(
+            None,
+            None,
+            codes::CHECKPOINT,
+            "the checkpoint is of another tree than these leaves make",
+        ),
         Err(error) => report.find(None, None, codes::CHECKPOINT, error.to_string()),
     }
     match kept {
         None => {}
-        Some(Err(error)) => report.find(None, None, codes::ROLLED_BACK, format!("the kept checkpoint does not verify: {error}")),
+        Some(Err(error)) => report.find(
+            None,
+            None,
+            codes::ROLLED_BACK,
+            format!("the kept checkpoint does not verify: {error}"),
+        ),
         Some(Ok(checkpoint)) => {
-            let then = if checkpoint.size == frontier.size() { Some(frontier.root()) } else { root_then };
+            let then = if checkpoint.size == frontier.size() {
+                Some(frontier.root())
+            } else {
+                root_then
+            };
             if then == Some(checkpoint.root) {
                 report.since = Some(checkpoint.size);
             } else {
-                report.find(None, None, codes::ROLLED_BACK, "the log does not continue the checkpoint that was kept");
+                report.find(
+                    None,
+                    None,
+                    codes::ROLLED_BACK,
+                    "the log does not continue the checkpoint that was kept",
+                );
             }
         }
     }
 }
-

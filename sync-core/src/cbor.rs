@@ -26,5 +26,9 @@ where
     T: for<'b> Decode<'b, ()> + Encode<()>,
 {
     let value: T = minicbor::decode(bytes).map_err(|error| CborError::Shape(error.to_string()))?;
-    if encode(&value) == bytes { Ok(value) } else { Err(CborError::NotDeterministic) }
+    if encode(&value) == bytes {
+        Ok(value)
+    } else {
+        Err(CborError::NotDeterministic)
+    }
 }

@@ -148,14 +148,26 @@ fn derived(parts: &[&[u8]]) -> [u8; 16] {
 impl RecordId {
     /// The id of the record that command `n` of `device` in `journal` creates.
     pub fn derive(device: DeviceId, journal: JournalId, n: u64) -> Self {
-        Self(derived(&[b"zhucun record v1", &device.0, &journal.0, &n.to_be_bytes()]))
+        Self(derived(&[
+            b"zhucun record v1",
+            &device.0,
+            &journal.0,
+            &n.to_be_bytes(),
+        ]))
     }
 }
 
 impl ItemId {
     /// The id of the `k`th item (from 0) that command `n` of `device` in `journal` inserts into `field`.
     pub fn derive(device: DeviceId, journal: JournalId, n: u64, field: &str, k: u32) -> Self {
-        Self(derived(&[b"zhucun item v1", &device.0, &journal.0, &n.to_be_bytes(), &k.to_be_bytes(), field.as_bytes()]))
+        Self(derived(&[
+            b"zhucun item v1",
+            &device.0,
+            &journal.0,
+            &n.to_be_bytes(),
+            &k.to_be_bytes(),
+            field.as_bytes(),
+        ]))
     }
 }
 
@@ -169,7 +181,11 @@ impl DeviceId {
 impl DeploymentId {
     /// The id of the deployment whose registry begins with this operator key.
     pub fn of_key(algorithm: u8, public_key: &[u8]) -> Self {
-        Self(derived(&[b"zhucun deployment v1", &[algorithm], public_key]))
+        Self(derived(&[
+            b"zhucun deployment v1",
+            &[algorithm],
+            public_key,
+        ]))
     }
 }
 
@@ -190,13 +206,24 @@ impl Timestamp {
         const SHANGHAI_MS: i64 = 8 * 3_600_000;
         const DAY_MS: i64 = 86_400_000;
         let days = self.0.saturating_add(SHANGHAI_MS).div_euclid(DAY_MS);
-        #[expect(clippy::cast_possible_truncation, reason = "an i64 of milliseconds has fewer than 2^37 days; clamped below")]
-        Date(if days > i32::MAX as i64 { i32::MAX } else if days < i32::MIN as i64 { i32::MIN } else { days as i32 })
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "an i64 of milliseconds has fewer than 2^37 days; clamped below"
+        )]
+        Date(if days > i32::MAX as i64 {
+            i32::MAX
+        } else if days < i32::MIN as i64 {
+            i32::MIN
+        } else {
+            days as i32
+        })
     }
 
     fn civil(self) -> Option<jiff::civil::DateTime> {
         let utc8 = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
-        jiff::Timestamp::from_millisecond(self.0).ok().map(|at| at.to_zoned(utc8).datetime())
+        jiff::Timestamp::from_millisecond(self.0)
+            .ok()
+            .map(|at| at.to_zoned(utc8).datetime())
     }
 }
 
@@ -204,7 +231,15 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.civil() {
-            Some(at) => write!(f, "{} {:02}:{:02}:{:02}.{:03}", at.date(), at.hour(), at.minute(), at.second(), at.millisecond()),
+            Some(at) => write!(
+                f,
+                "{} {:02}:{:02}:{:02}.{:03}",
+                at.date(),
+                at.hour(),
+                at.minute(),
+                at.second(),
+                at.millisecond()
+            ),
             None => write!(f, "{} ms", self.0),
         }
     }
@@ -237,7 +272,9 @@ impl Date {
 
     /// The date in the calendar, if it lies between the years -9999 and 9999.
     pub fn civil(self) -> Option<jiff::civil::Date> {
-        Self::EPOCH.checked_add(jiff::Span::new().try_days(self.0).ok()?).ok()
+        Self::EPOCH
+            .checked_add(jiff::Span::new().try_days(self.0).ok()?)
+            .ok()
     }
 
     /// The first instant of this date in China.
@@ -260,7 +297,9 @@ impl FromStr for Date {
         if text.len() != 10 {
             return Err(InvalidDate);
         }
-        text.parse::<jiff::civil::Date>().map(Self::from).map_err(|_| InvalidDate)
+        text.parse::<jiff::civil::Date>()
+            .map(Self::from)
+            .map_err(|_| InvalidDate)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The core that server, phones and auditors share.
 
 pub mod admit;
-pub mod area;
-pub mod audit;
 #[cfg(test)]
 pub(crate) mod arbitrary;
+pub mod area;
+pub mod audit;
 pub mod batch;
 pub mod catalog;
 pub mod cbor;

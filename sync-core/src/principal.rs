@@ -41,7 +41,12 @@ pub enum Operation<'a> {
 
 /// Whether a role may do something with records of a kind: never, always, or if the person stands to the record in some way.
 /// This is the whole policy; the table in `sync-core/access.txt` is printed from it.
-pub fn allows<'k>(catalogue: &Catalogue, kind: &'k Kind, role: &str, operation: &Operation<'_>) -> Permit<'k> {
+pub fn allows<'k>(
+    catalogue: &Catalogue,
+    kind: &'k Kind,
+    role: &str,
+    operation: &Operation<'_>,
+) -> Permit<'k> {
     let holder = || catalogue.role(role);
     let when = |may: bool| if may { Permit::Yes } else { Permit::No };
     match operation {
@@ -50,7 +55,11 @@ pub fn allows<'k>(catalogue: &Catalogue, kind: &'k Kind, role: &str, operation: 
         Operation::Act(action) => kind.may_act(role, action),
         Operation::Amend => kind.may_amend(role),
         Operation::Void => kind.may_void(role),
-        Operation::Reveal => when(holder().is_some_and(|role| role.can(Capability::Reveal) || role.reads(Audience::Sensitive))),
+        Operation::Reveal => {
+            when(holder().is_some_and(|role| {
+                role.can(Capability::Reveal) || role.reads(Audience::Sensitive)
+            }))
+        }
         Operation::Erase => when(holder().is_some_and(|role| role.can(Capability::Erase))),
     }
 }
@@ -69,14 +78,25 @@ pub struct Standing<'a> {
 impl Standing<'_> {
     /// Whether the relation holds.
     pub fn is(&self, relation: &Relation) -> bool {
-        let Self { principal, entry, index } = self;
+        let Self {
+            principal,
+            entry,
+            index,
+        } = self;
         match relation {
             Relation::Author => entry.author == principal.user,
-            Relation::Issuer => entry.author == principal.user || (entry.role == principal.role && entry.office == principal.office),
-            Relation::In(field) => entry.linked(field).any(|target| target.0 == principal.user.0),
-            Relation::AuthorOf(field) => {
-                entry.linked(field).any(|target| index.get(&target).is_some_and(|target| target.author == principal.user))
+            Relation::Issuer => {
+                entry.author == principal.user
+                    || (entry.role == principal.role && entry.office == principal.office)
             }
+            Relation::In(field) => entry
+                .linked(field)
+                .any(|target| target.0 == principal.user.0),
+            Relation::AuthorOf(field) => entry.linked(field).any(|target| {
+                index
+                    .get(&target)
+                    .is_some_and(|target| target.author == principal.user)
+            }),
         }
     }
 }

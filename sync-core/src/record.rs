@@ -450,7 +450,10 @@ impl Record {
             }
             Verb::Void => {
                 let reason = content.as_ref().and_then(|content| content.reason.clone());
-                self.void.get_or_insert(Note { by: logged.place, reason });
+                self.void.get_or_insert(Note {
+                    by: logged.place,
+                    reason,
+                });
             }
             Verb::Set if envelope.widens() => self.audience = envelope.audience,
             Verb::Set

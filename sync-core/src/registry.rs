@@ -11,7 +11,10 @@ use minicbor::{Decode, Encode};
 use crate::area::{AreaCode, Level};
 use crate::batch::{Bytes, Position};
 use crate::command::{Command, Content, Verb};
-use crate::id::{AreaId, AssignmentId, Date, DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq, Timestamp, UserId, sha256};
+use crate::id::{
+    AreaId, AssignmentId, Date, DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq,
+    Timestamp, UserId, sha256,
+};
 use crate::journal::Chain;
 use crate::sign::PublicKey;
 use crate::value::Value;
@@ -258,7 +261,9 @@ pub struct User {
 
 impl core::fmt::Debug for User {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("User").field("active", &self.active).finish_non_exhaustive()
+        f.debug_struct("User")
+            .field("active", &self.active)
+            .finish_non_exhaustive()
     }
 }
 
@@ -369,43 +374,105 @@ impl Registry {
     /// Takes in one act. Total: an act about something that is not here (as on a phone, which holds only a part) changes nothing.
     pub fn apply(&mut self, act: RegistryAct) {
         match act {
-            RegistryAct::Found { operator, log, sealing, name } => {
+            RegistryAct::Found {
+                operator,
+                log,
+                sealing,
+                name,
+            } => {
                 self.name = name;
-                self.keys = Some(Keys { operator, log, sealing: sealing.0 });
+                self.keys = Some(Keys {
+                    operator,
+                    log,
+                    sealing: sealing.0,
+                });
             }
-            RegistryAct::SetArea { area, level, parent, code, name, from, to } => {
-                let entry = self.areas.entry(area).or_insert(Area { level, parent, named: BTreeMap::new(), to });
+            RegistryAct::SetArea {
+                area,
+                level,
+                parent,
+                code,
+                name,
+                from,
+                to,
+            } => {
+                let entry = self.areas.entry(area).or_insert(Area {
+                    level,
+                    parent,
+                    named: BTreeMap::new(),
+                    to,
+                });
                 (entry.level, entry.parent, entry.to) = (level, parent, to);
                 entry.named.insert(from, (code, name));
             }
-            RegistryAct::SetJournal { journal, purpose, area, from } => {
-                let entry = self.journals.entry(journal).or_insert(JournalInfo { purpose, areas: BTreeMap::new() });
+            RegistryAct::SetJournal {
+                journal,
+                purpose,
+                area,
+                from,
+            } => {
+                let entry = self.journals.entry(journal).or_insert(JournalInfo {
+                    purpose,
+                    areas: BTreeMap::new(),
+                });
                 entry.areas.insert(from, area);
             }
             RegistryAct::SetUser { user, name, active } => {
                 self.users.insert(user, User { name, active });
             }
             RegistryAct::Enrol { key, user, label } => {
-                let device = Device { user, label, standing: Standing::Active, key: key.clone() };
+                let device = Device {
+                    user,
+                    label,
+                    standing: Standing::Active,
+                    key: key.clone(),
+                };
                 self.devices.entry(key.device()).or_insert(device);
             }
-            RegistryAct::SetDevice { device, standing, .. } => {
+            RegistryAct::SetDevice {
+                device, standing, ..
+            } => {
                 if let Some(device) = self.devices.get_mut(&device) {
                     device.standing = standing;
                 }
             }
-            RegistryAct::Assign { assignment, user, role, area, from, to, .. } => {
-                let granted = Assignment { user, role, area, from, to, for_cause: false };
+            RegistryAct::Assign {
+                assignment,
+                user,
+                role,
+                area,
+                from,
+                to,
+                ..
+            } => {
+                let granted = Assignment {
+                    user,
+                    role,
+                    area,
+                    from,
+                    to,
+                    for_cause: false,
+                };
                 self.assignments.entry(assignment).or_insert(granted);
             }
-            RegistryAct::EndAssignment { assignment, to, for_cause } => {
+            RegistryAct::EndAssignment {
+                assignment,
+                to,
+                for_cause,
+            } => {
                 if let Some(assignment) = self.assignments.get_mut(&assignment) {
                     assignment.to = Some(to);
                     assignment.for_cause |= for_cause;
                 }
             }
-            RegistryAct::PublishCatalogue { version, digest, from } => {
-                self.catalogues.entry(version).or_insert(Published { digest, from });
+            RegistryAct::PublishCatalogue {
+                version,
+                digest,
+                from,
+            } => {
+                self.catalogues
+                    .entry(version)
+                    .or_insert(Published { digest, from });
             }
             RegistryAct::SetOperator { operator } => {
                 if let Some(keys) = &mut self.keys {
@@ -430,19 +497,35 @@ impl Registry {
     /// The area that a journal belongs to on a day.
     pub fn area_of(&self, journal: JournalId, day: Date) -> Option<AreaId> {
         let areas = &self.journals.get(&journal)?.areas;
-        areas.range(..=day).next_back().or_else(|| areas.iter().next()).map(|(_, area)| *area)
+        areas
+            .range(..=day)
+            .next_back()
+            .or_else(|| areas.iter().next())
+            .map(|(_, area)| *area)
     }
 
     /// The village journals of an area and all that lies in it, in order of their ids.
-    pub fn journals_within(&self, ancestor: AreaId, purpose: Purpose, day: Date) -> impl Iterator<Item = JournalId> + '_ {
+    pub fn journals_within(
+        &self,
+        ancestor: AreaId,
+        purpose: Purpose,
+        day: Date,
+    ) -> impl Iterator<Item = JournalId> + '_ {
         (self.journals.iter())
             .filter(move |(_, info)| info.purpose == purpose)
             .map(|(journal, _)| *journal)
-            .filter(move |journal| self.area_of(*journal, day).is_some_and(|area| self.is_within(area, ancestor)))
+            .filter(move |journal| {
+                self.area_of(*journal, day)
+                    .is_some_and(|area| self.is_within(area, ancestor))
+            })
     }
 
     /// The assignments of a person that are in force on a day.
-    pub fn assignments_of(&self, user: UserId, day: Date) -> impl Iterator<Item = (AssignmentId, &Assignment)> + '_ {
+    pub fn assignments_of(
+        &self,
+        user: UserId,
+        day: Date,
+    ) -> impl Iterator<Item = (AssignmentId, &Assignment)> + '_ {
         (self.assignments.iter())
             .filter(move |(_, assignment)| assignment.user == user && assignment.covers(day))
             .map(|(id, assignment)| (*id, assignment))
@@ -450,23 +533,39 @@ impl Registry {
 
     /// The catalogue version in force on a day: the newest published that has begun.
     pub fn catalogue_on(&self, day: Date) -> Option<u32> {
-        self.catalogues.iter().rev().find(|(_, published)| published.from <= day).map(|(version, _)| *version)
+        self.catalogues
+            .iter()
+            .rev()
+            .find(|(_, published)| published.from <= day)
+            .map(|(version, _)| *version)
     }
 
     /// Whether an act must be known to who works within `area`: what it lies in, what lies in it, its people and their devices,
     /// the keys and the catalogue.
     pub fn concerns(&self, act: &RegistryAct, area: AreaId, day: Date) -> bool {
         let near = |other: AreaId| self.is_within(other, area) || self.is_within(area, other);
-        let serves = |user: UserId| self.assignments.values().any(|assignment| assignment.user == user && near(assignment.area));
+        let serves = |user: UserId| {
+            self.assignments
+                .values()
+                .any(|assignment| assignment.user == user && near(assignment.area))
+        };
         match act {
-            RegistryAct::Found { .. } | RegistryAct::PublishCatalogue { .. } | RegistryAct::SetOperator { .. } => true,
+            RegistryAct::Found { .. }
+            | RegistryAct::PublishCatalogue { .. }
+            | RegistryAct::SetOperator { .. } => true,
             RegistryAct::SetArea { area, .. } | RegistryAct::Assign { area, .. } => near(*area),
-            RegistryAct::SetJournal { journal, .. } => self.area_of(*journal, day).is_some_and(near),
-            RegistryAct::SetUser { user, .. } | RegistryAct::Enrol { user, .. } => serves(*user),
-            RegistryAct::SetDevice { device, .. } => self.devices.get(device).is_some_and(|device| serves(device.user)),
-            RegistryAct::EndAssignment { assignment, .. } => {
-                self.assignments.get(assignment).is_some_and(|assignment| near(assignment.area))
+            RegistryAct::SetJournal { journal, .. } => {
+                self.area_of(*journal, day).is_some_and(near)
             }
+            RegistryAct::SetUser { user, .. } | RegistryAct::Enrol { user, .. } => serves(*user),
+            RegistryAct::SetDevice { device, .. } => self
+                .devices
+                .get(device)
+                .is_some_and(|device| serves(device.user)),
+            RegistryAct::EndAssignment { assignment, .. } => self
+                .assignments
+                .get(assignment)
+                .is_some_and(|assignment| near(assignment.area)),
         }
     }
 }
@@ -497,10 +596,15 @@ impl RegistryAct {
             Self::SetUser { user, .. } => user.0,
             Self::Enrol { key, .. } => key.device().0,
             Self::SetDevice { device, .. } => device.0,
-            Self::Assign { assignment, .. } | Self::EndAssignment { assignment, .. } => assignment.0,
+            Self::Assign { assignment, .. } | Self::EndAssignment { assignment, .. } => {
+                assignment.0
+            }
             Self::PublishCatalogue { version, .. } => {
                 let mut id = [0; 16];
-                id.iter_mut().rev().zip(version.to_le_bytes()).for_each(|(to, from)| *to = from);
+                id.iter_mut()
+                    .rev()
+                    .zip(version.to_le_bytes())
+                    .for_each(|(to, from)| *to = from);
                 id
             }
         })
@@ -595,7 +699,9 @@ impl OperatorAct for AccessAct {
     fn about(&self, deployment: DeploymentId) -> RecordId {
         match self {
             Self::Reveal { record, .. } => *record,
-            Self::SignIn { .. } | Self::Export { .. } | Self::Audit { .. } => RecordId(deployment.0),
+            Self::SignIn { .. } | Self::Export { .. } | Self::Audit { .. } => {
+                RecordId(deployment.0)
+            }
         }
     }
 }
@@ -604,8 +710,17 @@ const ACT_FIELD: &str = "act";
 const BY_FIELD: &str = "by";
 
 /// An operator's act as the command that enters it; `by` is the administrator on whose word it is done.
-pub fn to_command<A: OperatorAct>(deployment: DeploymentId, act: &A, by: Option<UserId>, n: u64, base: Seq, at: Timestamp) -> crate::batch::Unsealed {
-    let mut values: crate::value::Fields = [(ACT_FIELD, Value::Bytes(crate::cbor::encode(act)))].into_iter().collect();
+pub fn to_command<A: OperatorAct>(
+    deployment: DeploymentId,
+    act: &A,
+    by: Option<UserId>,
+    n: u64,
+    base: Seq,
+    at: Timestamp,
+) -> crate::batch::Unsealed {
+    let mut values: crate::value::Fields = [(ACT_FIELD, Value::Bytes(crate::cbor::encode(act)))]
+        .into_iter()
+        .collect();
     if let Some(by) = by {
         values.insert(BY_FIELD.to_owned(), Value::Bytes(by.0.to_vec()));
     }
@@ -624,13 +739,21 @@ pub fn to_command<A: OperatorAct>(deployment: DeploymentId, act: &A, by: Option<
         needs: None,
         origin: None,
     };
-    crate::batch::Unsealed { envelope, content: Content { values, ..Content::default() } }
+    crate::batch::Unsealed {
+        envelope,
+        content: Content {
+            values,
+            ..Content::default()
+        },
+    }
 }
 
 /// Reads an operator's act back out of its command; `None` where it is withheld or no act of this kind.
 pub fn from_command<A: OperatorAct>(command: &Command) -> Option<(A, Option<UserId>)> {
     let content = command.content.as_ref()?;
-    let Some(Value::Bytes(bytes)) = content.value(ACT_FIELD) else { return None };
+    let Some(Value::Bytes(bytes)) = content.value(ACT_FIELD) else {
+        return None;
+    };
     let act: A = crate::cbor::decode(bytes).ok()?;
     let by = match content.value(BY_FIELD) {
         Some(Value::Bytes(by)) => UserId::try_from(by.as_slice()).ok(),

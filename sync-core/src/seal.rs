@@ -6,7 +6,10 @@
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable, single_shot_open, single_shot_seal_with_rng};
+use hpke::{
+    Deserializable, Kem, OpModeR, OpModeS, Serializable, single_shot_open,
+    single_shot_seal_with_rng,
+};
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -89,11 +92,17 @@ impl OpeningKey {
     /// The public half.
     pub fn public(&self) -> Result<SealingKey, SealError> {
         let public = X25519HkdfSha256::sk_to_pk(&self.secret()?);
-        public.to_bytes().as_slice().try_into().map(SealingKey).map_err(|_| SealError::Key)
+        public
+            .to_bytes()
+            .as_slice()
+            .try_into()
+            .map(SealingKey)
+            .map_err(|_| SealError::Key)
     }
 
     fn secret(&self) -> Result<<X25519HkdfSha256 as Kem>::PrivateKey, SealError> {
-        <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(self.0.as_slice()).map_err(|_| SealError::Key)
+        <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(self.0.as_slice())
+            .map_err(|_| SealError::Key)
     }
 }
 
@@ -124,25 +133,55 @@ impl rand_core::TryRng for Borrowed<'_> {
 impl rand_core::TryCryptoRng for Borrowed<'_> {}
 
 /// Seals bytes so that only the holder of the opening key reads them: the algorithm byte, the encapsulated key, the ciphertext.
-pub fn seal(to: &SealingKey, deployment: DeploymentId, plain: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, SealError> {
-    let key = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&to.0).map_err(|_| SealError::Key)?;
+pub fn seal(
+    to: &SealingKey,
+    deployment: DeploymentId,
+    plain: &[u8],
+    rng: &mut dyn CryptoRng,
+) -> Result<Vec<u8>, SealError> {
+    let key =
+        <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&to.0).map_err(|_| SealError::Key)?;
     let mode = OpModeS::<X25519HkdfSha256>::Base;
-    let sealed = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&mode, &key, &info(deployment), plain, &[], &mut Borrowed(rng));
+    let sealed = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+        &mode,
+        &key,
+        &info(deployment),
+        plain,
+        &[],
+        &mut Borrowed(rng),
+    );
     let (encapsulated, ciphertext) = sealed.map_err(|_| SealError::Key)?;
-    Ok([&[X25519_CHACHA20], encapsulated.to_bytes().as_slice(), ciphertext.as_slice()].concat())
+    Ok([
+        &[X25519_CHACHA20],
+        encapsulated.to_bytes().as_slice(),
+        ciphertext.as_slice(),
+    ]
+    .concat())
 }
 
 /// Opens what was sealed to this key for this deployment.
-pub fn open(key: &OpeningKey, deployment: DeploymentId, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+pub fn open(
+    key: &OpeningKey,
+    deployment: DeploymentId,
+    sealed: &[u8],
+) -> Result<Vec<u8>, SealError> {
     let (algorithm, rest) = sealed.split_first().ok_or(SealError::Opening)?;
     if *algorithm != X25519_CHACHA20 {
         return Err(SealError::Algorithm(*algorithm));
     }
     let (encapsulated, ciphertext) = rest.split_at_checked(KEY_BYTES).ok_or(SealError::Opening)?;
-    let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| SealError::Opening)?;
+    let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated)
+        .map_err(|_| SealError::Opening)?;
     let mode = OpModeR::<X25519HkdfSha256>::Base;
-    single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&mode, &key.secret()?, &encapsulated, &info(deployment), ciphertext, &[])
-        .map_err(|_| SealError::Opening)
+    single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+        &mode,
+        &key.secret()?,
+        &encapsulated,
+        &info(deployment),
+        ciphertext,
+        &[],
+    )
+    .map_err(|_| SealError::Opening)
 }
 
 /// Sealed batches in one file or code (交换包), to be handed to a teammate.
@@ -161,7 +200,11 @@ impl Parcel {
 
     /// A parcel of batches sealed for a deployment.
     pub fn new(deployment: DeploymentId, sealed: Vec<Vec<u8>>) -> Self {
-        Self { version: Self::VERSION, deployment, sealed: sealed.into_iter().map(Bytes).collect() }
+        Self {
+            version: Self::VERSION,
+            deployment,
+            sealed: sealed.into_iter().map(Bytes).collect(),
+        }
     }
 
     /// The deployment it is for.
@@ -189,7 +232,12 @@ impl Parcel {
         if parcel.version != Self::VERSION {
             return Err(refuse("made by a later version"));
         }
-        if parcel.sealed.len() > limits::REQUEST_BATCHES_MAX || parcel.sealed.iter().any(|sealed| sealed.0.len() > SEALED_BYTES_MAX) {
+        if parcel.sealed.len() > limits::REQUEST_BATCHES_MAX
+            || parcel
+                .sealed
+                .iter()
+                .any(|sealed| sealed.0.len() > SEALED_BYTES_MAX)
+        {
             return Err(refuse("too many or too large batches"));
         }
         Ok(parcel)
@@ -216,8 +264,14 @@ mod tests {
     fn what_is_sealed_opens_for_its_key_and_deployment_alone() {
         let (key, sealed) = sealed();
         assert_eq!(open(&key, HERE, &sealed).unwrap(), b"a day's visits");
-        assert_eq!(open(&key, DeploymentId([8; 16]), &sealed), Err(SealError::Opening));
-        assert_eq!(open(&OpeningKey::from_seed(&[2; 32]), HERE, &sealed), Err(SealError::Opening));
+        assert_eq!(
+            open(&key, DeploymentId([8; 16]), &sealed),
+            Err(SealError::Opening)
+        );
+        assert_eq!(
+            open(&OpeningKey::from_seed(&[2; 32]), HERE, &sealed),
+            Err(SealError::Opening)
+        );
     }
 
     #[test]
@@ -235,8 +289,14 @@ mod tests {
     fn a_parcel_comes_back_and_a_later_one_is_refused() {
         let parcel = Parcel::new(HERE, vec![vec![1, 2], vec![3]]);
         assert_eq!(Parcel::from_bytes(&parcel.to_bytes()).unwrap(), parcel);
-        let later = cbor::encode(&Parcel { version: 2, ..parcel });
-        assert!(matches!(Parcel::from_bytes(&later), Err(SealError::Parcel(_))));
+        let later = cbor::encode(&Parcel {
+            version: 2,
+            ..parcel
+        });
+        assert!(matches!(
+            Parcel::from_bytes(&later),
+            Err(SealError::Parcel(_))
+        ));
     }
 
     /// RFC 9180, appendix A.2.1 (base mode), its first encryption: the suite is the one that the algorithm byte names.
@@ -244,22 +304,29 @@ mod tests {
     fn the_suite_is_that_of_the_specification() {
         let bytes = |hex: &str| -> Vec<u8> {
             let pairs = hex.as_bytes().chunks(2);
-            pairs.map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+            pairs
+                .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
+                .collect()
         };
         let key = OpeningKey::from_seed(
-            &bytes("1ac01f181fdf9f352797655161c58b75c656a6cc2716dcb66372da835542e1df").try_into().unwrap(),
+            &bytes("1ac01f181fdf9f352797655161c58b75c656a6cc2716dcb66372da835542e1df")
+                .try_into()
+                .unwrap(),
         );
         assert_eq!(
             key.public().unwrap().0.as_slice(),
             bytes("4310ee97d88cc1f088a5576c77ab0cf5c3ac797f3d95139c6c84b5429c59662a")
         );
-        let encapsulated = bytes("1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a");
+        let encapsulated =
+            bytes("1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a");
         let opened = single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
             &key.secret().unwrap(),
             &<X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(&encapsulated).unwrap(),
             &bytes("4f6465206f6e2061204772656369616e2055726e"),
-            &bytes("1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28"),
+            &bytes(
+                "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28",
+            ),
             &bytes("436f756e742d30"),
         );
         assert_eq!(opened.unwrap(), b"Beauty is truth, truth beauty");
@@ -278,22 +345,33 @@ mod tests {
         let public = OpeningKey::from_seed(&[1; 32]).public().unwrap();
         let bytes = public.to_bytes();
         assert_eq!(SealingKey::try_from(bytes.as_slice()), Ok(public));
-        assert_eq!(SealingKey::try_from([&[2], &bytes[1..]].concat().as_slice()), Err(SealError::Algorithm(2)));
+        assert_eq!(
+            SealingKey::try_from([&[2], &bytes[1..]].concat().as_slice()),
+            Err(SealError::Algorithm(2))
+        );
         assert_eq!(SealingKey::try_from(&bytes[..32]), Err(SealError::Key));
         assert_eq!(SealingKey::try_from([].as_slice()), Err(SealError::Key));
         // A point of small order would make the shared secret known to everybody.
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        assert_eq!(seal(&SealingKey([0; 32]), HERE, b"a day's visits", &mut rng), Err(SealError::Key));
+        assert_eq!(
+            seal(&SealingKey([0; 32]), HERE, b"a day's visits", &mut rng),
+            Err(SealError::Key)
+        );
     }
 
     #[test]
     fn a_parcel_takes_its_limits_and_no_more() {
-        let read = |sealed: Vec<Vec<u8>>| Parcel::from_bytes(&Parcel::new(HERE, sealed).to_bytes()).is_ok();
+        let read = |sealed: Vec<Vec<u8>>| {
+            Parcel::from_bytes(&Parcel::new(HERE, sealed).to_bytes()).is_ok()
+        };
         assert!(read(vec![vec![0]; limits::REQUEST_BATCHES_MAX]));
         assert!(!read(vec![vec![0]; limits::REQUEST_BATCHES_MAX + 1]));
         assert!(read(vec![vec![0; SEALED_BYTES_MAX]]));
         assert!(!read(vec![vec![0; SEALED_BYTES_MAX + 1]]));
-        assert!(!read(vec![vec![0; SEALED_BYTES_MAX]; limits::REQUEST_BYTES_MAX / SEALED_BYTES_MAX]));
+        assert!(!read(vec![
+            vec![0; SEALED_BYTES_MAX];
+            limits::REQUEST_BYTES_MAX / SEALED_BYTES_MAX
+        ]));
     }
 
     proptest::proptest! {

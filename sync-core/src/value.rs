@@ -47,12 +47,20 @@ impl Value {
 
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
-        if let Self::Text(text) = self { Some(text) } else { None }
+        if let Self::Text(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     /// The whole number, if it is one.
     pub const fn as_int(&self) -> Option<i64> {
-        if let Self::Int(int) = self { Some(*int) } else { None }
+        if let Self::Int(int) = self {
+            Some(*int)
+        } else {
+            None
+        }
     }
 
     /// `mantissa × 10^exponent` in its only form: an integer if it is one, else without trailing zeros.
@@ -61,7 +69,11 @@ impl Value {
             mantissa /= 10;
             exponent += 1;
         }
-        if exponent == 0 { Self::Int(mantissa) } else { Self::Decimal(mantissa, exponent) }
+        if exponent == 0 {
+            Self::Int(mantissa)
+        } else {
+            Self::Decimal(mantissa, exponent)
+        }
     }
 }
 
@@ -69,12 +81,21 @@ impl Value {
 pub(crate) const NESTING_MAX: u8 = 2;
 
 impl<C> Encode<C> for Value {
-    fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>> {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
         match self {
             Self::Null => e.null()?.ok(),
             Self::Bool(value) => e.bool(*value)?.ok(),
             Self::Int(value) => e.i64(*value)?.ok(),
-            Self::Decimal(mantissa, exponent) => e.tag(IanaTag::Decimal)?.array(2)?.i8(*exponent)?.i64(*mantissa)?.ok(),
+            Self::Decimal(mantissa, exponent) => e
+                .tag(IanaTag::Decimal)?
+                .array(2)?
+                .i8(*exponent)?
+                .i64(*mantissa)?
+                .ok(),
             Self::Text(value) => e.str(value)?.ok(),
             Self::Bytes(value) => e.bytes(value)?.ok(),
             Self::List(values) => {
@@ -99,7 +120,14 @@ fn decode_value(d: &mut Decoder<'_>, depth: u8) -> Result<Value, DecodeError> {
     match d.datatype()? {
         Type::Null => d.null().map(|()| Value::Null),
         Type::Bool => d.bool().map(Value::Bool),
-        Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 => d.i64().map(Value::Int),
+        Type::U8
+        | Type::U16
+        | Type::U32
+        | Type::U64
+        | Type::I8
+        | Type::I16
+        | Type::I32
+        | Type::I64 => d.i64().map(Value::Int),
         Type::String => d.str().map(Value::text),
         Type::Bytes => d.bytes().map(|bytes| Value::Bytes(bytes.to_vec())),
         Type::Tag => {
@@ -114,7 +142,9 @@ fn decode_value(d: &mut Decoder<'_>, depth: u8) -> Result<Value, DecodeError> {
             Ok(Value::Decimal(mantissa, exponent))
         }
         Type::Array => {
-            let length = d.array()?.ok_or_else(|| DecodeError::message("indefinite length"))?;
+            let length = d
+                .array()?
+                .ok_or_else(|| DecodeError::message("indefinite length"))?;
             let mut values = Vec::new();
             for _ in 0..length {
                 values.push(decode_value(d, depth + 1)?);
@@ -146,12 +176,21 @@ impl DerefMut for Fields {
 
 impl<K: Into<String>> FromIterator<(K, Value)> for Fields {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(fields: I) -> Self {
-        Self(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        Self(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
+        )
     }
 }
 
 impl<C> Encode<C> for Fields {
-    fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>> {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
         let mut ordered: Vec<_> = self.0.iter().collect();
         ordered.sort_by_key(|(name, _)| (name.len(), name.as_str().to_owned()));
         e.map(ordered.len() as u64)?;
@@ -170,7 +209,9 @@ impl<'b, C> Decode<'b, C> for Fields {
 }
 
 fn decode_fields(d: &mut Decoder<'_>, depth: u8) -> Result<Fields, DecodeError> {
-    let length = d.map()?.ok_or_else(|| DecodeError::message("indefinite length"))?;
+    let length = d
+        .map()?
+        .ok_or_else(|| DecodeError::message("indefinite length"))?;
     let mut fields = Fields::default();
     for _ in 0..length {
         let name = d.str()?.to_owned();

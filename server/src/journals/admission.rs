@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use store::journals::{Appended, Used};
 use store::{Store, StoreError, Unit};
-use sync_core::admit::{self, Catalogues, Circumstances, LaneEnd, Unplaced, Unverified, Verified, Wanted};
+use sync_core::admit::{
+    self, Catalogues, Circumstances, LaneEnd, Unplaced, Unverified, Verified, Wanted,
+};
 use sync_core::batch::{Parts, WireBatch};
 use sync_core::id::{DeviceId, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, Fate};
@@ -62,7 +64,9 @@ pub struct Writer {
 }
 
 fn unusable(code: &str) -> Outcome {
-    Outcome::Unusable { code: code.to_owned() }
+    Outcome::Unusable {
+        code: code.to_owned(),
+    }
 }
 
 impl Admission {
@@ -87,10 +91,21 @@ impl Admission {
 
     /// Admits a batch; returns once what became of it is durable.
     pub async fn admit(&self, wire: WireBatch) -> Outcome {
-        let opened = tokio::task::spawn_blocking(move || wire.open().map(|parts| (parts, wire))).await;
-        let Ok(Ok((parts, wire))) = opened else { return unusable("malformed") };
+        let opened =
+            tokio::task::spawn_blocking(move || wire.open().map(|parts| (parts, wire))).await;
+        let Ok(Ok((parts, wire))) = opened else {
+            return unusable("malformed");
+        };
         let (answer, answered) = oneshot::channel();
-        if self.queue.try_send(Waiting { parts, wire, answer }).is_err() {
+        if self
+            .queue
+            .try_send(Waiting {
+                parts,
+                wire,
+                answer,
+            })
+            .is_err()
+        {
             return Outcome::Busy;
         }
         // The writer drops the answer when its transaction failed: nothing was acknowledged, and the same bytes can come again.
@@ -98,21 +113,31 @@ impl Admission {
     }
 }
 
-async fn run(writer: Writer, mut waiting: mpsc::Receiver<Waiting>, moved: broadcast::Sender<Moved>) {
+async fn run(
+    writer: Writer,
+    mut waiting: mpsc::Receiver<Waiting>,
+    moved: broadcast::Sender<Moved>,
+) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
         match writer.admit_group(&group).await {
             Ok(outcomes) => {
                 for (Waiting { answer, parts, .. }, outcome) in group.drain(..).zip(outcomes) {
                     if let Outcome::Entered { seq, .. } = &outcome {
-                        let _listeners = moved.send(Moved { journal: parts.batch.journal, seq: *seq });
+                        let _listeners = moved.send(Moved {
+                            journal: parts.batch.journal,
+                            seq: *seq,
+                        });
                     }
                     // The phone may have gone; it will ask again.
                     let _gone = answer.send(outcome);
                 }
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a group of batches was not admitted");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a group of batches was not admitted"
+                );
                 group.clear();
             }
         }
@@ -130,7 +155,12 @@ impl Writer {
         Ok(outcomes)
     }
 
-    async fn admit_one(&self, unit: &mut dyn Unit, parts: &Parts, wire: &WireBatch) -> Result<Outcome, StoreError> {
+    async fn admit_one(
+        &self,
+        unit: &mut dyn Unit,
+        parts: &Parts,
+        wire: &WireBatch,
+    ) -> Result<Outcome, StoreError> {
         let registered = self.registrar.current(unit).await?;
         let registry = &registered.registry;
         let verified = match Verified::check(registry, parts.clone()) {
@@ -142,21 +172,33 @@ impl Writer {
         let (batch, now) = (&parts.batch, self.clock.now());
         let (journal, device) = (batch.journal, batch.device);
         let wanted = Wanted::by(batch);
-        let at: BTreeSet<Seq> = wanted.bases.iter().copied().chain([batch.seen.seq]).collect();
+        let at: BTreeSet<Seq> = wanted
+            .bases
+            .iter()
+            .copied()
+            .chain([batch.seen.seq])
+            .collect();
         let heads = unit.heads(journal, &at).await?;
-        let lane = unit.lane(journal, device).await?.unwrap_or_else(|| LaneEnd::start(device, journal));
+        let lane = unit
+            .lane(journal, device)
+            .await?
+            .unwrap_or_else(|| LaneEnd::start(device, journal));
         let head_at_seen = heads.get(&batch.seen.seq).map(|(head, _)| *head);
         match admit::place(batch, &lane, head_at_seen) {
             Ok(()) => {}
             Err(Unplaced::Gap { expected }) => return Ok(Outcome::Gap { expected }),
             Err(Unplaced::Forked) => return Ok(Outcome::Forked),
-            Err(Unplaced::Used { .. } | Unplaced::Equivocation) => return self.seen_before(unit, parts, wire, now).await,
+            Err(Unplaced::Used { .. } | Unplaced::Equivocation) => {
+                return self.seen_before(unit, parts, wire, now).await;
+            }
         }
         let day = now.date().0;
         let bytes = wire.packed_bytes() as u64;
         let used = unit.used(journal, device, day).await?;
         if is_full(&used, batch.envelopes.len(), bytes) {
-            return Ok(Outcome::Quota { retry_after_s: QUOTA_RETRY_SECONDS });
+            return Ok(Outcome::Quota {
+                retry_after_s: QUOTA_RETRY_SECONDS,
+            });
         }
         let mut index = unit.index(journal, &wanted.records).await?;
         index.extend(unit.index(journal, &Wanted::linked(&index)).await?);
@@ -169,10 +211,17 @@ impl Writer {
         let circumstances = Circumstances {
             registry,
             catalogues: &self.catalogues,
-            chain: unit.chain(journal).await?.unwrap_or_else(|| Chain::start(journal)),
+            chain: unit
+                .chain(journal)
+                .await?
+                .unwrap_or_else(|| Chain::start(journal)),
             lane,
             head_at_seen,
-            received: heads.into_iter().map(|(seq, (_, at))| (seq, at)).filter(|(seq, _)| wanted.bases.contains(seq)).collect(),
+            received: heads
+                .into_iter()
+                .map(|(seq, (_, at))| (seq, at))
+                .filter(|(seq, _)| wanted.bases.contains(seq))
+                .collect(),
             lane_fates: unit.fates(journal, device, &wanted.lane).await?,
             taken,
             offered,
@@ -180,32 +229,78 @@ impl Writer {
             now,
         };
         let Ok(decided) = admit::admit(&verified, circumstances) else {
-            return Err(StoreError::Impossible("a lane that moved within a transaction"));
+            return Err(StoreError::Impossible(
+                "a lane that moved within a transaction",
+            ));
         };
         let fates = &decided.entry().fates;
-        let refused = if fates.iter().any(Fate::is_refused) { bytes } else { 0 };
+        let refused = if fates.iter().any(Fate::is_refused) {
+            bytes
+        } else {
+            0
+        };
         let commands = u32::try_from(batch.envelopes.len()).unwrap_or(u32::MAX);
-        unit.append(&Appended::judged(&decided, batch, wire.clone())).await?;
-        unit.add_used(journal, device, day, Used { commands, bytes, refused_bytes: refused }).await?;
-        let counted = batch.envelopes.iter().zip(fates).filter(|(_, fate)| fate.counts());
-        let erased: BTreeSet<RecordId> = counted.flat_map(|(envelope, _)| admit::erases(envelope)).collect();
+        unit.append(&Appended::judged(&decided, batch, wire.clone()))
+            .await?;
+        unit.add_used(
+            journal,
+            device,
+            day,
+            Used {
+                commands,
+                bytes,
+                refused_bytes: refused,
+            },
+        )
+        .await?;
+        let counted = batch
+            .envelopes
+            .iter()
+            .zip(fates)
+            .filter(|(_, fate)| fate.counts());
+        let erased: BTreeSet<RecordId> = counted
+            .flat_map(|(envelope, _)| admit::erases(envelope))
+            .collect();
         erase(unit, journal, &erased).await?;
-        Ok(Outcome::Entered { seq: decided.entry().seq, unusual: unusual(fates) })
+        Ok(Outcome::Entered {
+            seq: decided.entry().seq,
+            unusual: unusual(fates),
+        })
     }
 
     /// Under a used number: the same bytes get the fates that their entry holds; others are equivocation.
-    async fn seen_before(&self, unit: &mut dyn Unit, parts: &Parts, wire: &WireBatch, now: Timestamp) -> Result<Outcome, StoreError> {
+    async fn seen_before(
+        &self,
+        unit: &mut dyn Unit,
+        parts: &Parts,
+        wire: &WireBatch,
+        now: Timestamp,
+    ) -> Result<Outcome, StoreError> {
         let batch = &parts.batch;
         let digest = batch.digest(self.registrar.deployment());
-        if let Some(entry) = unit.entry_of_lane(batch.journal, batch.device, batch.first()).await?
+        if let Some(entry) = unit
+            .entry_of_lane(batch.journal, batch.device, batch.first())
+            .await?
             && entry.batch == digest
         {
-            return Ok(Outcome::Entered { seq: entry.seq, unusual: unusual(&entry.fates) });
+            return Ok(Outcome::Entered {
+                seq: entry.seq,
+                unusual: unusual(&entry.fates),
+            });
         }
         unit.keep_equivocation(wire, digest, now).await?;
         let registered = self.registrar.current(unit).await?;
-        if registered.registry.devices.get(&batch.device).is_some_and(|device| device.standing == Standing::Active) {
-            let suspended = RegistryAct::SetDevice { device: batch.device, standing: Standing::Suspended, cause: "equivocation".to_owned() };
+        if registered
+            .registry
+            .devices
+            .get(&batch.device)
+            .is_some_and(|device| device.standing == Standing::Active)
+        {
+            let suspended = RegistryAct::SetDevice {
+                device: batch.device,
+                standing: Standing::Suspended,
+                cause: "equivocation".to_owned(),
+            };
             self.registrar.enter(unit, &[suspended], None, now).await?;
             unit.end_device(batch.device, now).await?;
             tracing::warn!(device.id = %batch.device, "two batches were signed under one number; the device is suspended");
@@ -222,12 +317,20 @@ fn is_full(used: &Used, commands: usize, bytes: u64) -> bool {
 }
 
 /// Destroys the contents, salts and seeds of erased records: envelopes, fates and digests stay.
-async fn erase(unit: &mut dyn Unit, journal: JournalId, records: &BTreeSet<RecordId>) -> Result<(), StoreError> {
+async fn erase(
+    unit: &mut dyn Unit,
+    journal: JournalId,
+    records: &BTreeSet<RecordId>,
+) -> Result<(), StoreError> {
     for record in records {
         for (stored, _) in unit.mentions(journal, *record).await? {
-            let parts = stored.batch.open().map_err(|_| StoreError::Impossible("an entry that does not open"))?;
+            let parts = stored
+                .batch
+                .open()
+                .map_err(|_| StoreError::Impossible("an entry that does not open"))?;
             let kept = parts.withhold(|_, envelope| !records.contains(&envelope.record));
-            unit.replace_batch(journal, stored.head.seq, &kept.to_wire()).await?;
+            unit.replace_batch(journal, stored.head.seq, &kept.to_wire())
+                .await?;
         }
     }
     Ok(())

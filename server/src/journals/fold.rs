@@ -23,7 +23,10 @@ pub async fn run(app: App) {
     let mut moved = app.admission().subscribe();
     loop {
         if let Err(error) = fold_all(app.store(), app.catalogues(), app.deployment()).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "journals could not be folded");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "journals could not be folded"
+            );
         }
         tokio::select! {
             // Missed pokes do not matter: all that moved is folded.
@@ -34,7 +37,11 @@ pub async fn run(app: App) {
 }
 
 /// Folds every journal to its end.
-pub async fn fold_all(store: &dyn Store, catalogues: &Arc<Catalogues>, deployment: DeploymentId) -> Result<(), StoreError> {
+pub async fn fold_all(
+    store: &dyn Store,
+    catalogues: &Arc<Catalogues>,
+    deployment: DeploymentId,
+) -> Result<(), StoreError> {
     loop {
         let waiting = store.read().await?.unfolded().await?;
         if waiting.is_empty() {
@@ -49,10 +56,17 @@ pub async fn fold_all(store: &dyn Store, catalogues: &Arc<Catalogues>, deploymen
     }
 }
 
-async fn fold_chunk(unit: &mut dyn Unit, catalogues: &Arc<Catalogues>, deployment: DeploymentId, journal: JournalId) -> Result<(), StoreError> {
+async fn fold_chunk(
+    unit: &mut dyn Unit,
+    catalogues: &Arc<Catalogues>,
+    deployment: DeploymentId,
+    journal: JournalId,
+) -> Result<(), StoreError> {
     let from = unit.folded_seq(journal).await?;
     let stored = unit.entries(journal, from, CHUNK_BYTES).await?;
-    let Some(end) = stored.last().map(|stored| stored.head.seq) else { return Ok(()) };
+    let Some(end) = stored.last().map(|stored| stored.head.seq) else {
+        return Ok(());
+    };
     let mut folded: BTreeMap<RecordId, Folded> = BTreeMap::new();
     for stored in stored {
         let received_at = stored.head.received_at;
@@ -68,10 +82,14 @@ async fn fold_chunk(unit: &mut dyn Unit, catalogues: &Arc<Catalogues>, deploymen
                         text: String::new(),
                     }),
                 };
-                let extended = catch_unwind(AssertUnwindSafe(|| known.record.extend(&**catalogues, &logged)));
+                let extended = catch_unwind(AssertUnwindSafe(|| {
+                    known.record.extend(&**catalogues, &logged)
+                }));
                 if !matches!(extended, Ok(Ok(()))) {
                     let log = log_until(unit, journal, id, &logged).await?;
-                    let whole = catch_unwind(AssertUnwindSafe(|| record::fold(&**catalogues, journal, id, &log)));
+                    let whole = catch_unwind(AssertUnwindSafe(|| {
+                        record::fold(&**catalogues, journal, id, &log)
+                    }));
                     known.record = whole.unwrap_or_else(|_| {
                         tracing::error!(journal.id = %journal, record.id = %id, "a record's fold failed; it is set aside");
                         Record::set_aside(journal, id, &log)
@@ -83,7 +101,13 @@ async fn fold_chunk(unit: &mut dyn Unit, catalogues: &Arc<Catalogues>, deploymen
         }
     }
     let kinds = Arc::clone(catalogues);
-    let records: Vec<Folded> = folded.into_values().map(|folded| Folded { text: searchable(&kinds, &folded.record), ..folded }).collect();
+    let records: Vec<Folded> = folded
+        .into_values()
+        .map(|folded| Folded {
+            text: searchable(&kinds, &folded.record),
+            ..folded
+        })
+        .collect();
     tracing::debug!(journal.id = %journal, seq = end, deployment.id = %deployment, "folded");
     unit.put_folded(journal, end, &records).await
 }
@@ -93,17 +117,32 @@ fn open(stored: Stored) -> Result<Option<Entry>, StoreError> {
     if stored.head.catalogue == 0 {
         return Ok(None);
     }
-    let parts = stored.batch.open().map_err(|_| StoreError::Impossible("an entry that does not open"))?;
-    Ok(Some(Entry { head: stored.head, parts }))
+    let parts = stored
+        .batch
+        .open()
+        .map_err(|_| StoreError::Impossible("an entry that does not open"))?;
+    Ok(Some(Entry {
+        head: stored.head,
+        parts,
+    }))
 }
 
 /// All commands of a record, from the first to this one.
-async fn log_until(unit: &mut dyn Unit, journal: JournalId, id: RecordId, last: &Logged) -> Result<Vec<Logged>, StoreError> {
+async fn log_until(
+    unit: &mut dyn Unit,
+    journal: JournalId,
+    id: RecordId,
+    last: &Logged,
+) -> Result<Vec<Logged>, StoreError> {
     let mut log = Vec::new();
     for (stored, places) in unit.mentions(journal, id).await? {
         let Some(entry) = open(stored)? else { continue };
         let commands: Vec<Logged> = record::logged(&entry).collect();
-        log.extend(places.iter().filter_map(|place| commands.get(*place as usize).cloned()));
+        log.extend(
+            places
+                .iter()
+                .filter_map(|place| commands.get(*place as usize).cloned()),
+        );
     }
     log.retain(|logged| logged.place <= last.place);
     Ok(log)
@@ -111,14 +150,34 @@ async fn log_until(unit: &mut dyn Unit, journal: JournalId, id: RecordId, last: 
 
 /// What of a record may be searched in, in lower case: its texts that everyone who may read the record reads, and whole.
 fn searchable(catalogues: &Catalogues, record: &Record) -> String {
-    let kind = catalogues.values().next_back().and_then(|catalogue| catalogue.kind(&record.kind));
-    let open = |name: &str| kind.and_then(|kind| kind.field(name)).is_some_and(|field| field.audience.is_none() && field.mask.is_none());
-    let texts = record.fields.iter().filter(|(name, _)| open(name)).flat_map(|(_, slot)| match slot {
-        Slot::Register(held) => held.iter().filter_map(|held| held.value.as_text()).map(str::to_lowercase).collect(),
-        Slot::Text(text) => vec![text.to_lowercase()],
-        Slot::List(items) => items.iter().filter_map(|item| item.value.as_text()).map(str::to_lowercase).collect(),
-        Slot::Withheld => Vec::<String>::new(),
-    });
-    texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+    let kind = catalogues
+        .values()
+        .next_back()
+        .and_then(|catalogue| catalogue.kind(&record.kind));
+    let open = |name: &str| {
+        kind.and_then(|kind| kind.field(name))
+            .is_some_and(|field| field.audience.is_none() && field.mask.is_none())
+    };
+    let texts = record
+        .fields
+        .iter()
+        .filter(|(name, _)| open(name))
+        .flat_map(|(_, slot)| match slot {
+            Slot::Register(held) => held
+                .iter()
+                .filter_map(|held| held.value.as_text())
+                .map(str::to_lowercase)
+                .collect(),
+            Slot::Text(text) => vec![text.to_lowercase()],
+            Slot::List(items) => items
+                .iter()
+                .filter_map(|item| item.value.as_text())
+                .map(str::to_lowercase)
+                .collect(),
+            Slot::Withheld => Vec::<String>::new(),
+        });
+    texts
+        .filter(|text| !text.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
-

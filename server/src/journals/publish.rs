@@ -27,15 +27,29 @@ pub async fn run(app: App) {
             _ = ticks.tick() => {}
             () = app.stopped() => return,
         }
-        let published = publish(app.store(), app.log_key(), app.deployment(), app.clock().now()).await;
+        let published = publish(
+            app.store(),
+            app.log_key(),
+            app.deployment(),
+            app.clock().now(),
+        )
+        .await;
         if let Err(error) = published {
-            tracing::error!(error = &error as &dyn std::error::Error, "heads could not be published");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "heads could not be published"
+            );
         }
     }
 }
 
 /// Appends the heads of all journals that moved, and signs the new root. Nothing happens if none did.
-pub async fn publish(store: &dyn Store, key: &SigningKey, deployment: DeploymentId, now: Timestamp) -> Result<Option<SignedCheckpoint>, StoreError> {
+pub async fn publish(
+    store: &dyn Store,
+    key: &SigningKey,
+    deployment: DeploymentId,
+    now: Timestamp,
+) -> Result<Option<SignedCheckpoint>, StoreError> {
     let mut unit = store.begin().await?;
     let moved = unit.unpublished().await?;
     if moved.is_empty() {
@@ -45,13 +59,30 @@ pub async fn publish(store: &dyn Store, key: &SigningKey, deployment: Deployment
     for leaf in unit.leaves(0).await? {
         frontier.append(hash(&leaf));
     }
-    let leaves: Vec<LogLeaf> = (frontier.size()..).zip(moved).map(|(position, (journal, end))| LogLeaf { position, journal, end }).collect();
+    let leaves: Vec<LogLeaf> = (frontier.size()..)
+        .zip(moved)
+        .map(|(position, (journal, end))| LogLeaf {
+            position,
+            journal,
+            end,
+        })
+        .collect();
     for leaf in &leaves {
         frontier.append(hash(leaf));
     }
-    let signed = Checkpoint { origin: checkpoint::origin(deployment), size: frontier.size(), root: frontier.root(), extensions: Vec::new() };
-    let note = checkpoint::sign_checkpoint(&signed, key).map_err(|_| StoreError::Impossible("a checkpoint that cannot be signed"))?;
-    let checkpoint = SignedCheckpoint { size: signed.size, signed_at: now, note };
+    let signed = Checkpoint {
+        origin: checkpoint::origin(deployment),
+        size: frontier.size(),
+        root: frontier.root(),
+        extensions: Vec::new(),
+    };
+    let note = checkpoint::sign_checkpoint(&signed, key)
+        .map_err(|_| StoreError::Impossible("a checkpoint that cannot be signed"))?;
+    let checkpoint = SignedCheckpoint {
+        size: signed.size,
+        signed_at: now,
+        note,
+    };
     unit.publish(&leaves, &checkpoint).await?;
     unit.commit().await?;
     Ok(Some(checkpoint))
@@ -59,26 +90,54 @@ pub async fn publish(store: &dyn Store, key: &SigningKey, deployment: Deployment
 
 fn hash(leaf: &LogLeaf) -> Digest {
     let Position { seq, head } = leaf.end;
-    Leaf { journal: leaf.journal, seq, head }.hash()
+    Leaf {
+        journal: leaf.journal,
+        seq,
+        head,
+    }
+    .hash()
 }
 
 /// All nodes of the tree over these leaves.
 pub fn nodes(leaves: &[LogLeaf]) -> BTreeMap<Node, Digest> {
     let mut frontier = Frontier::default();
-    leaves.iter().flat_map(|leaf| frontier.append(hash(leaf))).collect()
+    leaves
+        .iter()
+        .flat_map(|leaf| frontier.append(hash(leaf)))
+        .collect()
 }
 
 /// The newest checkpoint with the path of the newest leaf among these journals, if that checkpoint is larger than `known`.
-pub async fn covering<R: ReadJournals + ?Sized>(unit: &mut R, journals: &[sync_core::id::JournalId], known: u64) -> Result<Option<CoveredBy>, StoreError> {
-    let Some(newest) = unit.newest_checkpoint().await? else { return Ok(None) };
+pub async fn covering<R: ReadJournals + ?Sized>(
+    unit: &mut R,
+    journals: &[sync_core::id::JournalId],
+    known: u64,
+) -> Result<Option<CoveredBy>, StoreError> {
+    let Some(newest) = unit.newest_checkpoint().await? else {
+        return Ok(None);
+    };
     let mut leaf: Option<LogLeaf> = None;
     for journal in journals {
-        let candidate = unit.newest_leaf(*journal).await?.filter(|candidate| candidate.position >= known);
-        leaf = leaf.into_iter().chain(candidate).max_by_key(|leaf| leaf.position);
+        let candidate = unit
+            .newest_leaf(*journal)
+            .await?
+            .filter(|candidate| candidate.position >= known);
+        leaf = leaf
+            .into_iter()
+            .chain(candidate)
+            .max_by_key(|leaf| leaf.position);
     }
-    let Some(leaf) = leaf.filter(|_| newest.size > known) else { return Ok(None) };
+    let Some(leaf) = leaf.filter(|_| newest.size > known) else {
+        return Ok(None);
+    };
     let leaves = unit.leaves(0).await?;
     let nodes = nodes(&leaves);
     let path = inclusion_proof(leaf.position, newest.size, |node| nodes.get(&node).copied());
-    Ok(path.map(|path| CoveredBy { note: newest.note, journal: leaf.journal, end: leaf.end, index: leaf.position, path }))
+    Ok(path.map(|path| CoveredBy {
+        note: newest.note,
+        journal: leaf.journal,
+        end: leaf.end,
+        index: leaf.position,
+        path,
+    }))
 }

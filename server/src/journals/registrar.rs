@@ -52,12 +52,23 @@ impl Registrar {
     /// A registrar that signs with the operator's key.
     pub fn new(operator: SigningKey, random: Random) -> Self {
         let deployment = operator.public().deployment();
-        let empty = Registered { registry: Registry::empty(deployment), entries: Vec::new() };
-        Self { operator, deployment, random, cached: Mutex::new(Arc::new(empty)) }
+        let empty = Registered {
+            registry: Registry::empty(deployment),
+            entries: Vec::new(),
+        };
+        Self {
+            operator,
+            deployment,
+            random,
+            cached: Mutex::new(Arc::new(empty)),
+        }
     }
 
     /// The registry as this unit sees it.
-    pub async fn current<R: ReadJournals + ?Sized>(&self, unit: &mut R) -> Result<Arc<Registered>, StoreError> {
+    pub async fn current<R: ReadJournals + ?Sized>(
+        &self,
+        unit: &mut R,
+    ) -> Result<Arc<Registered>, StoreError> {
         let journal = registry_journal(self.deployment);
         let known = Arc::clone(&self.cached.lock().expect("nobody panics while holding it"));
         let end = unit.chain(journal).await?.map_or(0, |chain| chain.end.seq);
@@ -66,10 +77,15 @@ impl Registrar {
         if known.registry.position().seq == end {
             return Ok(known);
         }
-        let empty = || Registered { registry: Registry::empty(self.deployment), entries: Vec::new() };
+        let empty = || Registered {
+            registry: Registry::empty(self.deployment),
+            entries: Vec::new(),
+        };
         let mut registered = if is_ahead { empty() } else { (*known).clone() };
         loop {
-            let page = unit.entries(journal, registered.registry.position().seq, PAGE_BYTES).await?;
+            let page = unit
+                .entries(journal, registered.registry.position().seq, PAGE_BYTES)
+                .await?;
             if page.is_empty() {
                 break;
             }
@@ -83,12 +99,26 @@ impl Registrar {
     }
 
     /// Enters acts into the registry, on the word of `by`. They count once the unit is committed.
-    pub async fn enter(&self, unit: &mut dyn Unit, acts: &[RegistryAct], by: Option<UserId>, now: Timestamp) -> Result<(), StoreError> {
-        self.enter_into(unit, registry_journal(self.deployment), acts, by, now).await
+    pub async fn enter(
+        &self,
+        unit: &mut dyn Unit,
+        acts: &[RegistryAct],
+        by: Option<UserId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.enter_into(unit, registry_journal(self.deployment), acts, by, now)
+            .await
     }
 
     /// Enters acts into an access journal.
-    pub async fn note<A: OperatorAct + Sync>(&self, unit: &mut dyn Unit, journal: JournalId, acts: &[A], by: Option<UserId>, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn note<A: OperatorAct + Sync>(
+        &self,
+        unit: &mut dyn Unit,
+        journal: JournalId,
+        acts: &[A],
+        by: Option<UserId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.enter_into(unit, journal, acts, by, now).await
     }
 
@@ -101,9 +131,15 @@ impl Registrar {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for acts in acts.chunks(ACTS_AT_ONCE) {
-            let chain = unit.chain(journal).await?.unwrap_or_else(|| Chain::start(journal));
+            let chain = unit
+                .chain(journal)
+                .await?
+                .unwrap_or_else(|| Chain::start(journal));
             let device = self.operator.public().device();
-            let lane = unit.lane(journal, device).await?.unwrap_or_else(|| admit::LaneEnd::start(device, journal));
+            let lane = unit
+                .lane(journal, device)
+                .await?
+                .unwrap_or_else(|| admit::LaneEnd::start(device, journal));
             let position = match unit.chain(registry_journal(self.deployment)).await? {
                 Some(registry) => registry.end,
                 None => Chain::start(registry_journal(self.deployment)).end,
@@ -119,11 +155,14 @@ impl Registrar {
                 seed: Seed(self.random.bytes()),
                 key: &self.operator,
             };
-            let command = |(n, act): (u64, &A)| registry::to_command(self.deployment, act, by, n, chain.end.seq, now);
+            let command = |(n, act): (u64, &A)| {
+                registry::to_command(self.deployment, act, by, n, chain.end.seq, now)
+            };
             let commands: Vec<Unsealed> = (lane.n + 1..).zip(acts).map(command).collect();
             let parts = batch::seal(&sealing, commands);
             let entered = admit::enter(&parts, &chain, position, self.deployment, now);
-            unit.append(&Appended::operators(entered, &parts.batch, parts.to_wire())).await?;
+            unit.append(&Appended::operators(entered, &parts.batch, parts.to_wire()))
+                .await?;
         }
         Ok(())
     }
@@ -141,11 +180,28 @@ impl Registrar {
 
 impl Registered {
     fn take(&mut self, stored: Stored) -> Result<(), StoreError> {
-        let parts = stored.batch.open().map_err(|_| StoreError::Impossible("a registry entry that does not open"))?;
-        let acts: Vec<RegistryAct> = parts.commands().filter_map(|command| registry::from_command(&command)).map(|(act, _)| act).collect();
-        self.registry.chain = self.registry.chain.append(&stored.head).map_err(|_| StoreError::Impossible("a registry chain that breaks"))?;
-        acts.iter().cloned().for_each(|act| self.registry.apply(act));
-        self.entries.push(ActEntry { stored, parts, acts });
+        let parts = stored
+            .batch
+            .open()
+            .map_err(|_| StoreError::Impossible("a registry entry that does not open"))?;
+        let acts: Vec<RegistryAct> = parts
+            .commands()
+            .filter_map(|command| registry::from_command(&command))
+            .map(|(act, _)| act)
+            .collect();
+        self.registry.chain = self
+            .registry
+            .chain
+            .append(&stored.head)
+            .map_err(|_| StoreError::Impossible("a registry chain that breaks"))?;
+        acts.iter()
+            .cloned()
+            .for_each(|act| self.registry.apply(act));
+        self.entries.push(ActEntry {
+            stored,
+            parts,
+            acts,
+        });
         Ok(())
     }
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use minicbor::{Decode, Encode};
 use store::StoreError;
-use store::journals::{Appended, Filter, Folded, LogLeaf, ReadJournals, SignedCheckpoint, Stored, Used, WriteJournals};
+use store::journals::{
+    Appended, Filter, Folded, LogLeaf, ReadJournals, SignedCheckpoint, Stored, Used, WriteJournals,
+};
 use sync_core::admit::{Index, LaneEnd};
 use sync_core::batch::{Position, WireBatch};
 use sync_core::cbor;
@@ -40,7 +42,11 @@ impl TryFrom<EntryRow> for Stored {
     type Error = StoreError;
 
     fn try_from(row: EntryRow) -> Result<Self, StoreError> {
-        Ok(Self { head: read(&row.head)?, chain_head: id(&row.chain_head)?, batch: read(&row.batch)? })
+        Ok(Self {
+            head: read(&row.head)?,
+            chain_head: id(&row.chain_head)?,
+            batch: read(&row.batch)?,
+        })
     }
 }
 
@@ -55,8 +61,15 @@ impl TryFrom<LeafRow> for LogLeaf {
     type Error = StoreError;
 
     fn try_from(row: LeafRow) -> Result<Self, StoreError> {
-        let end = Position { seq: number(row.seq)?, head: id(&row.head)? };
-        Ok(Self { position: number(row.position)?, journal: id(&row.journal_id)?, end })
+        let end = Position {
+            seq: number(row.seq)?,
+            head: id(&row.head)?,
+        };
+        Ok(Self {
+            position: number(row.position)?,
+            journal: id(&row.journal_id)?,
+            end,
+        })
     }
 }
 
@@ -72,7 +85,12 @@ impl TryFrom<RecordRow> for Folded {
 
     fn try_from(row: RecordRow) -> Result<Self, StoreError> {
         let record: Record = read(&row.body)?;
-        Ok(Self { record, created_at: Timestamp(row.created_at), changed_at: Timestamp(row.changed_at), text: row.text })
+        Ok(Self {
+            record,
+            created_at: Timestamp(row.created_at),
+            changed_at: Timestamp(row.changed_at),
+            text: row.text,
+        })
     }
 }
 
@@ -86,27 +104,56 @@ fn json_list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 impl ReadJournals for SqliteUnit {
     async fn chain(&mut self, journal: JournalId) -> Result<Option<Chain>, StoreError> {
         let key = &journal.0[..];
-        let row = sqlx::query!("SELECT seq, head, received_at, registry FROM journal WHERE journal_id = $1", key)
-            .fetch_optional(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
+        let row = sqlx::query!(
+            "SELECT seq, head, received_at, registry FROM journal WHERE journal_id = $1",
+            key
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
         row.map(|row| {
-            let end = Position { seq: number(row.seq)?, head: id(&row.head)? };
-            Ok(Chain { journal, end, received_at: Timestamp(row.received_at), registry: number(row.registry)? })
+            let end = Position {
+                seq: number(row.seq)?,
+                head: id(&row.head)?,
+            };
+            Ok(Chain {
+                journal,
+                end,
+                received_at: Timestamp(row.received_at),
+                registry: number(row.registry)?,
+            })
         })
         .transpose()
     }
 
-    async fn lane(&mut self, journal: JournalId, device: DeviceId) -> Result<Option<LaneEnd>, StoreError> {
+    async fn lane(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+    ) -> Result<Option<LaneEnd>, StoreError> {
         let (journal, device) = (&journal.0[..], &device.0[..]);
-        let row = sqlx::query!("SELECT n, batch FROM lane WHERE journal_id = $1 AND device_id = $2", journal, device)
-            .fetch_optional(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-        row.map(|row| Ok(LaneEnd { n: number(row.n)?, batch: id(&row.batch)? })).transpose()
+        let row = sqlx::query!(
+            "SELECT n, batch FROM lane WHERE journal_id = $1 AND device_id = $2",
+            journal,
+            device
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        row.map(|row| {
+            Ok(LaneEnd {
+                n: number(row.n)?,
+                batch: id(&row.batch)?,
+            })
+        })
+        .transpose()
     }
 
-    async fn heads(&mut self, journal: JournalId, at: &BTreeSet<Seq>) -> Result<BTreeMap<Seq, (Digest, Timestamp)>, StoreError> {
+    async fn heads(
+        &mut self,
+        journal: JournalId,
+        at: &BTreeSet<Seq>,
+    ) -> Result<BTreeMap<Seq, (Digest, Timestamp)>, StoreError> {
         let mut heads = BTreeMap::new();
         let key = &journal.0[..];
         for seq in at {
@@ -115,10 +162,14 @@ impl ReadJournals for SqliteUnit {
                 continue;
             }
             let position = column(*seq);
-            let row = sqlx::query!("SELECT chain_head, received_at FROM entry WHERE journal_id = $1 AND seq = $2", key, position)
-                .fetch_optional(&mut *self.transaction)
-                .await
-                .map_err(|error| self.health.judge(error))?;
+            let row = sqlx::query!(
+                "SELECT chain_head, received_at FROM entry WHERE journal_id = $1 AND seq = $2",
+                key,
+                position
+            )
+            .fetch_optional(&mut *self.transaction)
+            .await
+            .map_err(|error| self.health.judge(error))?;
             if let Some(row) = row {
                 heads.insert(*seq, (id(&row.chain_head)?, Timestamp(row.received_at)));
             }
@@ -126,7 +177,12 @@ impl ReadJournals for SqliteUnit {
         Ok(heads)
     }
 
-    async fn entry_of_lane(&mut self, journal: JournalId, device: DeviceId, first: u64) -> Result<Option<EntryHead>, StoreError> {
+    async fn entry_of_lane(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+        first: u64,
+    ) -> Result<Option<EntryHead>, StoreError> {
         let (journal, device, first) = (&journal.0[..], &device.0[..], column(first));
         let row = sqlx::query_scalar!(
             "SELECT head FROM entry WHERE journal_id = $1 AND device_id = $2 AND first = $3",
@@ -140,7 +196,12 @@ impl ReadJournals for SqliteUnit {
         row.map(|head| read(&head)).transpose()
     }
 
-    async fn fates(&mut self, journal: JournalId, device: DeviceId, numbers: &BTreeSet<u64>) -> Result<BTreeMap<u64, Fate>, StoreError> {
+    async fn fates(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+        numbers: &BTreeSet<u64>,
+    ) -> Result<BTreeMap<u64, Fate>, StoreError> {
         let mut fates = BTreeMap::new();
         let (journal, device) = (&journal.0[..], &device.0[..]);
         for n in numbers {
@@ -158,18 +219,28 @@ impl ReadJournals for SqliteUnit {
             .map_err(|error| self.health.judge(error))?;
             let Some(row) = row else { continue };
             let head: EntryHead = read(&row.head)?;
-            let index = usize::try_from(at - row.first).map_err(|_| StoreError::Impossible("a lane out of order"))?;
+            let index = usize::try_from(at - row.first)
+                .map_err(|_| StoreError::Impossible("a lane out of order"))?;
             fates.extend(head.fates.get(index).cloned().map(|fate| (*n, fate)));
         }
         Ok(fates)
     }
 
-    async fn offers(&mut self, journal: JournalId, origins: &BTreeSet<Origin>) -> Result<Vec<(Origin, DeviceId, bool)>, StoreError> {
+    async fn offers(
+        &mut self,
+        journal: JournalId,
+        origins: &BTreeSet<Origin>,
+    ) -> Result<Vec<(Origin, DeviceId, bool)>, StoreError> {
         let mut offers = Vec::new();
         let key = &journal.0[..];
         for origin in origins.iter().filter(|origin| origin.journal == journal) {
-            let own = self.fates(journal, origin.device, &BTreeSet::from([origin.n])).await?;
-            offers.extend(own.get(&origin.n).map(|fate| (*origin, origin.device, fate.counts())));
+            let own = self
+                .fates(journal, origin.device, &BTreeSet::from([origin.n]))
+                .await?;
+            offers.extend(
+                own.get(&origin.n)
+                    .map(|fate| (*origin, origin.device, fate.counts())),
+            );
             let (device, n) = (&origin.device.0[..], column(origin.n));
             let rows = sqlx::query!(
                 r#"SELECT device_id, counts AS "counts: bool" FROM offer
@@ -188,15 +259,23 @@ impl ReadJournals for SqliteUnit {
         Ok(offers)
     }
 
-    async fn index(&mut self, journal: JournalId, records: &BTreeSet<RecordId>) -> Result<Index, StoreError> {
+    async fn index(
+        &mut self,
+        journal: JournalId,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<Index, StoreError> {
         let mut index = Index::new();
         let journal = &journal.0[..];
         for record in records {
             let key = &record.0[..];
-            let row = sqlx::query_scalar!("SELECT entry FROM record_index WHERE journal_id = $1 AND record_id = $2", journal, key)
-                .fetch_optional(&mut *self.transaction)
-                .await
-                .map_err(|error| self.health.judge(error))?;
+            let row = sqlx::query_scalar!(
+                "SELECT entry FROM record_index WHERE journal_id = $1 AND record_id = $2",
+                journal,
+                key
+            )
+            .fetch_optional(&mut *self.transaction)
+            .await
+            .map_err(|error| self.health.judge(error))?;
             if let Some(entry) = row {
                 index.insert(*record, read(&entry)?);
             }
@@ -204,7 +283,12 @@ impl ReadJournals for SqliteUnit {
         Ok(index)
     }
 
-    async fn entries(&mut self, journal: JournalId, after: Seq, bytes: usize) -> Result<Vec<Stored>, StoreError> {
+    async fn entries(
+        &mut self,
+        journal: JournalId,
+        after: Seq,
+        bytes: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
         const AT_ONCE: i64 = 64;
         let key = &journal.0[..];
         let (mut entries, mut taken, mut from) = (Vec::new(), 0, column(after));
@@ -235,7 +319,11 @@ impl ReadJournals for SqliteUnit {
         }
     }
 
-    async fn mentions(&mut self, journal: JournalId, record: RecordId) -> Result<Vec<(Stored, Vec<u32>)>, StoreError> {
+    async fn mentions(
+        &mut self,
+        journal: JournalId,
+        record: RecordId,
+    ) -> Result<Vec<(Stored, Vec<u32>)>, StoreError> {
         let (journal, record) = (&journal.0[..], &record.0[..]);
         let rows = sqlx::query!(
             "SELECT seq, place FROM mention WHERE journal_id = $1 AND record_id = $2 ORDER BY seq, place",
@@ -247,7 +335,8 @@ impl ReadJournals for SqliteUnit {
         .map_err(|error| self.health.judge(error))?;
         let mut places: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         for row in rows {
-            let place = u32::try_from(row.place).map_err(|_| StoreError::Impossible("an index out of range"))?;
+            let place = u32::try_from(row.place)
+                .map_err(|_| StoreError::Impossible("an index out of range"))?;
             places.entry(row.seq).or_default().push(place);
         }
         let mut mentions = Vec::with_capacity(places.len());
@@ -286,7 +375,11 @@ impl ReadJournals for SqliteUnit {
         rows.iter().map(|journal| id(journal)).collect()
     }
 
-    async fn record(&mut self, journal: JournalId, record: RecordId) -> Result<Option<Folded>, StoreError> {
+    async fn record(
+        &mut self,
+        journal: JournalId,
+        record: RecordId,
+    ) -> Result<Option<Folded>, StoreError> {
         let (journal, record) = (&journal.0[..], &record.0[..]);
         let row = sqlx::query_as!(
             RecordRow,
@@ -306,7 +399,10 @@ impl ReadJournals for SqliteUnit {
         let words = json_list(&filter.words);
         let (kind, state) = (filter.kind.as_deref(), filter.state.as_deref());
         let (since, until) = (filter.since.map(|at| at.0), filter.until.map(|at| at.0));
-        let (after_journal, after_record) = filter.after.map_or((None, None), |(journal, record)| (Some(journal.to_string()), Some(record.to_string())));
+        let (after_journal, after_record) =
+            filter.after.map_or((None, None), |(journal, record)| {
+                (Some(journal.to_string()), Some(record.to_string()))
+            });
         let limit = i64::from(filter.limit);
         let rows = sqlx::query_as!(
             RecordRow,
@@ -343,7 +439,12 @@ impl ReadJournals for SqliteUnit {
         rows.into_iter().map(Folded::try_from).collect()
     }
 
-    async fn used(&mut self, journal: JournalId, device: DeviceId, day: i32) -> Result<Used, StoreError> {
+    async fn used(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+        day: i32,
+    ) -> Result<Used, StoreError> {
         let (journal, device) = (&journal.0[..], &device.0[..]);
         let row = sqlx::query!(
             "SELECT commands, bytes, refused_bytes FROM quota WHERE journal_id = $1 AND device_id = $2 AND day = $3",
@@ -356,7 +457,11 @@ impl ReadJournals for SqliteUnit {
         .map_err(|error| self.health.judge(error))?;
         row.map_or(Ok(Used::default()), |row| {
             let commands = u32::try_from(row.commands).unwrap_or(u32::MAX);
-            Ok(Used { commands, bytes: number(row.bytes)?, refused_bytes: number(row.refused_bytes)? })
+            Ok(Used {
+                commands,
+                bytes: number(row.bytes)?,
+                refused_bytes: number(row.refused_bytes)?,
+            })
         })
     }
 
@@ -391,15 +496,33 @@ impl ReadJournals for SqliteUnit {
         .fetch_all(&mut *self.transaction)
         .await
         .map_err(|error| self.health.judge(error))?;
-        rows.into_iter().map(|row| Ok((id(&row.journal_id)?, Position { seq: number(row.seq)?, head: id(&row.head)? }))).collect()
+        rows.into_iter()
+            .map(|row| {
+                Ok((
+                    id(&row.journal_id)?,
+                    Position {
+                        seq: number(row.seq)?,
+                        head: id(&row.head)?,
+                    },
+                ))
+            })
+            .collect()
     }
 
     async fn newest_checkpoint(&mut self) -> Result<Option<SignedCheckpoint>, StoreError> {
-        let row = sqlx::query!("SELECT size, signed_at, note FROM checkpoint ORDER BY size DESC LIMIT 1")
-            .fetch_optional(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-        row.map(|row| Ok(SignedCheckpoint { size: number(row.size)?, signed_at: Timestamp(row.signed_at), note: row.note })).transpose()
+        let row =
+            sqlx::query!("SELECT size, signed_at, note FROM checkpoint ORDER BY size DESC LIMIT 1")
+                .fetch_optional(&mut *self.transaction)
+                .await
+                .map_err(|error| self.health.judge(error))?;
+        row.map(|row| {
+            Ok(SignedCheckpoint {
+                size: number(row.size)?,
+                signed_at: Timestamp(row.signed_at),
+                note: row.note,
+            })
+        })
+        .transpose()
     }
 }
 
@@ -408,8 +531,16 @@ impl WriteJournals for SqliteUnit {
     async fn append(&mut self, appended: &Appended) -> Result<(), StoreError> {
         let (entry, chain, lane) = (appended.entry(), appended.chain(), appended.lane());
         let (journal, device) = (&entry.journal.0[..], &appended.batch().device.0[..]);
-        let (seq, before, received_at) = (column(entry.seq), column(entry.seq) - 1, entry.received_at.0);
-        let (first, last, registry) = (column(appended.batch().first), column(lane.n), column(chain.registry));
+        let (seq, before, received_at) = (
+            column(entry.seq),
+            column(entry.seq) - 1,
+            entry.received_at.0,
+        );
+        let (first, last, registry) = (
+            column(appended.batch().first),
+            column(lane.n),
+            column(chain.registry),
+        );
         let (digest, chain_head) = (&entry.batch.0[..], &chain.end.head.0[..]);
         let (head, batch) = (cbor::encode(entry), cbor::encode(appended.batch()));
         let moved = sqlx::query!(
@@ -426,7 +557,9 @@ impl WriteJournals for SqliteUnit {
         .await
         .map_err(|error| self.health.judge(error))?;
         if moved.rows_affected() != 1 {
-            return Err(StoreError::Impossible("an entry that does not continue its chain"));
+            return Err(StoreError::Impossible(
+                "an entry that does not continue its chain",
+            ));
         }
         sqlx::query!(
             "INSERT INTO entry (journal_id, seq, received_at, device_id, first, last, batch_digest, chain_head, head, batch)
@@ -471,10 +604,16 @@ impl WriteJournals for SqliteUnit {
         }
         for (record, place) in appended.mentions() {
             let record = &record.0[..];
-            sqlx::query!("INSERT INTO mention (journal_id, record_id, seq, place) VALUES ($1, $2, $3, $4)", journal, record, seq, place)
-                .execute(&mut *self.transaction)
-                .await
-                .map_err(|error| self.health.judge(error))?;
+            sqlx::query!(
+                "INSERT INTO mention (journal_id, record_id, seq, place) VALUES ($1, $2, $3, $4)",
+                journal,
+                record,
+                seq,
+                place
+            )
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(|error| self.health.judge(error))?;
         }
         for (origin, n, counts) in appended.offers() {
             let (origin_device, origin_n, n) = (&origin.device.0[..], column(origin.n), column(*n));
@@ -494,14 +633,29 @@ impl WriteJournals for SqliteUnit {
         Ok(())
     }
 
-    async fn add_used(&mut self, journal: JournalId, device: DeviceId, day: i32, used: Used) -> Result<(), StoreError> {
+    async fn add_used(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+        day: i32,
+        used: Used,
+    ) -> Result<(), StoreError> {
         let (journal, device) = (&journal.0[..], &device.0[..]);
-        let (commands, bytes, refused) = (used.commands, column(used.bytes), column(used.refused_bytes));
+        let (commands, bytes, refused) = (
+            used.commands,
+            column(used.bytes),
+            column(used.refused_bytes),
+        );
         let yesterday = day - 1;
-        sqlx::query!("DELETE FROM quota WHERE journal_id = $1 AND device_id = $2 AND day < $3", journal, device, yesterday)
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
+        sqlx::query!(
+            "DELETE FROM quota WHERE journal_id = $1 AND device_id = $2 AND day < $3",
+            journal,
+            device,
+            yesterday
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
         sqlx::query!(
             "INSERT INTO quota (journal_id, device_id, day, commands, bytes, refused_bytes) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (journal_id, device_id, day)
@@ -519,17 +673,36 @@ impl WriteJournals for SqliteUnit {
         .map_err(|error| self.health.judge(error))
     }
 
-    async fn replace_batch(&mut self, journal: JournalId, seq: Seq, batch: &WireBatch) -> Result<(), StoreError> {
+    async fn replace_batch(
+        &mut self,
+        journal: JournalId,
+        seq: Seq,
+        batch: &WireBatch,
+    ) -> Result<(), StoreError> {
         let (journal, seq, batch) = (&journal.0[..], column(seq), cbor::encode(batch));
-        sqlx::query!("UPDATE entry SET batch = $3 WHERE journal_id = $1 AND seq = $2", journal, seq, batch)
-            .execute(&mut *self.transaction)
-            .await
-            .map(drop)
-            .map_err(|error| self.health.judge(error))
+        sqlx::query!(
+            "UPDATE entry SET batch = $3 WHERE journal_id = $1 AND seq = $2",
+            journal,
+            seq,
+            batch
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map(drop)
+        .map_err(|error| self.health.judge(error))
     }
 
-    async fn keep_equivocation(&mut self, batch: &WireBatch, digest: Digest, at: Timestamp) -> Result<(), StoreError> {
-        let (journal, device, first) = (&batch.journal.0[..], &batch.device.0[..], column(batch.first));
+    async fn keep_equivocation(
+        &mut self,
+        batch: &WireBatch,
+        digest: Digest,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (journal, device, first) = (
+            &batch.journal.0[..],
+            &batch.device.0[..],
+            column(batch.first),
+        );
         let (digest, at, batch) = (&digest.0[..], at.0, cbor::encode(batch));
         sqlx::query!(
             "INSERT INTO equivocation (journal_id, device_id, first, digest, received_at, batch) VALUES ($1, $2, $3, $4, $5, $6)
@@ -547,15 +720,27 @@ impl WriteJournals for SqliteUnit {
         .map_err(|error| self.health.judge(error))
     }
 
-    async fn put_folded(&mut self, journal: JournalId, seq: Seq, records: &[Folded]) -> Result<(), StoreError> {
+    async fn put_folded(
+        &mut self,
+        journal: JournalId,
+        seq: Seq,
+        records: &[Folded],
+    ) -> Result<(), StoreError> {
         let key = &journal.0[..];
         for folded in records {
             let record = &folded.record;
-            let (record_id, state, audience) = (&record.id.0[..], record.state.as_deref(), record.audience as u8);
+            let (record_id, state, audience) = (
+                &record.id.0[..],
+                record.state.as_deref(),
+                record.audience as u8,
+            );
             let (kind, text, body) = (&record.kind, &folded.text, cbor::encode(record));
             let (created_at, changed_at) = (folded.created_at.0, folded.changed_at.0);
             let conflicted = record.conflicts().next().is_some();
-            let flagged = record.steps.iter().any(|step| matches!(step.fate, Fate::Flagged(_)));
+            let flagged = record
+                .steps
+                .iter()
+                .any(|step| matches!(step.fate, Fate::Flagged(_)));
             let unanswered = record.steps.iter().any(|step| !step.fate.counts());
             let void = record.void.is_some();
             sqlx::query!(
@@ -603,20 +788,39 @@ impl WriteJournals for SqliteUnit {
             .map_err(|error| self.health.judge(error))
     }
 
-    async fn publish(&mut self, leaves: &[LogLeaf], checkpoint: &SignedCheckpoint) -> Result<(), StoreError> {
+    async fn publish(
+        &mut self,
+        leaves: &[LogLeaf],
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<(), StoreError> {
         for leaf in leaves {
             let (position, journal) = (column(leaf.position), &leaf.journal.0[..]);
             let (seq, head) = (column(leaf.end.seq), &leaf.end.head.0[..]);
-            sqlx::query!("INSERT INTO leaf (position, journal_id, seq, head) VALUES ($1, $2, $3, $4)", position, journal, seq, head)
-                .execute(&mut *self.transaction)
-                .await
-                .map_err(|error| self.health.judge(error))?;
-        }
-        let (size, signed_at, note) = (column(checkpoint.size), checkpoint.signed_at.0, &checkpoint.note);
-        sqlx::query!("INSERT INTO checkpoint (size, signed_at, note) VALUES ($1, $2, $3)", size, signed_at, note)
+            sqlx::query!(
+                "INSERT INTO leaf (position, journal_id, seq, head) VALUES ($1, $2, $3, $4)",
+                position,
+                journal,
+                seq,
+                head
+            )
             .execute(&mut *self.transaction)
             .await
-            .map(drop)
-            .map_err(|error| self.health.judge(error))
+            .map_err(|error| self.health.judge(error))?;
+        }
+        let (size, signed_at, note) = (
+            column(checkpoint.size),
+            checkpoint.signed_at.0,
+            &checkpoint.note,
+        );
+        sqlx::query!(
+            "INSERT INTO checkpoint (size, signed_at, note) VALUES ($1, $2, $3)",
+            size,
+            signed_at,
+            note
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map(drop)
+        .map_err(|error| self.health.judge(error))
     }
 }

@@ -43,9 +43,11 @@ impl Appended {
     /// A judged batch, and how it is kept.
     pub fn judged(decided: &Decided, batch: &Batch, wire: WireBatch) -> Self {
         let envelopes = || (0..).zip(&batch.envelopes);
-        let mentions = envelopes().flat_map(|(place, envelope)| touches(envelope).map(move |record| (record, place)));
+        let mentions = envelopes()
+            .flat_map(|(place, envelope)| touches(envelope).map(move |record| (record, place)));
         let fated = batch.envelopes.iter().zip(&decided.entry().fates);
-        let offers = fated.filter_map(|(envelope, fate)| Some((envelope.origin?, envelope.n, fate.counts())));
+        let offers = fated
+            .filter_map(|(envelope, fate)| Some((envelope.origin?, envelope.n, fate.counts())));
         Self {
             entry: decided.entry().clone(),
             chain: *decided.chain(),
@@ -59,7 +61,15 @@ impl Appended {
 
     /// An operator's entry, as [`sync_core::admit::enter`] made it. It speaks of no record of a village.
     pub fn operators((entry, chain): (EntryHead, Chain), batch: &Batch, wire: WireBatch) -> Self {
-        Self { entry, chain, index: Index::new(), mentions: Vec::new(), offers: Vec::new(), last: batch.last(), batch: wire }
+        Self {
+            entry,
+            chain,
+            index: Index::new(),
+            mentions: Vec::new(),
+            offers: Vec::new(),
+            last: batch.last(),
+            batch: wire,
+        }
     }
 
     /// What the chain hashes.
@@ -94,7 +104,10 @@ impl Appended {
 
     /// The lane's new end.
     pub const fn lane(&self) -> LaneEnd {
-        LaneEnd { n: self.last, batch: self.entry.batch }
+        LaneEnd {
+            n: self.last,
+            batch: self.entry.batch,
+        }
     }
 }
 
@@ -124,7 +137,9 @@ pub struct Folded {
 
 impl fmt::Debug for Folded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Folded").field("record", &self.record.id).finish_non_exhaustive()
+        f.debug_struct("Folded")
+            .field("record", &self.record.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -186,28 +201,63 @@ pub trait ReadJournals: Send {
     async fn chain(&mut self, journal: JournalId) -> Result<Option<Chain>, StoreError>;
 
     /// The end of a lane; `None` before its first batch.
-    async fn lane(&mut self, journal: JournalId, device: DeviceId) -> Result<Option<LaneEnd>, StoreError>;
+    async fn lane(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+    ) -> Result<Option<LaneEnd>, StoreError>;
 
     /// Heads and receipt times at positions; those that do not exist are left out.
-    async fn heads(&mut self, journal: JournalId, at: &BTreeSet<Seq>) -> Result<BTreeMap<Seq, (Digest, Timestamp)>, StoreError>;
+    async fn heads(
+        &mut self,
+        journal: JournalId,
+        at: &BTreeSet<Seq>,
+    ) -> Result<BTreeMap<Seq, (Digest, Timestamp)>, StoreError>;
 
     /// The entry that holds a lane's batch with this first number.
-    async fn entry_of_lane(&mut self, journal: JournalId, device: DeviceId, first: u64) -> Result<Option<EntryHead>, StoreError>;
+    async fn entry_of_lane(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+        first: u64,
+    ) -> Result<Option<EntryHead>, StoreError>;
 
     /// The fates of a lane's commands; those that do not exist are left out.
-    async fn fates(&mut self, journal: JournalId, device: DeviceId, numbers: &BTreeSet<u64>) -> Result<BTreeMap<u64, Fate>, StoreError>;
+    async fn fates(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+        numbers: &BTreeSet<u64>,
+    ) -> Result<BTreeMap<u64, Fate>, StoreError>;
 
     /// In whose lanes these origins stand in this journal, under their own number or offered again, and whether that counts.
-    async fn offers(&mut self, journal: JournalId, origins: &BTreeSet<Origin>) -> Result<Vec<(Origin, DeviceId, bool)>, StoreError>;
+    async fn offers(
+        &mut self,
+        journal: JournalId,
+        origins: &BTreeSet<Origin>,
+    ) -> Result<Vec<(Origin, DeviceId, bool)>, StoreError>;
 
     /// The admission index of these records; those that do not exist are left out.
-    async fn index(&mut self, journal: JournalId, records: &BTreeSet<RecordId>) -> Result<Index, StoreError>;
+    async fn index(
+        &mut self,
+        journal: JournalId,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<Index, StoreError>;
 
     /// Entries after a position, in order, until they take this many bytes (at least one, if there is one).
-    async fn entries(&mut self, journal: JournalId, after: Seq, bytes: usize) -> Result<Vec<Stored>, StoreError>;
+    async fn entries(
+        &mut self,
+        journal: JournalId,
+        after: Seq,
+        bytes: usize,
+    ) -> Result<Vec<Stored>, StoreError>;
 
     /// The entries that speak of a record, each with the indices of its commands.
-    async fn mentions(&mut self, journal: JournalId, record: RecordId) -> Result<Vec<(Stored, Vec<u32>)>, StoreError>;
+    async fn mentions(
+        &mut self,
+        journal: JournalId,
+        record: RecordId,
+    ) -> Result<Vec<(Stored, Vec<u32>)>, StoreError>;
 
     /// How far a journal is folded.
     async fn folded_seq(&mut self, journal: JournalId) -> Result<Seq, StoreError>;
@@ -216,13 +266,22 @@ pub trait ReadJournals: Send {
     async fn unfolded(&mut self) -> Result<Vec<JournalId>, StoreError>;
 
     /// A folded record.
-    async fn record(&mut self, journal: JournalId, record: RecordId) -> Result<Option<Folded>, StoreError>;
+    async fn record(
+        &mut self,
+        journal: JournalId,
+        record: RecordId,
+    ) -> Result<Option<Folded>, StoreError>;
 
     /// The records that a filter lets through, in the order of journal and record.
     async fn records(&mut self, filter: &Filter) -> Result<Vec<Folded>, StoreError>;
 
     /// What a device sent to a journal on a day (days since 1970-01-01).
-    async fn used(&mut self, journal: JournalId, device: DeviceId, day: i32) -> Result<Used, StoreError>;
+    async fn used(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+        day: i32,
+    ) -> Result<Used, StoreError>;
 
     /// All leaves of the log from a position on.
     async fn leaves(&mut self, from: u64) -> Result<Vec<LogLeaf>, StoreError>;
@@ -245,20 +304,45 @@ pub trait WriteJournals: Send {
     async fn append(&mut self, appended: &Appended) -> Result<(), StoreError>;
 
     /// Adds to what a device sent on a day.
-    async fn add_used(&mut self, journal: JournalId, device: DeviceId, day: i32, used: Used) -> Result<(), StoreError>;
+    async fn add_used(
+        &mut self,
+        journal: JournalId,
+        device: DeviceId,
+        day: i32,
+        used: Used,
+    ) -> Result<(), StoreError>;
 
     /// Replaces the batch of an entry by one whose contents were erased.
-    async fn replace_batch(&mut self, journal: JournalId, seq: Seq, batch: &WireBatch) -> Result<(), StoreError>;
+    async fn replace_batch(
+        &mut self,
+        journal: JournalId,
+        seq: Seq,
+        batch: &WireBatch,
+    ) -> Result<(), StoreError>;
 
     /// Keeps a batch that was signed under a used number. Keeping it twice is keeping it once.
-    async fn keep_equivocation(&mut self, batch: &WireBatch, digest: Digest, at: Timestamp) -> Result<(), StoreError>;
+    async fn keep_equivocation(
+        &mut self,
+        batch: &WireBatch,
+        digest: Digest,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Writes folded records, and how far their journal is folded.
-    async fn put_folded(&mut self, journal: JournalId, seq: Seq, records: &[Folded]) -> Result<(), StoreError>;
+    async fn put_folded(
+        &mut self,
+        journal: JournalId,
+        seq: Seq,
+        records: &[Folded],
+    ) -> Result<(), StoreError>;
 
     /// Forgets everything derived of a journal's records, to fold it again from its first entry.
     async fn forget_folded(&mut self, journal: JournalId) -> Result<(), StoreError>;
 
     /// Appends leaves and the checkpoint that covers them.
-    async fn publish(&mut self, leaves: &[LogLeaf], checkpoint: &SignedCheckpoint) -> Result<(), StoreError>;
+    async fn publish(
+        &mut self,
+        leaves: &[LogLeaf],
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<(), StoreError>;
 }

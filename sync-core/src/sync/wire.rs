@@ -234,7 +234,11 @@ pub fn fates(count: usize, unusual: &[(u32, Fate)]) -> Vec<Fate> {
 
 /// The fates that are not `Accepted`, by index.
 pub fn unusual(fates: &[Fate]) -> Vec<(u32, Fate)> {
-    (0..).zip(fates).filter(|(_, fate)| **fate != Fate::Accepted).map(|(index, fate)| (index, fate.clone())).collect()
+    (0..)
+        .zip(fates)
+        .filter(|(_, fate)| **fate != Fate::Accepted)
+        .map(|(index, fate)| (index, fate.clone()))
+        .collect()
 }
 
 impl WireEntry {
@@ -258,7 +262,11 @@ impl WireEntry {
     /// The entry; `own` gives the reader's own batch that begins with a number.
     ///
     /// It says nothing yet about the chain or who signed: see [`crate::journal::Chain::append_entry`].
-    pub fn open(&self, deployment: DeploymentId, own: impl FnOnce(u64) -> Option<Parts>) -> Result<Entry, Malformed> {
+    pub fn open(
+        &self,
+        deployment: DeploymentId,
+        own: impl FnOnce(u64) -> Option<Parts>,
+    ) -> Result<Entry, Malformed> {
         let parts = match &self.body {
             WireBody::Batch(batch) => batch.open()?,
             WireBody::Own { first } => own(*first).ok_or(Malformed::Numbering)?,

@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use store::accounts::{CodePurpose, Device};
 use store::StoreError;
-use sync_core::id::{DeviceId, UserId};
+use store::accounts::{CodePurpose, Device};
+use sync_core::id::{DeviceId, UserId, sha256};
 use sync_core::registry::RegistryAct;
 use sync_core::sign::ENROL_CONTEXT;
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ pub struct Enrolment {
     code: SecretString,
     /// The device's public key; its id is derived from it.
     key: PublicKey,
-    /// The device's signature over the code's hash, in the context `zhucun enrol v1`.
+    /// The device's signature over the SHA-256 of the code as it is sent, in the context `zhucun enrol v1`.
     proof: Signature,
     /// What its person calls it.
     label: String,
@@ -74,10 +74,14 @@ pub enum EnrolFailure {
 impl From<EnrolFailure> for Problem {
     fn from(failure: EnrolFailure) -> Self {
         match failure {
-            EnrolFailure::Throttled(wait) => Self::new(Code::TooManyRequests).retry_after(wait.seconds),
+            EnrolFailure::Throttled(wait) => {
+                Self::new(Code::TooManyRequests).retry_after(wait.seconds)
+            }
             EnrolFailure::Code => Self::new(Code::CodeInvalid),
             EnrolFailure::Proof => Self::new(Code::DeviceProof),
-            EnrolFailure::Label => Self::invalid_field("label", format!("1 to {LABEL_CHARS_MAX} characters")),
+            EnrolFailure::Label => {
+                Self::invalid_field("label", format!("1 to {LABEL_CHARS_MAX} characters"))
+            }
             EnrolFailure::Store(source) => Self::internal(&source),
         }
     }
@@ -91,7 +95,9 @@ pub async fn enrol_device(
     ClientAddress(from): ClientAddress,
     Json(request): Json<Enrolment>,
 ) -> Result<(StatusCode, Json<Enrolled>), Problem> {
-    app.throttle().attempt("enrol", from).map_err(EnrolFailure::Throttled)?;
+    app.throttle()
+        .attempt("enrol", from)
+        .map_err(EnrolFailure::Throttled)?;
     let label = request.label.trim().to_owned();
     if label.is_empty() || label.chars().count() > LABEL_CHARS_MAX {
         return Err(EnrolFailure::Label.into());
@@ -99,28 +105,76 @@ pub async fn enrol_device(
     let code = OneTimeCode::parse(request.code.expose_secret()).ok_or(EnrolFailure::Code)?;
     let key = request.key.read().ok_or(EnrolFailure::Proof)?;
     let proof = request.proof.read().ok_or(EnrolFailure::Proof)?;
-    key.verify(ENROL_CONTEXT, app.deployment(), code.hash(), &proof).map_err(|_| EnrolFailure::Proof)?;
+    key.verify(
+        ENROL_CONTEXT,
+        app.deployment(),
+        sha256(&[request.code.expose_secret().as_bytes()]),
+        &proof,
+    )
+    .map_err(|_| EnrolFailure::Proof)?;
     let (identity, tokens) = enrol(&app, &code, key, label).await?;
-    let enrolled = Enrolled { device: Id(identity.0), user: Id(identity.1), tokens: TokenPair::new(&app, tokens) };
+    let enrolled = Enrolled {
+        device: Id(identity.0),
+        user: Id(identity.1),
+        tokens: TokenPair::new(&app, tokens),
+    };
     Ok((StatusCode::CREATED, Json(enrolled)))
 }
 
-async fn enrol(app: &App, code: &OneTimeCode, key: sync_core::sign::PublicKey, label: String) -> Result<((DeviceId, UserId), Tokens), EnrolFailure> {
+async fn enrol(
+    app: &App,
+    code: &OneTimeCode,
+    key: sync_core::sign::PublicKey,
+    label: String,
+) -> Result<((DeviceId, UserId), Tokens), EnrolFailure> {
     let now = app.clock().now();
     let mut unit = app.store().begin().await?;
-    let redeemed = unit.redeem_code(code.hash(), CodePurpose::EnrolDevice, now).await?;
-    let user = redeemed.and_then(|redeemed| redeemed.user).ok_or(EnrolFailure::Code)?;
+    let redeemed = unit
+        .redeem_code(code.hash(), CodePurpose::EnrolDevice, now)
+        .await?;
+    let user = redeemed
+        .and_then(|redeemed| redeemed.user)
+        .ok_or(EnrolFailure::Code)?;
     let device = key.device();
     if unit.device(device).await?.is_some() {
         return Err(EnrolFailure::Proof);
     }
-    unit.add_device(&Device { device, user, key: key.clone(), enrolled_at: now, ended_at: None }).await?;
-    app.registrar().enter(&mut *unit, &[RegistryAct::Enrol { key, user, label }], None, now).await?;
-    let identity = Identity { user, device: Some(device), session: session::new_session_id(app.random()) };
+    unit.add_device(&Device {
+        device,
+        user,
+        key: key.clone(),
+        enrolled_at: now,
+        ended_at: None,
+    })
+    .await?;
+    app.registrar()
+        .enter(
+            &mut *unit,
+            &[RegistryAct::Enrol { key, user, label }],
+            None,
+            now,
+        )
+        .await?;
+    let identity = Identity {
+        user,
+        device: Some(device),
+        session: session::new_session_id(app.random()),
+    };
     let settings = &app.config().sessions;
     let (session, refresh) = session::begin(settings, app.random(), identity, now);
-    unit.add_session(&session, &session::issued(settings, &session, &refresh, now)).await?;
+    unit.add_session(
+        &session,
+        &session::issued(settings, &session, &refresh, now),
+    )
+    .await?;
     unit.commit().await?;
     tracing::info!(user.id = %user, device.id = %device, "device.enrolled");
-    Ok(((device, user), Tokens { access: None, refresh, session }))
+    Ok((
+        (device, user),
+        Tokens {
+            access: None,
+            refresh,
+            session,
+        },
+    ))
 }

@@ -59,8 +59,15 @@ impl From<ExchangeFailure> for Problem {
 #[utoipa::path(post, path = "/v1/sync", tag = "sync", security(("bearer" = [])),
     request_body(content = Vec<u8>, content_type = "application/cbor", description = "A SyncRequest"),
     responses((status = OK, body = Vec<u8>, content_type = "application/cbor", description = "A SyncResponse")))]
-pub async fn exchange_batches(State(app): State<App>, caller: Caller, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
-    let is_cbor = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == CBOR.as_bytes());
+pub async fn exchange_batches(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let is_cbor = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes() == CBOR.as_bytes());
     if !is_cbor {
         return Err(ExchangeFailure::MediaType.into());
     }
@@ -69,12 +76,17 @@ pub async fn exchange_batches(State(app): State<App>, caller: Caller, headers: H
     Ok(([(header::CONTENT_TYPE, CBOR)], cbor::encode(&response)).into_response())
 }
 
-async fn exchange(app: &App, caller: &Caller, request: SyncRequest) -> Result<SyncResponse, ExchangeFailure> {
+async fn exchange(
+    app: &App,
+    caller: &Caller,
+    request: SyncRequest,
+) -> Result<SyncResponse, ExchangeFailure> {
     if request.protocol != PROTOCOL {
         return Err(ExchangeFailure::Protocol);
     }
     let parcels = request.batches.len() + request.carried.len();
-    if parcels > limits::REQUEST_BATCHES_MAX || request.cursors.len() > limits::REQUEST_CURSORS_MAX {
+    if parcels > limits::REQUEST_BATCHES_MAX || request.cursors.len() > limits::REQUEST_CURSORS_MAX
+    {
         return Err(ExchangeFailure::Malformed);
     }
     let device = caller.device().ok_or(ExchangeFailure::Device)?;
@@ -82,8 +94,19 @@ async fn exchange(app: &App, caller: &Caller, request: SyncRequest) -> Result<Sy
     for batch in request.batches {
         let (lane, journal, first) = (batch.device, batch.journal, batch.first);
         // A lane's batches follow one another: the next is judged when the one before has its fates.
-        let outcome = if lane == device { app.admission().admit(batch).await } else { Outcome::Unusable { code: "not_yours".to_owned() } };
-        receipts.push(Receipt { device: lane, journal, first, outcome });
+        let outcome = if lane == device {
+            app.admission().admit(batch).await
+        } else {
+            Outcome::Unusable {
+                code: "not_yours".to_owned(),
+            }
+        };
+        receipts.push(Receipt {
+            device: lane,
+            journal,
+            first,
+            outcome,
+        });
     }
     let carried = join_all(request.carried.iter().map(|sealed| take(app, &sealed.0))).await;
 
@@ -92,14 +115,28 @@ async fn exchange(app: &App, caller: &Caller, request: SyncRequest) -> Result<Sy
     let Some(reader) = reader else {
         // Suspended or revoked between its last refresh and now: its work has been answered, and there is nothing to read.
         let registry_seq = request.registry;
-        return Ok(SyncResponse { receipts, carried, journals: Vec::new(), registry: Vec::new(), registry_seq, checkpoint: None, server_time: app.clock().now() });
+        return Ok(SyncResponse {
+            receipts,
+            carried,
+            journals: Vec::new(),
+            registry: Vec::new(),
+            registry_seq,
+            checkpoint: None,
+            server_time: app.clock().now(),
+        });
     };
-    let mut budget = usize::try_from(request.budget_bytes).unwrap_or(usize::MAX).clamp(limits::PAGE_BYTES_MIN, limits::PAGE_BYTES_MAX);
+    let mut budget = usize::try_from(request.budget_bytes)
+        .unwrap_or(usize::MAX)
+        .clamp(limits::PAGE_BYTES_MIN, limits::PAGE_BYTES_MAX);
     let mut journals = Vec::new();
     for cursor in &request.cursors {
         journals.extend(reader.page(&mut *unit, cursor, &mut budget).await?);
     }
-    let followed: Vec<_> = journals.iter().filter(|page| !page.more).map(|page| page.journal).collect();
+    let followed: Vec<_> = journals
+        .iter()
+        .filter(|page| !page.more)
+        .map(|page| page.journal)
+        .collect();
     Ok(SyncResponse {
         receipts,
         carried,
@@ -114,10 +151,15 @@ async fn exchange(app: &App, caller: &Caller, request: SyncRequest) -> Result<Sy
 /// Takes what a carrier brings. Whatever it is, the carrier learns only that the server has it.
 async fn take(app: &App, sealed: &[u8]) -> Carried {
     let opened = seal::open(app.opening(), app.deployment(), sealed).ok();
-    let Some(batch) = opened.and_then(|bytes| cbor::decode::<WireBatch>(&bytes).ok()) else { return Carried::Taken };
+    let Some(batch) = opened.and_then(|bytes| cbor::decode::<WireBatch>(&bytes).ok()) else {
+        return Carried::Taken;
+    };
     match app.admission().admit(batch).await {
         // A gap closes when the batches before it arrive, by whichever way: it is kept by its carrier until then.
         Outcome::Busy | Outcome::Quota { .. } | Outcome::Gap { .. } => Carried::Busy,
-        Outcome::Entered { .. } | Outcome::Forked | Outcome::Equivocation | Outcome::Unusable { .. } => Carried::Taken,
+        Outcome::Entered { .. }
+        | Outcome::Forked
+        | Outcome::Equivocation
+        | Outcome::Unusable { .. } => Carried::Taken,
     }
 }
