@@ -702,9 +702,9 @@ impl<'a> Journal<'a> {
         let records = self.log.iter().map(|(record, log)| {
             let whole = log.iter().all(|logged| logged.command.content.is_some());
             if whole {
-                report.folded += 1
+                report.folded += 1;
             } else {
-                report.partial += 1
+                report.partial += 1;
             }
             let digest =
                 whole.then(|| record_digest(&record::fold(self.catalogues, journal, *record, log)));

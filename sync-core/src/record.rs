@@ -536,7 +536,7 @@ fn new_items<'a>(
 }
 
 /// The values that a command writes to registers, links included: a reference is a value like any other.
-fn written<'a>(logged: &'a Logged) -> impl Iterator<Item = (&'a str, Value)> + 'a {
+fn written(logged: &Logged) -> impl Iterator<Item = (&str, Value)> + '_ {
     let envelope = &logged.command.envelope;
     let links = crate::command::links_by_field(&envelope.links);
     let reads = if matches!(envelope.verb, Verb::Erase | Verb::Reveal) {

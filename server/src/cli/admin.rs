@@ -55,7 +55,7 @@ pub(super) enum Admin {
 /// Three people, for nobody may hold two of these offices.
 #[derive(Debug, Args)]
 pub(super) struct Bootstrap {
-    /// 系统管理员, as USER_NAME=DISPLAY_NAME.
+    /// 系统管理员, as `USER_NAME=DISPLAY_NAME`.
     #[arg(long, value_name = "NAMES")]
     system: String,
     /// 安全管理员.
@@ -68,7 +68,7 @@ pub(super) struct Bootstrap {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AreaCommand {
-    /// Imports a CSV file with the columns code,name,level,parent_code: all of it, or nothing.
+    /// Imports a CSV file with the columns `code,name,level,parent_code`: all of it, or nothing.
     Import {
         /// The file.
         file: PathBuf,

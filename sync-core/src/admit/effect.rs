@@ -284,9 +284,8 @@ impl Case<'_> {
     }
 
     fn saw_the_last_action(&self) -> bool {
-        let LastAct { place } = match self.entry.acted {
-            Some(acted) => acted,
-            None => return true,
+        let Some(LastAct { place }) = self.entry.acted else {
+            return true;
         };
         place.seq <= self.envelope.base || place.device == self.principal.device
     }

@@ -42,6 +42,9 @@ pub(super) fn fold_fields(
     })
 }
 
+/// What amendments replaced, by their places.
+type Replaced = BTreeMap<Place, Fields>;
+
 struct Document<'a> {
     rules: &'a dyn Rules,
     journal: JournalId,
@@ -68,7 +71,7 @@ impl<'a> Document<'a> {
     fn fold(
         &mut self,
         log: &[&Logged],
-    ) -> Result<(BTreeMap<String, Slot>, BTreeMap<Place, Fields>), AutomergeError> {
+    ) -> Result<(BTreeMap<String, Slot>, Replaced), AutomergeError> {
         let erased = log
             .iter()
             .rposition(|logged| logged.command.envelope.verb == Verb::Erase)

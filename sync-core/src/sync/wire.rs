@@ -208,6 +208,7 @@ pub struct WireEntry {
 
 /// The batch of an entry as it travels.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are batches")]
 pub enum WireBody {
     /// Whole, or with some contents withheld.
     #[n(0)]

@@ -163,7 +163,7 @@ async fn list(app: &App, caller: &Caller, query: AccessQuery) -> Result<AccessLi
             for stored in unit.entries(journal, seq, budget).await? {
                 seq = stored.head.seq;
                 budget = budget.saturating_sub(stored.batch.packed_bytes());
-                acts.extend(views(&reader, stored)?);
+                acts.extend(views(&reader, &stored)?);
             }
         }
     }
@@ -171,7 +171,7 @@ async fn list(app: &App, caller: &Caller, query: AccessQuery) -> Result<AccessLi
 }
 
 /// The acts of an entry.
-fn views(reader: &Reader<'_>, stored: Stored) -> Result<Vec<AccessView>, StoreError> {
+fn views(reader: &Reader<'_>, stored: &Stored) -> Result<Vec<AccessView>, StoreError> {
     let (journal, seq, at) = (
         stored.head.journal,
         stored.head.seq,
