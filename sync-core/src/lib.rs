@@ -24,6 +24,7 @@ pub mod sign;
 pub mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod text;
 pub mod value;
 pub mod vault;
 pub mod view;

@@ -148,6 +148,32 @@ impl View {
         }
     }
 
+    /// The same without what others wrote: what is left to see when the lease is over.
+    #[must_use]
+    pub fn of_own(mut self, is_own: impl Fn(DeviceId) -> bool) -> Self {
+        let own = |said: &Said| is_own(said.by.place.device);
+        let others_wrote = |field: &String| {
+            let writes = |step: &&Step| step.fate.counts() && step.fields.contains(field);
+            self.steps.iter().filter(writes).any(|step| !is_own(step.place.device))
+        };
+        for (name, shown) in &mut self.fields {
+            let hidden = match shown {
+                Shown::Value(said) => !own(said),
+                Shown::Conflict(said) => !said.iter().all(own),
+                Shown::Items(items) => !items.iter().all(|(_, said)| own(said)),
+                Shown::Text(_) => others_wrote(name),
+                Shown::Withheld => true,
+            };
+            if hidden {
+                *shown = Shown::Withheld;
+            }
+        }
+        for step in self.steps.iter_mut().filter(|step| !is_own(step.place.device)) {
+            (step.reason, step.was) = (None, crate::value::Fields::default());
+        }
+        self
+    }
+
     /// The fields in 待核对.
     pub fn conflicts(&self) -> impl Iterator<Item = (&str, &[Said])> {
         self.fields.iter().filter_map(|(name, shown)| match shown {

@@ -1,30 +1,26 @@
-//! The host: a registry, village journals, and the answer to a sync request.
+//! The host: a registry and village journals.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod answer;
+mod journal;
+
+use std::collections::BTreeMap;
 
 use super::TestRng;
-use crate::admit::{
-    self, Catalogues, Circumstances, Index, LaneEnd, LaneFates, Unplaced, Unverified, Verified,
-    Wanted,
-};
+use crate::admit::{self, Catalogues, LaneEnd};
 use crate::area::{AreaCode, Level};
-use crate::batch::{self, Bytes, Parts, Position, Sealing, Seed, WireBatch};
-use crate::catalog::{Capability, Catalogue};
-use crate::command::Origin;
+use crate::batch::{self, Bytes, Sealing, Seed};
+use crate::catalog::Catalogue;
+use crate::checkpoint::Leaf;
 use crate::id::{
-    AreaId, AssignmentId, Date, DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq,
-    Timestamp, UserId,
+    AreaId, AssignmentId, Date, DeploymentId, DeviceId, Digest, JournalId, Timestamp, UserId,
 };
-use crate::journal::{Chain, Entry, Fate};
+use crate::journal::Entry;
 use crate::registry::{self, Purpose, Registry, RegistryAct, Standing};
-use crate::seal::{self, OpeningKey};
+use crate::seal::OpeningKey;
 use crate::sign::SigningKey;
-use crate::sync::PROTOCOL;
 use crate::sync::device::Identity;
-use crate::sync::wire::{
-    self, Carried, Cursor, JournalPage, Outcome, Receipt, SyncRequest, SyncResponse, WireBody,
-    WireEntry,
-};
+
+pub use journal::HostJournal;
 
 /// A village of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,21 +29,6 @@ pub struct Village {
     pub area: AreaId,
     /// Its journal.
     pub journal: JournalId,
-}
-
-/// One journal with all that admission reads of it.
-#[derive(Debug, Clone)]
-pub struct HostJournal {
-    /// The end of its chain.
-    pub chain: Chain,
-    /// Its entries: position 1 first.
-    pub entries: Vec<Entry>,
-    /// The admission index.
-    pub index: Index,
-    /// Origins that were delivered.
-    pub taken: BTreeSet<Origin>,
-    /// Where lanes end.
-    pub lanes: BTreeMap<DeviceId, LaneEnd>,
 }
 
 /// A deployment in memory.
@@ -65,6 +46,7 @@ pub struct Host {
     county: AreaId,
     township: AreaId,
     villages: u64,
+    leaves: Vec<Leaf>,
 }
 
 impl Host {
@@ -93,6 +75,7 @@ impl Host {
             county: AreaId([0; 16]),
             township: AreaId([0; 16]),
             villages: 0,
+            leaves: Vec::new(),
             rng,
         };
         let found = RegistryAct::Found {
@@ -366,367 +349,5 @@ impl Host {
             },
             now,
         );
-    }
-
-    /// Answers a request that `device` sent.
-    pub fn sync(
-        &mut self,
-        request: &SyncRequest,
-        device: DeviceId,
-        now: Timestamp,
-    ) -> SyncResponse {
-        assert_eq!(
-            request.protocol, PROTOCOL,
-            "the device speaks this version's protocol"
-        );
-        let receipts = request
-            .batches
-            .iter()
-            .map(|batch| self.receive(batch, device, now))
-            .collect();
-        let carried = request
-            .carried
-            .iter()
-            .map(|sealed| self.open_carried(sealed, now))
-            .collect();
-        let mut budget = request.budget_bytes as usize;
-        let journals = request
-            .cursors
-            .iter()
-            .filter_map(|cursor| self.page(cursor, device, &mut budget, now))
-            .collect();
-        SyncResponse {
-            receipts,
-            carried,
-            journals,
-            registry: self.registry_for(device, request.registry, now),
-            registry_seq: self.registry.position().seq,
-            checkpoint: None,
-            server_time: now,
-        }
-    }
-
-    fn receive(&mut self, batch: &WireBatch, device: DeviceId, now: Timestamp) -> Receipt {
-        let not_yours = Outcome::Unusable {
-            code: "not_yours".to_owned(),
-        };
-        let outcome = if batch.device == device {
-            self.admit(batch, now)
-        } else {
-            not_yours
-        };
-        Receipt {
-            device: batch.device,
-            journal: batch.journal,
-            first: batch.first,
-            outcome,
-        }
-    }
-
-    fn open_carried(&mut self, sealed: &Bytes, now: Timestamp) -> Carried {
-        let opened = seal::open(&self.opening, self.deployment(), &sealed.0).ok();
-        if let Some(batch) = opened.and_then(|bytes| crate::cbor::decode::<WireBatch>(&bytes).ok())
-        {
-            self.admit(&batch, now);
-        }
-        Carried::Taken
-    }
-
-    /// Admits one batch, whoever brought it.
-    pub fn admit(&mut self, batch: &WireBatch, now: Timestamp) -> Outcome {
-        let unusable = |code: &str| Outcome::Unusable {
-            code: code.to_owned(),
-        };
-        let Ok(parts) = batch.open() else {
-            return unusable("malformed");
-        };
-        let verified = match Verified::check(&self.registry, parts) {
-            Ok(verified) => verified,
-            Err(Unverified::UnknownDevice) => return unusable("unknown_device"),
-            Err(Unverified::UnknownJournal) => return unusable("unknown_journal"),
-            Err(Unverified::BadSignature) => return unusable("bad_signature"),
-        };
-        let parts = verified.parts();
-        let (id, device, first) = (parts.batch.journal, parts.batch.device, parts.batch.first());
-        let digest = parts.batch.digest(self.deployment());
-        let Some(journal) = self.journals.get_mut(&id) else {
-            return unusable("unknown_journal");
-        };
-        let decided = match admit::admit(
-            &verified,
-            journal.circumstances(&self.registry, &self.catalogues, parts, now),
-        ) {
-            Ok(decided) => decided,
-            Err(Unplaced::Gap { expected }) => return Outcome::Gap { expected },
-            Err(Unplaced::Forked) => return Outcome::Forked,
-            Err(Unplaced::Used { .. } | Unplaced::Equivocation) => {
-                let known = journal.entries.iter().find(|entry| {
-                    entry.parts.batch.device == device && entry.parts.batch.first() == first
-                });
-                if let Some(entry) = known.filter(|entry| entry.head.batch == digest) {
-                    return entered(entry);
-                }
-                self.set_standing(device, Standing::Suspended, "equivocation", now);
-                return Outcome::Equivocation;
-            }
-        };
-        let entry = Entry {
-            head: decided.entry().clone(),
-            parts: parts.clone(),
-        };
-        let answer = entered(&entry);
-        journal.chain = *decided.chain();
-        journal.index.extend(decided.index().clone());
-        journal.taken.extend(decided.taken().iter().copied());
-        let counted = parts
-            .batch
-            .envelopes
-            .iter()
-            .zip(&entry.head.fates)
-            .filter(|(_, fate)| fate.counts());
-        journal.taken.extend(
-            counted
-                .clone()
-                .map(|(envelope, _)| parts.batch.origin(envelope.n)),
-        );
-        journal.lanes.insert(
-            device,
-            LaneEnd {
-                n: parts.batch.last(),
-                batch: digest,
-            },
-        );
-        let erased: BTreeSet<RecordId> = counted
-            .flat_map(|(envelope, _)| admit::erases(envelope))
-            .collect();
-        journal.entries.push(entry);
-        journal.erase(&erased);
-        answer
-    }
-
-    fn page(
-        &self,
-        cursor: &Cursor,
-        device: DeviceId,
-        budget: &mut usize,
-        now: Timestamp,
-    ) -> Option<JournalPage> {
-        let user = self.active_user(device)?;
-        let role = self.role(user, cursor.journal, now)?;
-        let journal = self.journals.get(&cursor.journal)?;
-        // A device that knows more, or another history, gets nothing: what it may do about it is not this host's to say.
-        if journal.head_at(cursor.end.seq)? != cursor.end.head {
-            return None;
-        }
-        let mut entries = Vec::new();
-        let mut end = cursor.end;
-        for entry in journal
-            .entries
-            .iter()
-            .skip(usize::try_from(cursor.end.seq).ok()?)
-        {
-            let wire = self.entry_for(entry, device, user, &role);
-            if !entries.is_empty() && wire.bytes() > *budget {
-                break;
-            }
-            *budget = budget.saturating_sub(wire.bytes());
-            end = Position {
-                seq: entry.head.seq,
-                head: journal.head_at(entry.head.seq)?,
-            };
-            entries.push(wire);
-        }
-        Some(JournalPage {
-            journal: cursor.journal,
-            segments: Vec::new(),
-            entries,
-            end,
-            more: end.seq < journal.chain.end.seq,
-        })
-    }
-
-    /// An entry as a reader gets it: his own as its header, others' with what he may not read withheld.
-    fn entry_for(&self, entry: &Entry, device: DeviceId, user: UserId, role: &str) -> WireEntry {
-        let batch = &entry.parts.batch;
-        if batch.device == device {
-            return WireEntry::new(
-                &entry.head,
-                WireBody::Own {
-                    first: batch.first(),
-                },
-            );
-        }
-        let is_author = self
-            .registry
-            .devices
-            .get(&batch.device)
-            .is_some_and(|device| device.user == user);
-        let role = self
-            .catalogues
-            .values()
-            .next_back()
-            .and_then(|catalogue| catalogue.role(role));
-        let may_read = |index: usize, envelope: &crate::command::Envelope| {
-            let refused = entry.head.fates.get(index).is_some_and(Fate::is_refused);
-            let reads_refused =
-                is_author || role.is_some_and(|role| role.can(Capability::ReadRefused));
-            role.is_some_and(|role| role.reads(envelope.audience)) && (!refused || reads_refused)
-        };
-        let parts = entry.parts.withhold(may_read);
-        WireEntry::pack(&Entry {
-            head: entry.head.clone(),
-            parts,
-        })
-    }
-
-    fn active_user(&self, device: DeviceId) -> Option<UserId> {
-        let device = self
-            .registry
-            .devices
-            .get(&device)
-            .filter(|device| device.standing == Standing::Active)?;
-        self.registry
-            .users
-            .get(&device.user)
-            .filter(|user| user.active)?;
-        Some(device.user)
-    }
-
-    fn role(&self, user: UserId, journal: JournalId, now: Timestamp) -> Option<String> {
-        let area = self.registry.area_of(journal, now.date())?;
-        let mut mine = self.registry.assignments_of(user, now.date());
-        mine.find(|(_, assignment)| self.registry.is_within(area, assignment.area))
-            .map(|(_, assignment)| assignment.role.clone())
-    }
-
-    /// The entries that concern a device and that it cannot have yet: those that concerned it then, up to what it knows, it has.
-    fn registry_for(&self, device: DeviceId, known: Seq, now: Timestamp) -> Vec<WireEntry> {
-        let Some(user) = self.active_user(device) else {
-            return Vec::new();
-        };
-        let day = now.date();
-        let mut then = Registry::empty(self.deployment());
-        let acts = || self.acts.iter().map(|(entry, act)| (entry.head.seq, act));
-        acts()
-            .filter(|(seq, _)| *seq <= known)
-            .for_each(|(_, act)| then.apply(act.clone()));
-        let concerns = |registry: &Registry, act: &RegistryAct| {
-            registry.assignments.values().any(|assignment| {
-                assignment.user == user && registry.concerns(act, assignment.area, day)
-            })
-        };
-        let news = self.acts.iter().filter(|(entry, act)| {
-            let had = entry.head.seq <= known && concerns(&then, act);
-            !had && concerns(&self.registry, act)
-        });
-        news.map(|(entry, _)| WireEntry::pack(entry)).collect()
-    }
-}
-
-fn entered(entry: &Entry) -> Outcome {
-    Outcome::Entered {
-        seq: entry.head.seq,
-        unusual: wire::unusual(&entry.head.fates),
-    }
-}
-
-impl HostJournal {
-    fn new(journal: JournalId) -> Self {
-        Self {
-            chain: Chain::start(journal),
-            entries: Vec::new(),
-            index: Index::new(),
-            taken: BTreeSet::new(),
-            lanes: BTreeMap::new(),
-        }
-    }
-
-    /// The chain's head after an entry.
-    pub fn head_at(&self, seq: Seq) -> Option<Digest> {
-        let start = Chain::start(self.chain.journal);
-        let count = usize::try_from(seq)
-            .ok()
-            .filter(|count| *count <= self.entries.len())?;
-        let chain = self
-            .entries
-            .iter()
-            .take(count)
-            .try_fold(start, |chain, entry| chain.append(&entry.head).ok())?;
-        Some(chain.end.head)
-    }
-
-    /// Exactly what [`Wanted`] names, as the server loads it.
-    fn circumstances<'a>(
-        &self,
-        registry: &'a Registry,
-        catalogues: &'a Catalogues,
-        parts: &Parts,
-        now: Timestamp,
-    ) -> Circumstances<'a> {
-        let batch = &parts.batch;
-        let wanted = Wanted::by(batch);
-        let mut index = self.part_of_index(&wanted.records);
-        index.extend(self.part_of_index(&Wanted::linked(&index)));
-        let received = |seq: &Seq| {
-            Some((
-                *seq,
-                self.entries
-                    .get(usize::try_from(seq.checked_sub(1)?).ok()?)?
-                    .head
-                    .received_at,
-            ))
-        };
-        Circumstances {
-            registry,
-            catalogues,
-            chain: self.chain,
-            lane: self
-                .lanes
-                .get(&batch.device)
-                .copied()
-                .unwrap_or_else(|| LaneEnd::start(batch.device, batch.journal)),
-            head_at_seen: self.head_at(batch.seen.seq),
-            received: wanted.bases.iter().filter_map(received).collect(),
-            lane_fates: self.lane_fates(batch.device, &wanted.lane),
-            taken: wanted.origins.intersection(&self.taken).copied().collect(),
-            offered: admit::offered(self.entries.iter().map(|entry| &entry.parts.batch)),
-            index,
-            now,
-        }
-    }
-
-    fn part_of_index(&self, records: &BTreeSet<RecordId>) -> Index {
-        records
-            .iter()
-            .filter_map(|record| Some((*record, self.index.get(record)?.clone())))
-            .collect()
-    }
-
-    fn lane_fates(&self, device: DeviceId, wanted: &BTreeSet<u64>) -> LaneFates {
-        let of_lane = self
-            .entries
-            .iter()
-            .filter(|entry| entry.parts.batch.device == device);
-        let fates = of_lane.flat_map(|entry| {
-            entry
-                .parts
-                .batch
-                .envelopes
-                .iter()
-                .map(|envelope| envelope.n)
-                .zip(&entry.head.fates)
-        });
-        fates
-            .filter(|(n, _)| wanted.contains(n))
-            .map(|(n, fate)| (n, fate.clone()))
-            .collect()
-    }
-
-    /// Destroys the contents and salts of erased records, and the seeds they derive from.
-    fn erase(&mut self, records: &BTreeSet<RecordId>) {
-        for entry in self.entries.iter_mut().filter(|_| !records.is_empty()) {
-            let gone = |envelope: &crate::command::Envelope| records.contains(&envelope.record);
-            entry.parts = entry.parts.withhold(|_, envelope| !gone(envelope));
-        }
     }
 }

@@ -1,28 +1,34 @@
 //! What the device does with a response: it believes what it can verify, and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::storage::{Contact, Key, Write};
+use super::local::Sealed;
+use super::storage::{Key, Write};
 use super::{Device, Effect, World};
 use crate::admit;
 use crate::batch::Malformed;
 use crate::cbor;
+use crate::checkpoint::{CheckpointError, Leaf, merkle, open_checkpoint, origin};
 use crate::id::{JournalId, RecordId, Seq};
-use crate::journal::{Broken, Entry};
+use crate::journal::{Broken, Chain, Entry, Fate};
 use crate::limits;
-use crate::registry::{self, RegistryAct};
-use crate::sync::wire::{Carried, JournalPage, Outcome, Receipt, SyncResponse, WireEntry};
+use crate::registry::{self, Registry, RegistryAct};
+use crate::sign::PublicKey;
+use crate::sync::wire::{
+    Carried, CoveredBy, JournalPage, Outcome, Receipt, SyncResponse, WireBody, WireEntry,
+};
 
 /// What a response brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Learned {
     /// What the shell must do.
     pub effects: Vec<Effect>,
-    /// Whether there is more to pull.
+    /// Whether another request would bring more, or send more.
     pub more: bool,
     /// Batches that the server could not take now, with its reasons.
     pub held_back: Vec<(JournalId, u64, Outcome)>,
-    /// Whether the device must enrol in place: its lane was forked or it was suspended.
+    /// Whether the device must enrol in place: it was suspended, or the server has commands under its key that it does not have
+    /// (its storage was cloned or is older than its lane).
     pub enrol_again: bool,
 }
 
@@ -40,13 +46,13 @@ pub enum LyingServer {
     /// A batch cannot be unpacked.
     #[error("a batch cannot be unpacked: {0}")]
     Malformed(#[from] Malformed),
-    /// A known device did not sign what is said to be its batch.
-    #[error("entry {0} is not signed by its device")]
+    /// No device that the registry knows signed what is said to be its batch.
+    #[error("entry {0} is not signed by a known device")]
     Signature(Seq),
     /// A registry entry is not signed by the operator.
     #[error("registry entry {0} is not signed by the operator")]
     Registry(Seq),
-    /// The checkpoint does not verify, or is smaller than one seen before.
+    /// The checkpoint does not verify, or is smaller than one seen before, or of another history.
     #[error("the checkpoint does not verify: {0}")]
     Checkpoint(String),
     /// A segment cannot be unpacked.
@@ -54,124 +60,322 @@ pub enum LyingServer {
     Segment,
 }
 
+/// What the registry adds up to with what a response brings of it.
+struct Authority {
+    registry: Registry,
+    operators: BTreeMap<Seq, PublicKey>,
+}
+
+/// A page whose every entry the chain bears and a known device signed.
+struct VerifiedPage {
+    journal: JournalId,
+    entries: Vec<(Entry, Chain)>,
+    /// An entry is under this device's key, and this device does not have its batch.
+    lacks_own: bool,
+}
+
 impl Device {
-    /// Takes in a response.
-    pub fn on_response(&mut self, world: &World<'_>, response: &SyncResponse) -> Result<Learned, LyingServer> {
-        let mut writes = Vec::new();
-        for entry in &response.registry {
-            self.learn_registry(entry)?;
-            writes.push(Write::put(Key::Registry(entry.seq), cbor::encode(entry)));
-        }
-        self.registry_seq = self.registry_seq.max(response.registry_seq);
+    /// Takes in a response: first all of it is verified, then all of it is taken in.
+    pub fn on_response(
+        &mut self,
+        world: &World<'_>,
+        response: &SyncResponse,
+    ) -> Result<Learned, LyingServer> {
+        let authority = self.verify_registry(&response.registry)?;
+        let pages = response
+            .journals
+            .iter()
+            .map(|page| self.verify_page(&authority.registry, page));
+        let pages = pages.collect::<Result<Vec<_>, _>>()?;
+        let checkpoint = match &response.checkpoint {
+            Some(covered) => Some(self.verify_checkpoint(&authority.registry, &pages, covered)?),
+            None => None,
+        };
+
         let mut learned = Learned::default();
-        let mut changed = BTreeSet::new();
+        let (mut writes, mut changed) = (Vec::new(), BTreeSet::new());
+        let kept = |entry: &WireEntry| Write::put(Key::Registry(entry.seq), cbor::encode(entry));
+        writes.extend(response.registry.iter().map(kept));
+        (self.registry, self.operators) = (authority.registry, authority.operators);
+        self.registry_seq = self.registry_seq.max(response.registry_seq);
+        self.drop_other_catalogues();
+        let waiting = self.waiting();
         for receipt in &response.receipts {
             self.receive(receipt, &mut learned, &mut changed);
         }
-        let result = self.take_pages(&response.journals, &mut writes, &mut changed);
-        let sent_carried = core::mem::take(&mut self.sent_carried);
-        for (id, _) in sent_carried.iter().zip(&response.carried).filter(|(_, carried)| **carried == Carried::Taken) {
+        for page in pages {
+            learned.enrol_again |= page.lacks_own;
+            self.take_page(page, &mut writes, &mut changed);
+        }
+        let sent = core::mem::take(&mut self.sent_carried);
+        let answered = sent.iter().zip(&response.carried);
+        for (id, _) in answered.filter(|(_, carried)| **carried == Carried::Taken) {
             self.carried.remove(id);
             writes.push(Write::delete(Key::Carried(*id)));
         }
+        self.checkpoint = checkpoint.or_else(|| self.checkpoint.take());
         self.last_contact = Some(world.now);
-        self.budget_bytes = self.budget_bytes.saturating_mul(2).min(u32::try_from(limits::PAGE_BYTES_MAX).unwrap_or(u32::MAX));
-        learned.more = response.journals.iter().any(|page| page.more);
-        let contact = Contact { last: world.now, registry_seq: self.registry_seq, checkpoint: self.checkpoint.clone() };
-        writes.push(Write::put(Key::Contact, cbor::encode(&contact)));
+        let most = u32::try_from(limits::PAGE_BYTES_MAX).unwrap_or(u32::MAX);
+        self.budget_bytes = self.budget_bytes.saturating_mul(2).min(most);
+        let more = response.journals.iter().any(|page| page.more);
+        let settled = self.settles && !more && !learned.enrol_again;
+        if settled {
+            writes.extend(self.settle());
+        }
+        writes.push(self.contact());
+
+        let sends_on =
+            self.waiting() > 0 && self.waiting() < waiting && learned.held_back.is_empty();
+        let carries_on = self.carried.len() > sent.len() && !sent.is_empty();
+        learned.more = (more && !learned.enrol_again) || sends_on || carries_on || settled;
         learned.effects.push(Effect::Persist(writes));
-        learned.effects.extend(changed.into_iter().map(|(journal, record)| Effect::Changed(journal, record)));
-        result.map(|()| learned)
+        let shown = changed
+            .into_iter()
+            .map(|(journal, record)| Effect::Changed(journal, record));
+        learned.effects.extend(shown);
+        Ok(learned)
     }
 
-    /// A registry entry counts if the operator signed it.
-    pub(super) fn learn_registry(&mut self, entry: &WireEntry) -> Result<(), LyingServer> {
-        let deployment = self.identity.deployment;
+    fn verify_registry(&self, entries: &[WireEntry]) -> Result<Authority, LyingServer> {
+        let (registry, operators) = (self.registry.clone(), self.operators.clone());
+        let mut authority = Authority {
+            registry,
+            operators,
+        };
+        entries
+            .iter()
+            .try_for_each(|entry| authority.learn(entry))?;
+        Ok(authority)
+    }
+
+    /// Takes a registry entry that was kept here.
+    pub(super) fn restore_registry(&mut self, entry: &WireEntry) -> Result<(), LyingServer> {
+        let authority = self.verify_registry(core::slice::from_ref(entry))?;
+        (self.registry, self.operators) = (authority.registry, authority.operators);
+        Ok(())
+    }
+
+    fn verify_page(
+        &self,
+        registry: &Registry,
+        page: &JournalPage,
+    ) -> Result<VerifiedPage, LyingServer> {
+        let (journal, deployment) = (page.journal, self.identity.deployment);
+        let mut chain = self
+            .journals
+            .get(&journal)
+            .map_or(Chain::start(journal), |local| local.chain);
+        let mut entries = Vec::new();
+        let mut take = |entry: Entry| {
+            let seq = entry.head.seq;
+            let key = registry
+                .devices
+                .get(&entry.parts.batch.device)
+                .map(|device| &device.key);
+            let signed = key.is_some_and(|key| entry.parts.is_signed_by(deployment, key));
+            chain = (chain.append_entry(deployment, &entry))
+                .map_err(|broken| LyingServer::Chain { journal, broken })?;
+            entries.push((entry, chain));
+            if signed {
+                Ok(())
+            } else {
+                Err(LyingServer::Signature(seq))
+            }
+        };
+        for bytes in &page.segments {
+            let opened =
+                crate::segment::open(deployment, &bytes.0).map_err(|_| LyingServer::Segment)?;
+            opened.into_iter().try_for_each(&mut take)?;
+        }
+        let own = |first: &u64| self.journals.get(&journal)?.sealed.get(first);
+        let mut lacks_own = false;
+        for wire in &page.entries {
+            lacks_own = matches!(&wire.body, WireBody::Own { first } if own(first).is_none());
+            if lacks_own {
+                break;
+            }
+            let parts = |first: u64| own(&first).map(|sealed: &Sealed| sealed.parts.clone());
+            take(wire.open(deployment, parts)?)?;
+        }
+        if !lacks_own && chain.end != page.end {
+            let broken = Broken::Head(page.end.seq);
+            return Err(LyingServer::Chain { journal, broken });
+        }
+        Ok(VerifiedPage {
+            journal,
+            entries,
+            lacks_own,
+        })
+    }
+
+    /// A checkpoint is the log key's, covers a head that this device verified itself, and is no smaller than one before.
+    fn verify_checkpoint(
+        &self,
+        registry: &Registry,
+        pages: &[VerifiedPage],
+        covered: &CoveredBy,
+    ) -> Result<(u64, String), LyingServer> {
+        let refuse = |why: &str| LyingServer::Checkpoint(why.to_owned());
+        let keys = registry
+            .keys
+            .as_ref()
+            .ok_or_else(|| refuse("no log key is known"))?;
+        let name = origin(self.identity.deployment);
+        let open = |note: &str| open_checkpoint(note, &name, &keys.log);
+        let unsigned = |error: CheckpointError| refuse(&error.to_string());
+        let checkpoint = open(&covered.note).map_err(unsigned)?;
+        if let Some((size, note)) = &self.checkpoint {
+            let before = open(note).map_err(unsigned)?;
+            if checkpoint.size < *size
+                || (checkpoint.size == *size && checkpoint.root != before.root)
+            {
+                return Err(refuse("it is behind one that was seen before"));
+            }
+        }
+        let CoveredBy {
+            journal,
+            end,
+            index,
+            path,
+            ..
+        } = covered;
+        let leaf = Leaf {
+            journal: *journal,
+            seq: end.seq,
+            head: end.head,
+        };
+        merkle::verify_inclusion(leaf.hash(), *index, checkpoint.size, path, checkpoint.root)
+            .map_err(|error| refuse(&error.to_string()))?;
+        let new = pages
+            .iter()
+            .filter(|page| page.journal == *journal)
+            .flat_map(|page| &page.entries);
+        let here = new
+            .map(|(_, chain)| chain.end)
+            .find(|here| here.seq == end.seq);
+        let head = here
+            .map(|here| here.head)
+            .or_else(|| self.head_at(*journal, end.seq));
+        if head.is_some_and(|head| head == end.head) {
+            Ok((checkpoint.size, covered.note.clone()))
+        } else {
+            Err(refuse(
+                "it covers another history than the one that was sent",
+            ))
+        }
+    }
+
+    fn receive(
+        &mut self,
+        receipt: &Receipt,
+        learned: &mut Learned,
+        changed: &mut BTreeSet<(JournalId, RecordId)>,
+    ) {
+        if receipt.device != self.id() {
+            return;
+        }
+        let outcome = &receipt.outcome;
+        learned.enrol_again |= ends_the_key(outcome);
+        match outcome {
+            Outcome::Entered { seq, unusual } => {
+                let records = self
+                    .local(receipt.journal)
+                    .receive(receipt.first, *seq, unusual);
+                changed.extend(records.into_iter().map(|record| (receipt.journal, record)));
+            }
+            Outcome::Gap { .. }
+            | Outcome::Forked
+            | Outcome::Equivocation
+            | Outcome::Busy
+            | Outcome::Quota { .. }
+            | Outcome::Unusable { .. } => {
+                let held_back = (receipt.journal, receipt.first, outcome.clone());
+                learned.held_back.push(held_back);
+            }
+        }
+    }
+
+    fn take_page(
+        &mut self,
+        page: VerifiedPage,
+        writes: &mut Vec<Write>,
+        changed: &mut BTreeSet<(JournalId, RecordId)>,
+    ) {
+        let (journal, device) = (page.journal, self.id());
+        let mut touched = BTreeSet::new();
+        self.local(journal);
+        let Some(local) = self.journals.get_mut(&journal) else {
+            return;
+        };
+        for (entry, chain) in page.entries {
+            let (seq, batch) = (entry.head.seq, &entry.parts.batch);
+            if batch.device == device {
+                writes.push(Write::delete(Key::Sealed(journal, batch.first())));
+            }
+            let counted = batch
+                .envelopes
+                .iter()
+                .zip(&entry.head.fates)
+                .filter(|(_, fate)| fate.counts());
+            let mut erased: BTreeSet<RecordId> = counted
+                .flat_map(|(envelope, _)| admit::erases(envelope))
+                .collect();
+            // What was written before its author knew of an erasure goes the same way.
+            erased.extend(
+                batch
+                    .envelopes
+                    .iter()
+                    .map(|envelope| envelope.record)
+                    .filter(|record| local.is_erased(*record)),
+            );
+            touched.extend(local.append(device, &self.registry, &self.catalogues, entry, chain));
+            let rewritten = local.erase(&erased);
+            touched.extend(erased);
+            for seq in rewritten.into_iter().chain([seq]) {
+                let kept = local
+                    .entries
+                    .get(&seq)
+                    .map(|entry| cbor::encode(&WireEntry::pack(entry)));
+                writes.extend(kept.map(|bytes| Write::put(Key::Entry(journal, seq), bytes)));
+            }
+        }
+        local.refold(&self.catalogues, touched.iter().copied());
+        changed.extend(touched.into_iter().map(|record| (journal, record)));
+    }
+}
+
+/// Whether a batch's outcome says that this key can write no more.
+fn ends_the_key(outcome: &Outcome) -> bool {
+    let suspended = |(_, fate): &(u32, Fate)| matches!(fate, Fate::Refused(code, _) if code == admit::codes::refused::DEVICE_SUSPENDED);
+    match outcome {
+        Outcome::Entered { unusual, .. } => unusual.iter().any(suspended),
+        Outcome::Equivocation => true,
+        Outcome::Unusable { code } => code == "unknown_device" || code == "bad_signature",
+        Outcome::Gap { .. } | Outcome::Forked | Outcome::Busy | Outcome::Quota { .. } => false,
+    }
+}
+
+impl Authority {
+    /// A registry entry counts if the operator of its time signed it.
+    fn learn(&mut self, entry: &WireEntry) -> Result<(), LyingServer> {
+        let deployment = self.registry.deployment;
         let opened = entry.open(deployment, |_| None)?;
-        if !opened.parts.is_signed_by(deployment, &self.operator) {
+        let operator = self
+            .operators
+            .range(..entry.seq)
+            .next_back()
+            .map(|(_, key)| key);
+        if !operator.is_some_and(|operator| opened.parts.is_signed_by(deployment, operator)) {
             return Err(LyingServer::Registry(entry.seq));
         }
         for command in opened.parts.commands() {
             if let Some((act, _)) = registry::from_command::<RegistryAct>(&command) {
                 if let RegistryAct::SetOperator { operator } = &act {
-                    self.operator = operator.clone();
+                    self.operators.insert(entry.seq, operator.clone());
                 }
                 self.registry.apply(act);
             }
         }
         Ok(())
-    }
-
-    fn receive(&mut self, receipt: &Receipt, learned: &mut Learned, changed: &mut BTreeSet<(JournalId, RecordId)>) {
-        if receipt.device != self.id() {
-            return;
-        }
-        match &receipt.outcome {
-            Outcome::Entered { seq, unusual } => {
-                let records = self.local(receipt.journal).receive(receipt.first, *seq, unusual);
-                changed.extend(records.into_iter().map(|record| (receipt.journal, record)));
-            }
-            Outcome::Forked | Outcome::Equivocation => {
-                learned.enrol_again |= receipt.outcome == Outcome::Equivocation;
-                learned.held_back.push((receipt.journal, receipt.first, receipt.outcome.clone()));
-            }
-            Outcome::Gap { .. } | Outcome::Busy | Outcome::Quota { .. } | Outcome::Unusable { .. } => {
-                learned.held_back.push((receipt.journal, receipt.first, receipt.outcome.clone()));
-            }
-        }
-    }
-
-    fn take_pages(
-        &mut self,
-        pages: &[JournalPage],
-        writes: &mut Vec<Write>,
-        changed: &mut BTreeSet<(JournalId, RecordId)>,
-    ) -> Result<(), LyingServer> {
-        for page in pages {
-            let journal = page.journal;
-            let mut touched = BTreeSet::new();
-            for bytes in &page.segments {
-                let entries = crate::segment::open(self.identity.deployment, &bytes.0).map_err(|_| LyingServer::Segment)?;
-                for entry in entries {
-                    touched.extend(self.take_entry(journal, entry, writes)?);
-                }
-            }
-            for wire in &page.entries {
-                let own = |first: u64| self.journals.get(&journal)?.sealed.get(&first).cloned();
-                let entry = wire.open(self.identity.deployment, own)?;
-                touched.extend(self.take_entry(journal, entry, writes)?);
-            }
-            if self.position(journal).is_some_and(|end| end != page.end) {
-                return Err(LyingServer::Chain { journal, broken: Broken::Head(page.end.seq) });
-            }
-            if let Some(local) = self.journals.get_mut(&journal) {
-                local.refold(&self.catalogues, touched.iter().copied());
-            }
-            changed.extend(touched.into_iter().map(|record| (journal, record)));
-        }
-        Ok(())
-    }
-
-    fn take_entry(&mut self, journal: JournalId, entry: Entry, writes: &mut Vec<Write>) -> Result<BTreeSet<RecordId>, LyingServer> {
-        let seq = entry.head.seq;
-        let batch = &entry.parts.batch;
-        let device = self.registry.devices.get(&batch.device);
-        if device.is_some_and(|device| !entry.parts.is_signed_by(self.identity.deployment, &device.key)) {
-            return Err(LyingServer::Signature(seq));
-        }
-        let counted = batch.envelopes.iter().zip(&entry.head.fates).filter(|(_, fate)| fate.counts());
-        let erased: BTreeSet<RecordId> = counted.flat_map(|(envelope, _)| admit::erases(envelope)).collect();
-        if batch.device == self.id() {
-            writes.push(Write::delete(Key::Sealed(journal, batch.first())));
-        }
-        writes.push(Write::put(Key::Entry(journal, seq), cbor::encode(&WireEntry::pack(&entry))));
-        let touched = self.append(journal, entry).map_err(|broken| LyingServer::Chain { journal, broken })?;
-        let local = self.local(journal);
-        for changed in local.erase(&erased) {
-            if let Some(entry) = local.entries.get(&changed) {
-                writes.push(Write::put(Key::Entry(journal, changed), cbor::encode(&WireEntry::pack(entry))));
-            }
-        }
-        Ok(touched)
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::local::{Form, FormId, pending_write};
+use super::local::{Form, FormId, Pending, pending_write, written_fields};
 use super::{Device, Effect, World};
 use crate::admit;
+use crate::admit::codes::refused;
 use crate::batch::{Batch, Parts, Salted, Unsealed};
-use crate::command::{Audience, Content, Envelope, Link, Origin, Salt, Splice, Verb};
+use crate::catalog::Kind;
+use crate::command::{Audience, Content, Envelope, Link, Salt, Splice, Verb};
 use crate::id::{Digest, ItemId, JournalId, RecordId, Seq, Timestamp};
 use crate::journal::Fate;
 use crate::sign::Signature;
@@ -29,7 +31,11 @@ pub struct Intent {
     pub edit: Option<(String, Vec<Splice>)>,
     /// Items that go from one list field.
     pub removed: Option<(String, Vec<ItemId>)>,
-    /// The fields a reveal asks for, or that a `Set` chooses for among several values.
+    /// The field that a reveal asks for.
+    pub reveals: Option<String>,
+    /// Whom a `Set` of nothing opens the record to.
+    pub opens_to: Option<Audience>,
+    /// Whether a `Set` chooses among several values of a field in 待核对.
     pub chooses: bool,
     /// Why.
     pub reason: Option<String>,
@@ -60,6 +66,8 @@ impl Intent {
             links: Vec::new(),
             edit: None,
             removed: None,
+            reveals: None,
+            opens_to: None,
             chooses: false,
             reason: None,
         }
@@ -67,7 +75,13 @@ impl Intent {
 
     /// A new record of a kind.
     pub fn create(kind: impl Into<String>) -> Self {
-        Self::new(Target::New { kind: kind.into(), audience: None }, Verb::Create)
+        Self::new(
+            Target::New {
+                kind: kind.into(),
+                audience: None,
+            },
+            Verb::Create,
+        )
     }
 
     /// New values of fields.
@@ -77,7 +91,10 @@ impl Intent {
 
     /// An action.
     pub fn act(record: RecordId, action: impl Into<String>) -> Self {
-        Self { action: Some(action.into()), ..Self::new(Target::Existing(record), Verb::Act) }
+        Self {
+            action: Some(action.into()),
+            ..Self::new(Target::Existing(record), Verb::Act)
+        }
     }
 
     /// With a value.
@@ -90,7 +107,11 @@ impl Intent {
     /// With a reference within the journal (or to a person, by his id's bytes).
     #[must_use]
     pub fn link(mut self, field: impl Into<String>, target: RecordId) -> Self {
-        self.links.push(Link { field: field.into(), target, journal: None });
+        self.links.push(Link {
+            field: field.into(),
+            target,
+            journal: None,
+        });
         self
     }
 
@@ -155,6 +176,12 @@ impl Device {
         id
     }
 
+    /// What an open form stands on.
+    pub fn form(&self, form: FormId) -> Option<Form> {
+        let mut locals = self.journals.values();
+        locals.find_map(|local| local.forms.get(&form)).copied()
+    }
+
     /// Closes a form without saving.
     pub fn close_form(&mut self, form: FormId) {
         self.journals.values_mut().for_each(|local| {
@@ -163,84 +190,98 @@ impl Device {
     }
 
     /// Saves what a person asked for: through a form, with what it was opened on; without one, with what is shown now.
-    pub fn save(&mut self, world: &mut World<'_>, journal: JournalId, form: Option<FormId>, intent: Intent) -> Result<Saved, CannotSave> {
-        let local = self.journals.get(&journal);
-        let now = local.map_or(0, |local| local.chain.end.seq);
+    pub fn save(
+        &mut self,
+        world: &mut World<'_>,
+        journal: JournalId,
+        form: Option<FormId>,
+        intent: Intent,
+    ) -> Result<Saved, CannotSave> {
+        let local = self.local(journal);
         let base = match form {
-            None => now,
-            Some(form) => local.and_then(|local| local.forms.get(&form)).ok_or(CannotSave::FormClosed)?.base,
+            None => local.chain.end.seq,
+            Some(form) => local.forms.get(&form).ok_or(CannotSave::FormClosed)?.base,
         };
         let commands = self.commands(journal, world.now, base, intent)?;
-        let saved = self.save_commands(world, journal, commands, form)?;
+        let saved = self.save_commands(world, journal, Draft { commands, form })?;
         if let Some(form) = form {
             self.close_form(form);
         }
         Ok(saved)
     }
 
-    pub(super) fn save_again(
-        &mut self,
-        world: &mut World<'_>,
-        journal: JournalId,
-        envelope: Envelope,
-        content: Content,
-        base: Seq,
-        origin: Origin,
-    ) -> Result<Saved, CannotSave> {
-        let n = self.local(journal).next_n();
-        // An action or edit is offered on what stands now; what it once needed is answered for.
-        let envelope = Envelope { n, base, needs: None, origin: Some(envelope.origin.unwrap_or(origin)), digest: Digest([0; 32]), ..envelope };
-        self.save_commands(world, journal, vec![Unsealed { envelope, content }], None)
-    }
-
     /// The commands of an intent: one for each audience, the record's own first.
-    fn commands(&mut self, journal: JournalId, now: Timestamp, base: Seq, intent: Intent) -> Result<Vec<Unsealed>, CannotSave> {
-        let role = self.role(journal, now).ok_or(CannotSave::NotAssigned)?.to_owned();
+    fn commands(
+        &mut self,
+        journal: JournalId,
+        now: Timestamp,
+        base: Seq,
+        intent: Intent,
+    ) -> Result<Vec<Unsealed>, CannotSave> {
+        let role = self
+            .role(journal, now)
+            .ok_or(CannotSave::NotAssigned)?
+            .to_owned();
         let device = self.id();
         let first = self.local(journal).next_n();
         let (record, kind_name, chosen) = match &intent.target {
-            Target::New { kind, audience } => (RecordId::derive(device, journal, first), kind.clone(), *audience),
+            Target::New { kind, audience } => {
+                let record = RecordId::derive(device, journal, first);
+                (record, kind.clone(), *audience)
+            }
             Target::Existing(record) => {
-                let folded = self.record(journal, *record).ok_or(CannotSave::UnknownRecord)?;
-                let writes = |field: &str| intent.values.contains_key(field) || intent.links.iter().any(|link| link.field == field);
-                if let Some((field, _)) = folded.conflicts().find(|(field, _)| !intent.chooses && writes(field)) {
+                let folded = self
+                    .record(journal, *record)
+                    .ok_or(CannotSave::UnknownRecord)?;
+                let mut in_conflict = folded.conflicts().map(|(field, _)| field);
+                if let Some(field) =
+                    in_conflict.find(|field| !intent.chooses && intent.writes(field))
+                {
                     return Err(CannotSave::InConflict(field.to_owned()));
                 }
                 (*record, folded.kind.clone(), Some(folded.audience))
             }
         };
-        let catalogue = self.catalogue(now).and_then(|version| self.catalogues.get(&version)).ok_or(CannotSave::NoCatalogue)?;
-        let unknown = CannotSave::WouldNotCount(Fate::Refused(admit::codes::refused::UNKNOWN_KIND.to_owned(), None));
-        let kind = catalogue.kind(&kind_name).ok_or(unknown)?;
-        let audience = chosen.or_else(|| kind.audiences.first().copied()).unwrap_or(Audience::Village);
-        let audience_of = |field: &str| kind.field(field).map_or(audience, |field| kind.audience_of(field, audience));
-        let mut parts: BTreeMap<(bool, Audience), (Fields, Vec<Link>)> = BTreeMap::new();
-        let at = |audience_of_field: Audience| (audience_of_field != audience, audience_of_field);
-        for (field, value) in intent.values.0 {
-            parts.entry(at(audience_of(&field))).or_default().0.insert(field, value);
-        }
-        for link in intent.links {
-            parts.entry(at(audience_of(&link.field))).or_default().1.push(link);
-        }
-        let spliced = intent.edit.as_ref().map(|(field, _)| field.clone()).or_else(|| intent.removed.as_ref().map(|(field, _)| field.clone()));
-        let own_audience = spliced.as_deref().map_or(audience, audience_of);
-        if parts.is_empty() || intent.verb == Verb::Create || intent.verb == Verb::Act {
-            parts.entry(at(own_audience)).or_default();
-        }
-        let action = match intent.verb {
-            Verb::Create => kind.may_create(&role).map(|state| state.name.clone()),
-            _ => intent.action.clone(),
+        let catalogue = self
+            .catalogue(now)
+            .and_then(|version| self.catalogues.get(&version));
+        let kind = catalogue.ok_or(CannotSave::NoCatalogue)?.kind(&kind_name);
+        let unknown = || Fate::Refused(refused::UNKNOWN_KIND.to_owned(), None);
+        let kind = kind.ok_or_else(|| CannotSave::WouldNotCount(unknown()))?;
+        let proposed = || kind.audiences.first().copied();
+        let audience = intent.opens_to.or(chosen).or_else(proposed);
+        let audience = audience.unwrap_or(Audience::Village);
+        let local = self
+            .journals
+            .get(&journal)
+            .ok_or(CannotSave::UnknownJournal)?;
+        let begins_in = kind.may_create(&role).map(|state| state.name.clone());
+        let action = if intent.verb == Verb::Create {
+            begins_in
+        } else {
+            intent.action.clone()
         };
-        let local = self.journals.get(&journal).ok_or(CannotSave::UnknownJournal)?;
         let opened = local.opened_by(record);
+        let builds_on = intent
+            .spliced()
+            .and_then(|field| local.builds_on(record, field));
         let mut commands = Vec::new();
-        for (k, (n, ((_, audience), (values, mut links)))) in (first..).zip(parts).enumerate() {
+        for (n, part) in (first..).zip(intent.parts(kind, audience)) {
+            let is_first = n == first;
+            // Beside what makes the record or moves its state, the other audiences' fields are set.
+            let opens = matches!(intent.verb, Verb::Create | Verb::Act);
+            let verb = if opens && !is_first {
+                Verb::Set
+            } else {
+                intent.verb
+            };
+            let needs = if is_first {
+                builds_on.or(opened)
+            } else {
+                Some(first)
+            };
+            let mut links = part.links;
             links.sort();
-            let mut fields: Vec<String> = values.keys().cloned().chain(spliced.clone()).collect();
-            fields.sort();
-            fields.dedup();
-            let needs = if k > 0 { Some(first) } else { spliced.as_deref().and_then(|field| local.builds_on(record, field)).or(opened) };
-            let verb = if k > 0 && intent.verb == Verb::Create { Verb::Set } else { intent.verb };
             let envelope = Envelope {
                 n,
                 record,
@@ -248,65 +289,224 @@ impl Device {
                 base,
                 at: now,
                 verb,
-                action: action.clone().filter(|_| matches!(verb, Verb::Create | Verb::Act)),
-                fields,
+                action: action.clone().filter(|_| verb == intent.verb),
+                fields: part.fields,
                 links,
-                audience,
+                audience: part.audience,
                 digest: Digest([0; 32]),
                 needs,
                 origin: None,
             };
-            let splices = intent.edit.clone().map(|(_, splices)| splices).unwrap_or_default();
-            let removed = intent.removed.clone().map(|(_, removed)| removed).unwrap_or_default();
-            let content = Content { values, splices, removed, reason: intent.reason.clone() };
+            let splices = intent
+                .edit
+                .iter()
+                .flat_map(|(_, splices)| splices.clone())
+                .collect();
+            let removed = intent
+                .removed
+                .iter()
+                .flat_map(|(_, removed)| removed.clone())
+                .collect();
+            let reason = intent.reason.clone().filter(|_| verb == intent.verb);
+            let content = Content {
+                values: part.values,
+                splices,
+                removed,
+                reason,
+            };
             commands.push(Unsealed { envelope, content });
         }
         Ok(commands)
     }
 
-    fn save_commands(&mut self, world: &mut World<'_>, journal: JournalId, commands: Vec<Unsealed>, form: Option<FormId>) -> Result<Saved, CannotSave> {
-        let predicted = self.predict(journal, world.now, &commands)?;
-        if let Some(fate) = predicted.iter().find(|fate| !fate.counts()) {
-            return Err(CannotSave::WouldNotCount(fate.clone()));
-        }
-        let record = commands.first().map(|command| command.envelope.record).ok_or(CannotSave::NothingToOffer)?;
-        let numbers = commands.iter().map(|command| command.envelope.n).collect();
-        let local = self.local(journal);
-        let writes = commands.iter().map(|command| pending_write(journal, &command.envelope, &command.content)).collect();
-        let mut effects = vec![Effect::Persist(writes), Effect::Changed(journal, record)];
-        let written: Vec<String> = commands.iter().flat_map(|command| command.envelope.fields.clone()).collect();
-        // Other forms on this record now stand on what its person has just written: they are shown anew, never left behind.
-        let now = local.chain.end.seq;
-        for (id, other) in local.forms.iter_mut().filter(|(id, other)| other.record == Some(record) && Some(**id) != form) {
-            other.base = now;
-            effects.push(Effect::Repinned(*id, written.clone()));
-        }
-        local.pending.extend(commands.into_iter().map(|command| (command.envelope.n, command)));
-        Ok(Saved { record, commands: numbers, predicted, effects })
-    }
-
-    /// What the server would make of these commands, as far as this phone knows.
-    fn predict(&self, journal: JournalId, now: Timestamp, commands: &[Unsealed]) -> Result<Vec<Fate>, CannotSave> {
-        let local = self.journals.get(&journal).ok_or(CannotSave::UnknownJournal)?;
-        let assignment = self.assignment(journal, now).ok_or(CannotSave::NotAssigned)?;
-        let catalogue = self.catalogue(now).ok_or(CannotSave::NoCatalogue)?;
-        let first = commands.first().map_or(1, |command| command.envelope.n);
-        let batch = Batch {
+    pub(super) fn save_commands(
+        &mut self,
+        world: &mut World<'_>,
+        journal: JournalId,
+        draft: Draft,
+    ) -> Result<Saved, CannotSave> {
+        let Draft { commands, form } = draft;
+        let assignment = self
+            .assignment(journal, world.now)
+            .ok_or(CannotSave::NotAssigned)?;
+        let catalogue = self.catalogue(world.now).ok_or(CannotSave::NoCatalogue)?;
+        let first = commands.first().ok_or(CannotSave::NothingToOffer)?;
+        let record = first.envelope.record;
+        let unsigned = |commands: &[Unsealed]| Batch {
             journal,
             device: self.id(),
             assignment,
             catalogue,
             previous: Digest([0; 32]),
-            seen: local.chain.end,
-            sealed_at: now,
-            envelopes: commands.iter().map(|command| command.envelope.clone()).collect(),
+            seen: self
+                .position(journal)
+                .unwrap_or(crate::journal::Chain::start(journal).end),
+            sealed_at: world.now,
+            envelopes: commands
+                .iter()
+                .map(|command| command.envelope.clone())
+                .collect(),
         };
-        let salted = |command: &Unsealed| Some(Salted { salt: Salt([0; 16]), content: command.content.clone() });
-        let unsigned = Signature { algorithm: 0, bytes: Vec::new() };
-        let parts = Parts { batch, signature: unsigned, seed: None, contents: commands.iter().map(salted).collect() };
-        let mut circumstances = local.circumstances(&self.registry, &self.catalogues, now, first);
-        let by = self.registry.assignments.get(&assignment);
-        circumstances.index = local.pending_index(circumstances.index, &self.catalogues, self.id(), by);
-        Ok(admit::judge(&parts, now, circumstances).0)
+        let predicted = self.predict(world.now, unsigned(&commands), &commands);
+        if let Some(fate) = predicted
+            .iter()
+            .find(|fate| !fate.counts() && !is_of_time(fate))
+        {
+            return Err(CannotSave::WouldNotCount(fate.clone()));
+        }
+        let numbers = commands.iter().map(|command| command.envelope.n).collect();
+        let written: Vec<String> = commands
+            .iter()
+            .flat_map(|command| written_fields(&command.envelope))
+            .collect();
+        let pending = commands.into_iter().map(|command| Pending {
+            command,
+            assignment,
+            catalogue,
+        });
+        let pending: Vec<Pending> = pending.collect();
+        let writes = pending
+            .iter()
+            .map(|pending| pending_write(journal, pending))
+            .collect();
+        let mut effects = vec![Effect::Persist(writes), Effect::Changed(journal, record)];
+        let local = self.local(journal);
+        let now = local.chain.end.seq;
+        let numbered = pending
+            .into_iter()
+            .map(|pending| (pending.command.envelope.n, pending));
+        local.pending.extend(numbered);
+        // Other forms on this record stand on what is shown from now on: they are shown anew, with all that changed under them.
+        let others = local
+            .forms
+            .iter()
+            .filter(|(id, other)| other.record == Some(record) && Some(**id) != form);
+        let others: Vec<(FormId, Seq)> = others.map(|(id, other)| (*id, other.base)).collect();
+        for (id, stood_on) in others {
+            let mut changed = local.changed_since(record, stood_on);
+            changed.extend(written.iter().cloned());
+            if let Some(other) = local.forms.get_mut(&id) {
+                other.base = now;
+            }
+            effects.push(Effect::Repinned(id, changed.into_iter().collect()));
+        }
+        Ok(Saved {
+            record,
+            commands: numbers,
+            predicted,
+            effects,
+        })
+    }
+
+    /// What the server would make of these commands, as far as this phone knows.
+    fn predict(&self, now: Timestamp, batch: Batch, commands: &[Unsealed]) -> Vec<Fate> {
+        let Some(local) = self.journals.get(&batch.journal) else {
+            return Vec::new();
+        };
+        let circumstances = local.circumstances(&self.registry, &self.catalogues, &batch, now);
+        let salted = |command: &Unsealed| {
+            let content = command.content.clone();
+            Some(Salted {
+                salt: Salt([0; 16]),
+                content,
+            })
+        };
+        let contents = commands.iter().map(salted).collect();
+        let signature = Signature {
+            algorithm: 0,
+            bytes: Vec::new(),
+        };
+        let parts = Parts {
+            batch,
+            signature,
+            seed: None,
+            contents,
+        };
+        admit::judge(&parts, now, circumstances).0
+    }
+}
+
+/// Commands about to be saved, and the form they come from.
+pub(super) struct Draft {
+    pub(super) commands: Vec<Unsealed>,
+    pub(super) form: Option<FormId>,
+}
+
+/// Whether a fate rests on what day it is. A phone's clock may be wrong, so that the server alone says so: what its user
+/// recorded is saved and sent.
+fn is_of_time(fate: &Fate) -> bool {
+    const OF_TIME: [&str; 3] = [refused::NOT_BEGUN, refused::ENDED, refused::TOO_OLD];
+    matches!(fate, Fate::Refused(code, _) if OF_TIME.contains(&code.as_str()))
+}
+
+/// What an intent writes for one audience.
+#[derive(Debug)]
+struct Part {
+    audience: Audience,
+    fields: Vec<String>,
+    values: Fields,
+    links: Vec<Link>,
+}
+
+impl Intent {
+    fn writes(&self, field: &str) -> bool {
+        self.values.contains_key(field) || self.links.iter().any(|link| link.field == field)
+    }
+
+    /// The field that is written otherwise than by values: edited, taken items from, or revealed.
+    fn spliced(&self) -> Option<&str> {
+        let edited = self.edit.as_ref().map(|(field, _)| field);
+        let removed = self.removed.as_ref().map(|(field, _)| field);
+        edited
+            .or(removed)
+            .or(self.reveals.as_ref())
+            .map(String::as_str)
+    }
+
+    /// What it writes, by audience: the record's own first.
+    fn parts(&self, kind: &Kind, audience: Audience) -> Vec<Part> {
+        let audience_of = |field: &str| {
+            let field = kind.field(field).filter(|_| self.verb != Verb::Reveal);
+            field.map_or(audience, |field| kind.audience_of(field, audience))
+        };
+        let mut parts = Parted {
+            audience,
+            parts: BTreeMap::new(),
+        };
+        for (field, value) in self.values.iter() {
+            let part = parts.of(audience_of(field));
+            part.fields.push(field.clone());
+            part.values.insert(field.clone(), value.clone());
+        }
+        for link in &self.links {
+            parts.of(audience_of(&link.field)).links.push(link.clone());
+        }
+        if let Some(field) = self.spliced() {
+            parts.of(audience_of(field)).fields.push(field.to_owned());
+        }
+        // What makes a record or moves its state is of the record's own audience, whatever it writes beside.
+        if matches!(self.verb, Verb::Create | Verb::Act) || parts.parts.is_empty() {
+            parts.of(audience);
+        }
+        parts.parts.into_values().collect()
+    }
+}
+
+/// Parts by audience; `false` is the record's own, which comes first.
+struct Parted {
+    audience: Audience,
+    parts: BTreeMap<(bool, Audience), Part>,
+}
+
+impl Parted {
+    fn of(&mut self, audience: Audience) -> &mut Part {
+        let empty = || Part {
+            audience,
+            fields: Vec::new(),
+            values: Fields::default(),
+            links: Vec::new(),
+        };
+        let at = (audience != self.audience, audience);
+        self.parts.entry(at).or_insert_with(empty)
     }
 }

@@ -2,12 +2,14 @@
 
 use minicbor::{Decode, Encode};
 
+use super::local::{Pending, Sealed};
 use super::{Device, Identity};
 use crate::admit::Catalogues;
-use crate::batch::{Bytes, WireBatch};
+use crate::batch::{Bytes, Unsealed, WireBatch};
+use crate::catalog::{Catalogue, SourceFile};
 use crate::cbor;
-use crate::command::{Content, Envelope};
-use crate::id::{Digest, JournalId, Seq, Timestamp};
+use crate::command::{Content, Envelope, Origin};
+use crate::id::{AssignmentId, Digest, JournalId, Seq, Timestamp};
 use crate::sync::wire::WireEntry;
 
 /// What a stored value is.
@@ -17,6 +19,8 @@ pub enum Key {
     Identity,
     /// Its last contact, checkpoint and the like.
     Contact,
+    /// The files of a published catalogue version.
+    Catalogue(u32),
     /// One registry entry that concerns it.
     Registry(Seq),
     /// One verified entry of a journal.
@@ -25,8 +29,10 @@ pub enum Key {
     Pending(JournalId, u64),
     /// One sealed batch, by its first number, until its entry is folded.
     Sealed(JournalId, u64),
-    /// One parcel carried for a teammate.
+    /// One sealed batch carried for a teammate.
     Carried(Digest),
+    /// That a command which did not count is left aside.
+    Left(Origin),
 }
 
 impl Key {
@@ -35,28 +41,40 @@ impl Key {
         match self {
             Self::Identity => "identity".to_owned(),
             Self::Contact => "contact".to_owned(),
+            Self::Catalogue(version) => format!("catalogue/{version:010}"),
             Self::Registry(seq) => format!("registry/{seq:020}"),
             Self::Entry(journal, seq) => format!("entry/{journal}/{seq:020}"),
             Self::Pending(journal, n) => format!("pending/{journal}/{n:020}"),
             Self::Sealed(journal, first) => format!("sealed/{journal}/{first:020}"),
             Self::Carried(id) => format!("carried/{id}"),
+            Self::Left(Origin { device, journal, n }) => format!("left/{device}/{journal}/{n:020}"),
         }
     }
 
     /// The key of a name.
     pub fn parse(name: &str) -> Option<Self> {
-        let mut parts = name.split('/');
-        let key = match (parts.next()?, parts.next(), parts.next()) {
-            ("identity", None, None) => Self::Identity,
-            ("contact", None, None) => Self::Contact,
-            ("registry", Some(seq), None) => Self::Registry(seq.parse().ok()?),
-            ("entry", Some(journal), Some(seq)) => Self::Entry(journal.parse().ok()?, seq.parse().ok()?),
-            ("pending", Some(journal), Some(n)) => Self::Pending(journal.parse().ok()?, n.parse().ok()?),
-            ("sealed", Some(journal), Some(first)) => Self::Sealed(journal.parse().ok()?, first.parse().ok()?),
-            ("carried", Some(id), None) => Self::Carried(id.parse().ok()?),
+        let parts: Vec<&str> = name.split('/').collect();
+        let key = match parts.as_slice() {
+            ["identity"] => Self::Identity,
+            ["contact"] => Self::Contact,
+            ["catalogue", version] => Self::Catalogue(version.parse().ok()?),
+            ["registry", seq] => Self::Registry(seq.parse().ok()?),
+            ["entry", journal, seq] => Self::Entry(journal.parse().ok()?, seq.parse().ok()?),
+            ["pending", journal, n] => Self::Pending(journal.parse().ok()?, n.parse().ok()?),
+            ["sealed", journal, n] => Self::Sealed(journal.parse().ok()?, n.parse().ok()?),
+            ["carried", id] => Self::Carried(id.parse().ok()?),
+            ["left", device, journal, n] => {
+                let (device, journal) = (device.parse().ok()?, journal.parse().ok()?);
+                Self::Left(Origin {
+                    device,
+                    journal,
+                    n: n.parse().ok()?,
+                })
+            }
             _ => return None,
         };
-        parts.next().is_none().then_some(key)
+        // One name for each key: a number written otherwise is none.
+        (key.name() == name).then_some(key)
     }
 
     /// Whether it must stay deliverable when the data key is gone: what is sealed for the server or carried for others.
@@ -77,7 +95,10 @@ pub struct Write {
 impl Write {
     /// Keeps a value.
     pub fn put(key: Key, value: Vec<u8>) -> Self {
-        Self { key, value: Some(Bytes(value)) }
+        Self {
+            key,
+            value: Some(Bytes(value)),
+        }
     }
 
     /// Forgets a value.
@@ -98,13 +119,15 @@ pub struct Damaged {
 
 /// What is kept of the last contact.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(super) struct Contact {
+struct Contact {
     #[n(0)]
-    pub(super) last: Timestamp,
+    last: Option<Timestamp>,
     #[n(1)]
-    pub(super) registry_seq: Seq,
+    registry_seq: Seq,
     #[n(2)]
-    pub(super) checkpoint: Option<(u64, String)>,
+    checkpoint: Option<(u64, String)>,
+    #[n(3)]
+    settles: bool,
 }
 
 /// A pending command as it is kept.
@@ -114,55 +137,165 @@ pub(super) struct PendingCommand {
     pub(super) envelope: Envelope,
     #[n(1)]
     pub(super) content: Content,
+    #[n(2)]
+    pub(super) assignment: AssignmentId,
+    #[n(3)]
+    pub(super) catalogue: u32,
+}
+
+/// A catalogue's files as they are kept, by name.
+pub(super) fn catalogue_bytes(catalogue: &Catalogue) -> Vec<u8> {
+    let file = |file: &SourceFile| (file.name.clone(), file.text.clone());
+    let files: Vec<(String, String)> = catalogue.files().iter().map(file).collect();
+    cbor::encode(&files)
+}
+
+fn catalogue(bytes: &[u8]) -> Result<Catalogue, String> {
+    let files: Vec<(String, String)> = cbor::decode(bytes).map_err(|error| error.to_string())?;
+    let file = |(name, text)| SourceFile { name, text };
+    let files: Vec<SourceFile> = files.into_iter().map(file).collect();
+    Catalogue::parse(&files).map_err(|mistakes| format!("{} mistakes", mistakes.len()))
+}
+
+/// In which order values are taken in: what others hang on first.
+const fn rank(key: &Key) -> u8 {
+    match key {
+        Key::Identity | Key::Contact | Key::Catalogue(_) | Key::Carried(_) | Key::Left(_) => 0,
+        Key::Registry(_) => 1,
+        Key::Entry(..) => 2,
+        Key::Sealed(..) => 3,
+        Key::Pending(..) => 4,
+    }
 }
 
 impl Device {
-    /// The device as its storage says. The order of the values does not matter.
-    pub fn load(identity: Identity, catalogues: Catalogues, values: Vec<(Key, Vec<u8>)>) -> Result<Self, Damaged> {
+    /// The device as its storage says; `catalogues` are those that ship with the program. The order of the values does not
+    /// matter.
+    pub fn load(
+        identity: Identity,
+        catalogues: Catalogues,
+        mut values: Vec<(Key, Vec<u8>)>,
+    ) -> Result<Self, Damaged> {
         let mut device = Self::new(identity, catalogues);
-        let mut values = values;
-        // Registry before entries, entries before what hangs on them; each kind in its own order.
-        values.sort_by_key(|(key, _)| (matches!(key, Key::Entry(..)), matches!(key, Key::Sealed(..)), matches!(key, Key::Pending(..)), *key));
+        values.sort_by_key(|(key, _)| (rank(key), *key));
         for (key, bytes) in values {
-            device.load_one(key, &bytes)?;
+            let loaded = device.load_one(key, bytes);
+            loaded.map_err(|why| Damaged {
+                key: key.name(),
+                why,
+            })?;
         }
+        device.drop_other_catalogues();
         device.refold();
         Ok(device)
     }
 
-    fn load_one(&mut self, key: Key, bytes: &[u8]) -> Result<(), Damaged> {
-        let damaged = |why: String| Damaged { key: key.name(), why };
+    pub(super) fn contact(&self) -> Write {
+        let contact = Contact {
+            last: self.last_contact,
+            registry_seq: self.registry_seq,
+            checkpoint: self.checkpoint.clone(),
+            settles: self.settles,
+        };
+        Write::put(Key::Contact, cbor::encode(&contact))
+    }
+
+    fn load_one(&mut self, key: Key, bytes: Vec<u8>) -> Result<(), String> {
+        fn read<T>(bytes: &[u8]) -> Result<T, String>
+        where
+            T: for<'b> Decode<'b, ()> + Encode<()>,
+        {
+            cbor::decode(bytes).map_err(|error| error.to_string())
+        }
+        let deployment = self.identity.deployment;
         match key {
             Key::Identity => {}
             Key::Contact => {
-                let contact: Contact = cbor::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-                self.last_contact = Some(contact.last);
+                let contact: Contact = read(&bytes)?;
+                self.last_contact = contact.last;
                 self.registry_seq = contact.registry_seq;
                 self.checkpoint = contact.checkpoint;
+                self.settles = contact.settles;
+            }
+            Key::Catalogue(version) => {
+                self.catalogues.insert(version, catalogue(&bytes)?);
             }
             Key::Registry(_) => {
-                let entry: WireEntry = cbor::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-                self.learn_registry(&entry).map_err(|error| damaged(error.to_string()))?;
+                let entry: WireEntry = read(&bytes)?;
+                self.restore_registry(&entry)
+                    .map_err(|error| error.to_string())?;
             }
             Key::Entry(journal, _) => {
-                let entry: WireEntry = cbor::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-                let entry = entry.open(self.identity.deployment, |_| None).map_err(|error| damaged(error.to_string()))?;
-                self.append(journal, entry).map_err(|error| damaged(error.to_string()))?;
+                let entry: WireEntry = read(&bytes)?;
+                let entry = entry
+                    .open(deployment, |_| None)
+                    .map_err(|error| error.to_string())?;
+                self.restore(journal, entry)
+                    .map_err(|error| error.to_string())?;
             }
             Key::Sealed(journal, _) => {
-                let batch: WireBatch = cbor::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-                let parts = batch.open().map_err(|error| damaged(error.to_string()))?;
-                let deployment = self.identity.deployment;
-                self.local(journal).load_sealed(deployment, parts);
+                let wire: WireBatch = read(&bytes)?;
+                let parts = wire.open().map_err(|error| error.to_string())?;
+                self.local(journal)
+                    .load_sealed(deployment, Sealed { parts, wire });
             }
-            Key::Pending(journal, _) => {
-                let pending: PendingCommand = cbor::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-                self.local(journal).load_pending(pending.envelope, pending.content);
+            Key::Pending(journal, n) => {
+                let kept: PendingCommand = read(&bytes)?;
+                let PendingCommand {
+                    envelope,
+                    content,
+                    assignment,
+                    catalogue,
+                } = kept;
+                let command = Unsealed { envelope, content };
+                let pending = Pending {
+                    command,
+                    assignment,
+                    catalogue,
+                };
+                self.local(journal).pending.insert(n, pending);
             }
             Key::Carried(id) => {
-                self.carried.insert(id, bytes.to_vec());
+                self.carried.insert(id, bytes);
+            }
+            Key::Left(origin) => {
+                self.left.insert(origin);
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::DeviceId;
+
+    #[test]
+    fn every_key_is_found_by_its_name_alone() {
+        let journal = JournalId([0xAB; 16]);
+        let origin = Origin {
+            device: DeviceId([1; 16]),
+            journal,
+            n: 7,
+        };
+        let keys = [
+            Key::Identity,
+            Key::Contact,
+            Key::Catalogue(2),
+            Key::Registry(3),
+            Key::Entry(journal, u64::MAX),
+            Key::Pending(journal, 1),
+            Key::Sealed(journal, 1),
+            Key::Carried(Digest([9; 32])),
+            Key::Left(origin),
+        ];
+        for key in keys {
+            assert_eq!(Key::parse(&key.name()), Some(key));
+            assert_eq!(Key::parse(&format!("{}/", key.name())), None);
+        }
+        for other in ["", "identity/", "registry/3", "entry/ab/1", "sealed"] {
+            assert_eq!(Key::parse(other), None, "{other}");
+        }
     }
 }

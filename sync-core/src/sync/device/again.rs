@@ -1,0 +1,207 @@
+//! What changed nothing or was refused, until it is offered again or left aside.
+
+use std::collections::BTreeMap;
+
+use super::local::{Local, written_fields};
+use super::save::Draft;
+use super::{CannotSave, Device, Effect, Key, Saved, World, Write};
+use crate::batch::Unsealed;
+use crate::command::{Content, Envelope, Origin, Splice, Verb};
+use crate::id::{DeviceId, Digest, JournalId, Seq};
+use crate::journal::Fate;
+use crate::record::{self, Logged, Rules, Slot};
+use crate::text;
+
+/// A command that did not count, and that nobody has offered again since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Its place in its lane: what offering it again names.
+    pub origin: Origin,
+    /// Its entry.
+    pub seq: Seq,
+    /// What became of it.
+    pub fate: Fate,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Its content, where this device may read it.
+    pub content: Option<Content>,
+}
+
+impl Device {
+    /// Commands of this device's user, written here or on his earlier devices, that changed nothing or were refused and have
+    /// neither been offered again nor left aside; in the order of their journals and places.
+    pub fn to_answer(&self) -> Vec<Unanswered> {
+        self.unanswered(|device| self.is_own(device))
+    }
+
+    /// The same of teammates, as far as this device may read what they wrote: somebody may have to sign for them.
+    pub fn to_answer_for_others(&self) -> Vec<Unanswered> {
+        let mut unanswered = self.unanswered(|device| !self.is_own(device));
+        unanswered.retain(|command| command.content.is_some());
+        unanswered
+    }
+
+    fn unanswered(&self, of: impl Fn(DeviceId) -> bool) -> Vec<Unanswered> {
+        let locals = self.journals.values();
+        let mut unanswered: Vec<_> = locals.flat_map(|local| local.in_vain(&of)).collect();
+        unanswered.retain(|command| !self.left.contains(&command.origin));
+        unanswered
+    }
+
+    /// Leaves a command aside that changed nothing or was refused: it stays in the record's timeline and is not asked about again.
+    pub fn leave_aside(&mut self, origin: Origin) -> Vec<Effect> {
+        self.left.insert(origin);
+        vec![Effect::Persist(vec![Write::put(
+            Key::Left(origin),
+            Vec::new(),
+        )])]
+    }
+
+    /// Offers again a command that was refused or without effect: its own author, or who signs for him. A text edit becomes a
+    /// fresh edit of the text as it stands now.
+    pub fn offer_again(
+        &mut self,
+        world: &mut World<'_>,
+        origin: Origin,
+    ) -> Result<Saved, CannotSave> {
+        let journal = origin.journal;
+        let local = self
+            .journals
+            .get(&journal)
+            .ok_or(CannotSave::UnknownJournal)?;
+        let entered = local.entered(origin).filter(|(_, counts)| !counts);
+        let (
+            Unsealed {
+                envelope,
+                mut content,
+            },
+            _,
+        ) = entered.ok_or(CannotSave::NothingToOffer)?;
+        if envelope.verb == Verb::Edit {
+            content.splices =
+                self.fresh_splices(journal, &envelope, origin.device, &content.splices);
+        }
+        let local = self
+            .journals
+            .get(&journal)
+            .ok_or(CannotSave::UnknownJournal)?;
+        let root = envelope.origin.unwrap_or(origin);
+        // It is offered on what stands now; what it once needed is answered for.
+        let (n, base) = (local.next_n(), local.chain.end.seq);
+        let envelope = Envelope {
+            n,
+            base,
+            needs: None,
+            origin: Some(root),
+            digest: Digest([0; 32]),
+            ..envelope
+        };
+        let draft = Draft {
+            commands: vec![Unsealed { envelope, content }],
+            form: None,
+        };
+        self.save_commands(world, journal, draft)
+    }
+
+    /// The splices that do to the text as it stands what these did to the text that their author saw.
+    fn fresh_splices(
+        &self,
+        journal: JournalId,
+        edit: &Envelope,
+        author: DeviceId,
+        splices: &[Splice],
+    ) -> Vec<Splice> {
+        let Some(field) = edit.fields.first() else {
+            return Vec::new();
+        };
+        let text_of = |record: Option<record::Record>| match record
+            .and_then(|mut record| record.fields.remove(field))
+        {
+            Some(Slot::Text(text)) => text,
+            Some(Slot::Register(_) | Slot::List(_) | Slot::Withheld) | None => String::new(),
+        };
+        let local = self.journals.get(&journal);
+        let seen = local.map(|local| local.as_seen_by(&self.catalogues, edit, author));
+        let now = self.record(journal, edit.record);
+        text::rebase(&text_of(seen), splices, &text_of(now))
+    }
+}
+
+impl Local {
+    /// The newest attempt of each command that did not count, unless another attempt did or still may.
+    fn in_vain(&self, of: &impl Fn(DeviceId) -> bool) -> Vec<Unanswered> {
+        let mut newest: BTreeMap<Origin, Unanswered> = BTreeMap::new();
+        for entry in self
+            .entries
+            .values()
+            .filter(|entry| of(entry.parts.batch.device))
+        {
+            let batch = &entry.parts.batch;
+            let commands = batch.envelopes.iter().zip(&entry.parts.contents);
+            for ((envelope, salted), fate) in commands.zip(&entry.head.fates) {
+                let origin = batch.origin(envelope.n);
+                let root = envelope.origin.unwrap_or(origin);
+                if !fate.counts() && !self.taken.contains(&root) {
+                    let content = salted.as_ref().map(|salted| salted.content.clone());
+                    let (seq, fate, envelope) = (entry.head.seq, fate.clone(), envelope.clone());
+                    newest.insert(
+                        root,
+                        Unanswered {
+                            origin,
+                            seq,
+                            fate,
+                            envelope,
+                            content,
+                        },
+                    );
+                }
+            }
+        }
+        for origin in self.unanswered().filter_map(|envelope| envelope.origin) {
+            newest.remove(&origin);
+        }
+        let mut in_vain: Vec<Unanswered> = newest.into_values().collect();
+        in_vain.sort_by_key(|command| (command.seq, command.origin.n));
+        in_vain
+    }
+
+    /// A command that was entered, if its content is at hand, and whether it counted.
+    pub(super) fn entered(&self, origin: Origin) -> Option<(Unsealed, bool)> {
+        let entries = self.entries.values();
+        let mut of_lane = entries.filter(|entry| entry.parts.batch.device == origin.device);
+        let entry = of_lane.find(|entry| entry.parts.batch.last() >= origin.n)?;
+        let index = usize::try_from(origin.n.checked_sub(entry.parts.batch.first())?).ok()?;
+        let envelope = entry.parts.batch.envelopes.get(index)?.clone();
+        let content = entry.parts.contents.get(index)?.as_ref()?.content.clone();
+        let counts = entry.head.fates.get(index)?.counts();
+        Some((Unsealed { envelope, content }, counts))
+    }
+
+    /// The record as the author of a command had it before him: what the command had seen, and of the author's own lane also
+    /// what later turned out not to count but wrote the same field, for his text had it.
+    fn as_seen_by(
+        &self,
+        rules: &dyn Rules,
+        command: &Envelope,
+        author: DeviceId,
+    ) -> record::Record {
+        let same_field = |logged: &Logged| {
+            let wrote = |field: String| command.fields.contains(&field);
+            written_fields(&logged.command.envelope).any(wrote)
+        };
+        let own = |logged: &Logged| logged.place.device == author && logged.place.n < command.n;
+        let seen = |logged: &Logged| {
+            let counts = logged.fate.counts();
+            (counts && logged.place.seq <= command.base)
+                || (own(logged) && (counts || same_field(logged)))
+        };
+        let log = self.logged(command.record).into_iter().filter(seen);
+        let log: Vec<Logged> = log
+            .map(|logged| Logged {
+                fate: Fate::Accepted,
+                ..logged
+            })
+            .collect();
+        record::fold(rules, self.journal, command.record, &log)
+    }
+}

@@ -1,0 +1,329 @@
+use super::*;
+use crate::admit::codes::{no_effect, refused};
+use crate::sync::device::Effect;
+
+#[test]
+fn an_open_form_pins_what_its_person_was_looking_at() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let form = scene.fs.device.open_form(journal, Some(household));
+    scene
+        .tm
+        .save(journal, None, set(household, "group", "二组"), minutes(1))
+        .unwrap();
+    scene.meet(minutes(2));
+    scene
+        .fs
+        .save(
+            journal,
+            Some(form),
+            set(household, "group", "三组"),
+            minutes(3),
+        )
+        .unwrap();
+    scene.meet(minutes(4));
+    for phone in [&scene.fs, &scene.tm] {
+        assert_eq!(held(phone, journal, household, "group"), ["二组", "三组"]);
+    }
+    let reused = scene.fs.save(
+        journal,
+        Some(form),
+        set(household, "group", "四组"),
+        minutes(5),
+    );
+    assert_eq!(reused, Err(CannotSave::FormClosed));
+}
+
+#[test]
+fn without_a_form_what_is_shown_now_is_what_was_seen() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    scene
+        .tm
+        .save(journal, None, set(household, "group", "二组"), minutes(1))
+        .unwrap();
+    scene.meet(minutes(2));
+    scene
+        .fs
+        .save(journal, None, set(household, "group", "三组"), minutes(3))
+        .unwrap();
+    scene.meet(minutes(4));
+    assert_eq!(held(&scene.tm, journal, household, "group"), ["三组"]);
+}
+
+#[test]
+fn another_save_repins_an_open_form_and_shows_what_changed_under_it() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let form = scene.fs.device.open_form(journal, Some(household));
+    let elsewhere = scene.fs.device.open_form(journal, None);
+    scene
+        .tm
+        .save(
+            journal,
+            None,
+            set(household, "phone", "13800000000"),
+            minutes(1),
+        )
+        .unwrap();
+    scene.meet(minutes(2));
+    let saved = scene
+        .fs
+        .save(journal, None, set(household, "crop", "油菜"), minutes(3))
+        .unwrap();
+    let repinned = Effect::Repinned(form, vec!["crop".to_owned(), "phone".to_owned()]);
+    assert!(saved.effects.contains(&repinned), "{:?}", saved.effects);
+    let end = scene.fs.device.position(journal).unwrap().seq;
+    assert_eq!(scene.fs.device.form(form).unwrap().base, end);
+    assert!(scene.fs.device.form(elsewhere).unwrap().base < end);
+}
+
+#[test]
+fn a_field_in_conflict_is_written_only_through_its_chooser() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    scene
+        .fs
+        .save(journal, None, set(household, "group", "二组"), minutes(1))
+        .unwrap();
+    scene
+        .tm
+        .save(journal, None, set(household, "group", "三组"), minutes(1))
+        .unwrap();
+    scene.meet(minutes(2));
+    let blind = scene
+        .fs
+        .save(journal, None, set(household, "group", "四组"), minutes(3));
+    assert_eq!(blind, Err(CannotSave::InConflict("group".to_owned())));
+    scene
+        .fs
+        .save(journal, None, set(household, "crop", "油菜"), minutes(3))
+        .expect("another field is open");
+    let choice = Intent {
+        chooses: true,
+        ..set(household, "group", "三组")
+    };
+    scene.fs.save(journal, None, choice, minutes(4)).unwrap();
+    scene.meet(minutes(5));
+    assert_eq!(held(&scene.tm, journal, household, "group"), ["三组"]);
+}
+
+#[test]
+fn what_would_be_refused_is_not_saved() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let before = (portrait(&mut scene.fs), scene.fs.storage.clone());
+    let form = scene.fs.device.open_form(journal, Some(household));
+    let cases = [
+        (
+            Intent::create("household"),
+            refused_for("required", "householder"),
+        ),
+        (
+            set(household, "nonsense", "1"),
+            refused_for("unknown_field", "nonsense"),
+        ),
+        (set(household, "crop", " "), refused_for("empty", "crop")),
+        (Intent::create("review"), refused_for("required", "target")),
+        (
+            Intent::set(household).with("tags", Value::List(Vec::new())),
+            refused_for("wrong_verb", "tags"),
+        ),
+        (
+            Intent::act(household, "pause"),
+            refused_for("required", "paused_until"),
+        ),
+    ];
+    for (intent, expected) in cases {
+        match scene.fs.save(journal, None, intent, minutes(1)) {
+            Err(CannotSave::WouldNotCount(Fate::Refused(code, field))) => {
+                assert_eq!((code, field), expected)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let rejected = scene
+        .fs
+        .save(journal, Some(form), set(household, "group", ""), minutes(1));
+    assert_eq!(
+        rejected,
+        Err(CannotSave::WouldNotCount(Fate::Refused(
+            "empty".to_owned(),
+            Some("group".to_owned())
+        )))
+    );
+    assert!(
+        scene.fs.device.form(form).is_some(),
+        "the form is as it was"
+    );
+    assert_eq!(before, (portrait(&mut scene.fs), scene.fs.storage.clone()));
+}
+
+fn refused_for(code: &str, field: &str) -> (String, Option<String>) {
+    (code.to_owned(), Some(field.to_owned()))
+}
+
+#[test]
+fn what_would_be_without_effect_is_not_saved() {
+    let mut scene = Scene::new();
+    let (journal, visit) = (scene.journal(), scene.visit("已通水"));
+    scene
+        .fs
+        .save(journal, None, Intent::act(visit, "file"), minutes(1))
+        .unwrap();
+    let late = scene
+        .fs
+        .save(journal, None, set(visit, "weather", "晴"), minutes(2));
+    assert_eq!(
+        late,
+        Err(CannotSave::WouldNotCount(Fate::NoEffect(
+            no_effect::FILED.to_owned()
+        )))
+    );
+    let amend = Intent {
+        verb: crate::command::Verb::Amend,
+        ..set(visit, "weather", "晴").because("漏记")
+    };
+    scene.fs.save(journal, None, amend, minutes(2)).unwrap();
+    scene.meet(minutes(3));
+    assert_eq!(held(&scene.tm, journal, visit, "weather"), ["晴"]);
+}
+
+#[test]
+fn one_form_with_fields_for_two_audiences_becomes_two_commands_that_stand_or_fall_together() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let intent = Intent::create("visit").link("household", household);
+    let intent = intent
+        .with("weather", Value::text("晴"))
+        .with("illness", Value::text("高血压"));
+    let saved = scene.fs.save(journal, None, intent, minutes(1)).unwrap();
+    assert_eq!(
+        (saved.commands.len(), saved.predicted),
+        (2, vec![Fate::Accepted; 2])
+    );
+    scene.meet(minutes(2));
+    let entry = scene.host.entries(journal).last().unwrap();
+    let envelopes = &entry.parts.batch.envelopes;
+    assert_eq!(envelopes[1].needs, Some(envelopes[0].n));
+    assert_eq!(entry.head.fates, vec![Fate::Accepted; 2]);
+    assert_eq!(
+        held(&scene.tm, journal, saved.record, "illness"),
+        ["高血压"]
+    );
+}
+
+#[test]
+fn a_wrong_clock_leaves_its_user_recording() {
+    for days in [-400, 400] {
+        let mut scene = Scene::new();
+        let then = NOW.plus_ms(days * 86_400_000);
+        let (journal, household) = (scene.journal(), scene.household("张三"));
+        scene
+            .fs
+            .save(journal, None, set(household, "group", "二组"), then)
+            .unwrap();
+        let request = scene.fs.request(then);
+        let response = scene.host.sync(&request, scene.fs.device.id(), minutes(1));
+        scene.fs.take(&response, then).unwrap();
+        assert!(scene.fates().last().unwrap().counts(), "{days} days");
+        assert_eq!(held(&scene.fs, journal, household, "group"), ["二组"]);
+    }
+}
+
+#[test]
+fn what_is_written_after_an_assignment_ended_is_saved_and_refused_by_the_server_alone() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let user = scene.fs.device.identity().user;
+    let (assignment, _) = scene
+        .host
+        .registry()
+        .assignments_of(user, NOW.date())
+        .next()
+        .unwrap();
+    scene
+        .host
+        .end_assignment(assignment, NOW.date(), false, NOW);
+    scene.fs.sync(&mut scene.host, NOW).unwrap();
+    let tomorrow = NOW.plus_ms(86_400_000);
+    let saved = scene
+        .fs
+        .save(journal, None, set(household, "group", "二组"), tomorrow)
+        .unwrap();
+    let ended = Fate::Refused(refused::ENDED.to_owned(), None);
+    assert_eq!(saved.predicted, vec![ended.clone()]);
+    let request = scene.fs.request(tomorrow);
+    scene.host.sync(&request, scene.fs.device.id(), tomorrow);
+    assert_eq!(scene.fates().last(), Some(&ended));
+}
+
+#[test]
+fn what_was_saved_under_two_assignments_is_sealed_under_both() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let user = scene.fs.device.identity().user;
+    let (before, _) = scene
+        .host
+        .registry()
+        .assignments_of(user, NOW.date())
+        .next()
+        .unwrap();
+    scene
+        .fs
+        .save(journal, None, set(household, "group", "二组"), NOW)
+        .unwrap();
+    scene.host.end_assignment(before, NOW.date(), false, NOW);
+    let tomorrow = NOW.plus_ms(86_400_000);
+    let after = scene
+        .host
+        .assign(user, "TM", scene.village.area, tomorrow.date(), None, NOW);
+    let request = SyncOnly::registry(&mut scene, tomorrow);
+    assert_eq!(request, 0, "nothing was sealed yet");
+    scene
+        .fs
+        .save(journal, None, set(household, "crop", "油菜"), tomorrow)
+        .unwrap();
+    let request = scene.fs.request(tomorrow);
+    let under: Vec<_> = request
+        .batches
+        .iter()
+        .map(|batch| batch.assignment)
+        .collect();
+    assert_eq!(under, [before, after]);
+}
+
+/// A sync that sends nothing.
+struct SyncOnly;
+
+impl SyncOnly {
+    fn registry(scene: &mut Scene, now: Timestamp) -> usize {
+        let request = scene.fs.device.request();
+        let response = scene.host.sync(&request, scene.fs.device.id(), now);
+        scene.fs.take(&response, now).unwrap();
+        request.batches.len()
+    }
+}
+
+#[test]
+fn after_the_lease_only_own_work_is_shown() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    scene
+        .tm
+        .save(journal, None, set(household, "group", "二组"), minutes(1))
+        .unwrap();
+    scene.meet(minutes(2));
+    scene
+        .fs
+        .save(journal, None, set(household, "crop", "油菜"), minutes(3))
+        .unwrap();
+    let lease = crate::limits::LEASE_MS;
+    let shown = |now: Timestamp| {
+        let view = scene.fs.device.view(journal, household, now).unwrap();
+        let readable = |field: &str| view.value(field).is_some();
+        ["householder", "crop", "group"].map(readable)
+    };
+    assert_eq!(shown(minutes(2).plus_ms(lease)), [true; 3]);
+    assert_eq!(shown(minutes(2).plus_ms(lease + 1)), [true, true, false]);
+}
