@@ -20,7 +20,10 @@ impl Rules for Catalogues {
     }
 
     fn merge(&self, catalogue: u32, kind: &str, field: &str) -> Merge {
-        let field = self.get(&catalogue).and_then(|catalogue| catalogue.kind(kind)).and_then(|kind| kind.field(field));
+        let field = self
+            .get(&catalogue)
+            .and_then(|catalogue| catalogue.kind(kind))
+            .and_then(|kind| kind.field(field));
         match field.map(|field| &field.ty) {
             Some(ty) if ty.is_spliced() => Merge::Text,
             Some(ty) if ty.is_item_list() => Merge::List,
@@ -36,7 +39,14 @@ impl Rules for Catalogues {
                 let action = self.get(&catalogue)?.kind(&envelope.kind)?.action(named)?;
                 action.to.clone().filter(|_| !action.concurrent)
             }
-            Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove | Verb::Amend | Verb::Void | Verb::Erase | Verb::Reveal => None,
+            Verb::Set
+            | Verb::Edit
+            | Verb::Insert
+            | Verb::Remove
+            | Verb::Amend
+            | Verb::Void
+            | Verb::Erase
+            | Verb::Reveal => None,
         }
     }
 }
@@ -110,39 +120,72 @@ impl View {
     /// What a reader with this registry sees of the record.
     pub fn of(record: &Record, registry: &Registry) -> Self {
         let user = |device: DeviceId| registry.devices.get(&device).map(|device| device.user);
-        let steps: BTreeMap<Place, &Step> = record.steps.iter().map(|step| (step.place, step)).collect();
+        let steps: BTreeMap<Place, &Step> =
+            record.steps.iter().map(|step| (step.place, step)).collect();
         let by = |place: Place| {
             let step = steps.get(&place);
             By {
                 place,
                 user: user(place.device),
                 at: step.map(|step| step.at),
-                received_at: step.filter(|_| place.seq != PENDING).map(|step| step.received_at),
+                received_at: step
+                    .filter(|_| place.seq != PENDING)
+                    .map(|step| step.received_at),
             }
         };
-        let said = |held: &Held| Said { value: held.value.clone(), by: by(held.by) };
+        let said = |held: &Held| Said {
+            value: held.value.clone(),
+            by: by(held.by),
+        };
         let shown = |slot: &Slot| match slot {
             Slot::Register(held) => match held.as_slice() {
                 [one] => Shown::Value(said(one)),
                 several => Shown::Conflict(several.iter().map(said).collect()),
             },
             Slot::Text(text) => Shown::Text(text.clone()),
-            Slot::List(items) => {
-                Shown::Items(items.iter().map(|item| (item.id, Said { value: item.value.clone(), by: by(item.by) })).collect())
-            }
+            Slot::List(items) => Shown::Items(
+                items
+                    .iter()
+                    .map(|item| {
+                        (
+                            item.id,
+                            Said {
+                                value: item.value.clone(),
+                                by: by(item.by),
+                            },
+                        )
+                    })
+                    .collect(),
+            ),
             Slot::Withheld => Shown::Withheld,
         };
         let is_cleared = |slot: &Slot| matches!(slot, Slot::Register(held) if held.iter().all(|held| held.value == Value::Null));
-        let author = |assignment: AssignmentId| registry.assignments.get(&assignment).map(|assignment| assignment.user);
+        let author = |assignment: AssignmentId| {
+            registry
+                .assignments
+                .get(&assignment)
+                .map(|assignment| assignment.user)
+        };
         Self {
             id: record.id,
             journal: record.journal,
             kind: record.kind.clone(),
-            author: record.created.and_then(|place| user(place.device)).or_else(|| record.author.and_then(author)),
+            author: record
+                .created
+                .and_then(|place| user(place.device))
+                .or_else(|| record.author.and_then(author)),
             audience: record.audience,
             state: record.state.clone(),
-            fields: record.fields.iter().filter(|(_, slot)| !is_cleared(slot)).map(|(name, slot)| (name.clone(), shown(slot))).collect(),
-            void: record.void.as_ref().map(|note| note.reason.clone().unwrap_or_default()),
+            fields: record
+                .fields
+                .iter()
+                .filter(|(_, slot)| !is_cleared(slot))
+                .map(|(name, slot)| (name.clone(), shown(slot)))
+                .collect(),
+            void: record
+                .void
+                .as_ref()
+                .map(|note| note.reason.clone().unwrap_or_default()),
             marks: record.marks.clone(),
             steps: record.steps.clone(),
         }
@@ -154,7 +197,10 @@ impl View {
         let own = |said: &Said| is_own(said.by.place.device);
         let others_wrote = |field: &String| {
             let writes = |step: &&Step| step.fate.counts() && step.fields.contains(field);
-            self.steps.iter().filter(writes).any(|step| !is_own(step.place.device))
+            self.steps
+                .iter()
+                .filter(writes)
+                .any(|step| !is_own(step.place.device))
         };
         for (name, shown) in &mut self.fields {
             let hidden = match shown {
@@ -168,7 +214,11 @@ impl View {
                 *shown = Shown::Withheld;
             }
         }
-        for step in self.steps.iter_mut().filter(|step| !is_own(step.place.device)) {
+        for step in self
+            .steps
+            .iter_mut()
+            .filter(|step| !is_own(step.place.device))
+        {
             (step.reason, step.was) = (None, crate::value::Fields::default());
         }
         self
@@ -184,7 +234,9 @@ impl View {
 
     /// The commands that changed nothing or were refused, newest last.
     pub fn unanswered(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().filter(|step| matches!(step.fate, Fate::NoEffect(_) | Fate::Refused(..)))
+        self.steps
+            .iter()
+            .filter(|step| matches!(step.fate, Fate::NoEffect(_) | Fate::Refused(..)))
     }
 
     /// The plain value of a field that has one.
@@ -199,11 +251,15 @@ impl View {
     pub fn title(&self, kind: &Kind) -> String {
         let text = match self.fields.get(&kind.title) {
             Some(Shown::Value(said)) => said.value.as_text().map(str::to_owned),
-            Some(Shown::Conflict(said)) => said.first().and_then(|said| said.value.as_text()).map(str::to_owned),
+            Some(Shown::Conflict(said)) => said
+                .first()
+                .and_then(|said| said.value.as_text())
+                .map(str::to_owned),
             Some(Shown::Text(text)) => Some(text.clone()),
             Some(Shown::Items(_) | Shown::Withheld) | None => None,
         };
-        text.filter(|text| !text.is_empty()).unwrap_or_else(|| self.id.short())
+        text.filter(|text| !text.is_empty())
+            .unwrap_or_else(|| self.id.short())
     }
 }
 
@@ -211,22 +267,40 @@ impl View {
 pub fn plain(ty: &FieldType, value: &Value) -> String {
     match (ty, value) {
         (_, Value::Null) => String::new(),
-        (FieldType::Date, Value::Int(days)) => crate::id::Date(i32::try_from(*days).unwrap_or(i32::MAX)).to_string(),
-        (FieldType::Time, Value::Int(minutes)) => format!("{:02}:{:02}", minutes / 60, minutes % 60),
+        (FieldType::Date, Value::Int(days)) => {
+            crate::id::Date(i32::try_from(*days).unwrap_or(i32::MAX)).to_string()
+        }
+        (FieldType::Time, Value::Int(minutes)) => {
+            format!("{:02}:{:02}", minutes / 60, minutes % 60)
+        }
         (_, Value::Bool(value)) => value.to_string(),
         (_, Value::Int(value)) => value.to_string(),
         (_, Value::Decimal(mantissa, exponent)) => decimal(*mantissa, *exponent),
         (_, Value::Text(text)) => text.clone(),
-        (_, Value::Bytes(bytes)) => bytes.iter().take(4).fold(String::new(), |text, byte| format!("{text}{byte:02x}")),
-        (ty, Value::List(values)) => values.iter().map(|value| plain(ty, value)).collect::<Vec<_>>().join("、"),
+        (_, Value::Bytes(bytes)) => bytes
+            .iter()
+            .take(4)
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}")),
+        (ty, Value::List(values)) => values
+            .iter()
+            .map(|value| plain(ty, value))
+            .collect::<Vec<_>>()
+            .join("、"),
         (FieldType::List { parts, .. }, Value::Struct(fields)) => {
             let part = |(name, value): (&String, &Value)| {
-                let ty = parts.iter().find(|part| part.name == *name).map_or(ty, |part| &part.ty);
+                let ty = parts
+                    .iter()
+                    .find(|part| part.name == *name)
+                    .map_or(ty, |part| &part.ty);
                 format!("{name}={}", plain(ty, value))
             };
             fields.iter().map(part).collect::<Vec<_>>().join(" ")
         }
-        (_, Value::Struct(fields)) => fields.iter().map(|(name, value)| format!("{name}={}", plain(ty, value))).collect::<Vec<_>>().join(" "),
+        (_, Value::Struct(fields)) => fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", plain(ty, value)))
+            .collect::<Vec<_>>()
+            .join(" "),
     }
 }
 
