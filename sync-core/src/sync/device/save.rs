@@ -190,6 +190,10 @@ impl Device {
     }
 
     /// Saves what a person asked for: through a form, with what it was opened on; without one, with what is shown now.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an intent that was saved is spent"
+    )]
     pub fn save(
         &mut self,
         world: &mut World<'_>,
@@ -202,7 +206,7 @@ impl Device {
             None => local.chain.end.seq,
             Some(form) => local.forms.get(&form).ok_or(CannotSave::FormClosed)?.base,
         };
-        let commands = self.commands(journal, world.now, base, intent)?;
+        let commands = self.commands(journal, world.now, base, &intent)?;
         let saved = self.save_commands(world, journal, Draft { commands, form })?;
         if let Some(form) = form {
             self.close_form(form);
@@ -216,7 +220,7 @@ impl Device {
         journal: JournalId,
         now: Timestamp,
         base: Seq,
-        intent: Intent,
+        intent: &Intent,
     ) -> Result<Vec<Unsealed>, CannotSave> {
         let role = self
             .role(journal, now)

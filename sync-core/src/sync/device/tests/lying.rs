@@ -15,7 +15,7 @@ fn check_lie(
     let journal = scene.journal();
     let household = scene.household("张三");
     for (minute, group) in ["一组", "二组", "三组"].into_iter().enumerate() {
-        let now = minutes(minute as i64 + 1);
+        let now = minutes(i64::try_from(minute).unwrap() + 1);
         scene
             .fs
             .save(journal, None, set(household, "group", group), now)

@@ -137,7 +137,7 @@ fn what_would_be_refused_is_not_saved() {
     for (intent, expected) in cases {
         match scene.fs.save(journal, None, intent, minutes(1)) {
             Err(CannotSave::WouldNotCount(Fate::Refused(code, field))) => {
-                assert_eq!((code, field), expected)
+                assert_eq!((code, field), expected);
             }
             other => panic!("{other:?}"),
         }

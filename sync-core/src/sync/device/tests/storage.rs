@@ -219,7 +219,7 @@ proptest! {
         let mut scene = Scene::new();
         let (journal, record) = (scene.journal(), scene.household("张三"));
         for (minute, step) in steps.iter().enumerate() {
-            let now = minutes(minute as i64);
+            let now = minutes(i64::try_from(minute).unwrap());
             take(&mut scene, record, *step, now);
             for phone in [&mut scene.fs, &mut scene.tm] {
                 // A receipt without its entry is not kept: its batch is simply sent again.
