@@ -4,6 +4,8 @@
 //! as the server shows them. [`verify`] checks signatures, chains, lanes, the tree and its consistency with a checkpoint that the
 //! auditor kept; decides every fate again at exactly the registry position that its entry names; and folds every record again
 //! whose content the bundle holds. It reaches no network and believes nobody; what it cannot decide it counts and says.
+//!
+//! Long because one pass over a bundle is told from its first check to its last, in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 

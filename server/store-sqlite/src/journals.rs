@@ -1,4 +1,6 @@
 //! Journals, what is derived from them, and the log of their heads.
+//!
+//! Long because every method of the two traits stands here with its SQL, each short and read alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 use store::accounts::{CodePurpose, Device};
-use sync_core::id::{DeviceId, UserId, sha256};
+use sync_core::id::{DeviceId, UserId};
 use sync_core::registry::RegistryAct;
 use sync_core::sign::ENROL_CONTEXT;
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ pub struct Enrolment {
     code: SecretString,
     /// The device's public key; its id is derived from it.
     key: PublicKey,
-    /// The device's signature over the SHA-256 of the code as it is sent, in the context `zhucun enrol v1`.
+    /// The device's signature over the code's hash, in the context `zhucun enrol v1`.
     proof: Signature,
     /// What its person calls it.
     label: String,
@@ -105,13 +105,8 @@ pub async fn enrol_device(
     let code = OneTimeCode::parse(request.code.expose_secret()).ok_or(EnrolFailure::Code)?;
     let key = request.key.read().ok_or(EnrolFailure::Proof)?;
     let proof = request.proof.read().ok_or(EnrolFailure::Proof)?;
-    key.verify(
-        ENROL_CONTEXT,
-        app.deployment(),
-        sha256(&[request.code.expose_secret().as_bytes()]),
-        &proof,
-    )
-    .map_err(|_| EnrolFailure::Proof)?;
+    key.verify(ENROL_CONTEXT, app.deployment(), code.hash(), &proof)
+        .map_err(|_| EnrolFailure::Proof)?;
     let (identity, tokens) = enrol(&app, &code, key, label).await?;
     let enrolled = Enrolled {
         device: Id(identity.0),

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::registry::Standing;
 use crate::sync::device::Intent;
 use crate::sync::wire::Outcome;
-use crate::testing::Phone;
+use crate::testing::{HostJournal, Phone};
 use crate::value::Value;
 
 #[test]
@@ -223,15 +223,7 @@ fn two_phones_that_were_shown_two_histories_cannot_join_them_again() {
     scene.household();
     let one = scene.end();
     // The server forgets the entry and shows the other phone another one.
-    *scene.host.journal_mut(journal).unwrap() = {
-        let mut empty = scene.host.journal(journal).unwrap().clone();
-        empty.chain = crate::journal::Chain::start(journal);
-        empty.entries.clear();
-        empty.index.clear();
-        empty.lanes.clear();
-        empty.taken.clear();
-        empty
-    };
+    *scene.host.journal_mut(journal).unwrap() = HostJournal::new(journal);
     let parts = scene.seal_seeing(MEMBER, vec![household()], start);
     scene.submit(&parts);
     let parts = scene.seal_seeing(COMMITTEE, vec![household()], one);

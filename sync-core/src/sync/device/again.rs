@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::local::{Local, written_fields};
 use super::save::Draft;
 use super::{CannotSave, Device, Effect, Key, Saved, World, Write};
-use crate::batch::Unsealed;
+use crate::batch::{Parts, Unsealed};
 use crate::command::{Content, Envelope, Origin, Splice, Verb};
 use crate::id::{DeviceId, Digest, JournalId, Seq};
 use crate::journal::Fate;
@@ -17,7 +17,7 @@ use crate::text;
 pub struct Unanswered {
     /// Its place in its lane: what offering it again names.
     pub origin: Origin,
-    /// Its entry.
+    /// The entry that has it.
     pub seq: Seq,
     /// What became of it.
     pub fate: Fate,
@@ -127,34 +127,55 @@ impl Device {
     }
 }
 
+/// A command that has its fate.
+struct Answered<'a> {
+    origin: Origin,
+    seq: Seq,
+    fate: &'a Fate,
+    envelope: &'a Envelope,
+    content: Option<&'a Content>,
+}
+
 impl Local {
+    /// The commands that have their fates: the entries', then own ones whose receipt came before their entry.
+    fn answered(&self) -> impl Iterator<Item = Answered<'_>> {
+        let entered = self.entries.values().flat_map(|entry| {
+            let seq = entry.head.seq;
+            answered(
+                &entry.parts,
+                entry.head.fates.iter().map(move |fate| (seq, fate)),
+            )
+        });
+        let received = self.sealed.values().flat_map(|sealed| {
+            let envelopes = sealed.parts.batch.envelopes.iter();
+            let receipts = envelopes.map_while(|envelope| self.receipts.get(&envelope.n));
+            answered(&sealed.parts, receipts.map(|(seq, fate)| (*seq, fate)))
+        });
+        entered.chain(received)
+    }
+
     /// The newest attempt of each command that did not count, unless another attempt did or still may.
     fn in_vain(&self, of: &impl Fn(DeviceId) -> bool) -> Vec<Unanswered> {
         let mut newest: BTreeMap<Origin, Unanswered> = BTreeMap::new();
-        for entry in self
-            .entries
-            .values()
-            .filter(|entry| of(entry.parts.batch.device))
-        {
-            let batch = &entry.parts.batch;
-            let commands = batch.envelopes.iter().zip(&entry.parts.contents);
-            for ((envelope, salted), fate) in commands.zip(&entry.head.fates) {
-                let origin = batch.origin(envelope.n);
-                let root = envelope.origin.unwrap_or(origin);
-                if !fate.counts() && !self.taken.contains(&root) {
-                    let content = salted.as_ref().map(|salted| salted.content.clone());
-                    let (seq, fate, envelope) = (entry.head.seq, fate.clone(), envelope.clone());
-                    newest.insert(
-                        root,
-                        Unanswered {
-                            origin,
-                            seq,
-                            fate,
-                            envelope,
-                            content,
-                        },
-                    );
-                }
+        for command in self.answered().filter(|command| of(command.origin.device)) {
+            let Answered {
+                origin,
+                seq,
+                fate,
+                envelope,
+                content,
+            } = command;
+            let root = envelope.origin.unwrap_or(origin);
+            if !fate.counts() && !self.taken.contains(&root) {
+                let (fate, envelope, content) = (fate.clone(), envelope.clone(), content.cloned());
+                let unanswered = Unanswered {
+                    origin,
+                    seq,
+                    fate,
+                    envelope,
+                    content,
+                };
+                newest.insert(root, unanswered);
             }
         }
         for origin in self.unanswered().filter_map(|envelope| envelope.origin) {
@@ -165,16 +186,11 @@ impl Local {
         in_vain
     }
 
-    /// A command that was entered, if its content is at hand, and whether it counted.
+    /// A command that has its fate, if its content is at hand, and whether it counted.
     pub(super) fn entered(&self, origin: Origin) -> Option<(Unsealed, bool)> {
-        let entries = self.entries.values();
-        let mut of_lane = entries.filter(|entry| entry.parts.batch.device == origin.device);
-        let entry = of_lane.find(|entry| entry.parts.batch.last() >= origin.n)?;
-        let index = usize::try_from(origin.n.checked_sub(entry.parts.batch.first())?).ok()?;
-        let envelope = entry.parts.batch.envelopes.get(index)?.clone();
-        let content = entry.parts.contents.get(index)?.as_ref()?.content.clone();
-        let counts = entry.head.fates.get(index)?.counts();
-        Some((Unsealed { envelope, content }, counts))
+        let command = self.answered().find(|command| command.origin == origin)?;
+        let (envelope, content) = (command.envelope.clone(), command.content?.clone());
+        Some((Unsealed { envelope, content }, command.fate.counts()))
     }
 
     /// The record as the author of a command had it before him: what the command had seen, and of the author's own lane also
@@ -204,4 +220,20 @@ impl Local {
             .collect();
         record::fold(rules, self.journal, command.record, &log)
     }
+}
+
+fn answered<'a>(
+    parts: &'a Parts,
+    fates: impl Iterator<Item = (Seq, &'a Fate)>,
+) -> impl Iterator<Item = Answered<'a>> {
+    let commands = parts.batch.envelopes.iter().zip(&parts.contents);
+    commands
+        .zip(fates)
+        .map(|((envelope, salted), (seq, fate))| Answered {
+            origin: parts.batch.origin(envelope.n),
+            seq,
+            fate,
+            envelope,
+            content: salted.as_ref().map(|salted| &salted.content),
+        })
 }

@@ -29,7 +29,8 @@ pub struct HostJournal {
 }
 
 impl HostJournal {
-    pub(super) fn new(journal: JournalId) -> Self {
+    /// The journal before its first entry.
+    pub fn new(journal: JournalId) -> Self {
         let chain = Chain::start(journal);
         Self {
             chain,
