@@ -1,2 +1,7 @@
-//! Placeholder page; written with its first module.
-fn main() {}
+//! `zhucun-field`: see `zhucun-field --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    device::cli::main()
+}

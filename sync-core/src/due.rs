@@ -48,20 +48,20 @@ pub struct Entered<'a> {
 
 /// What clocks and due rules read of one record.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub struct Facts<'k, 'f> {
     /// The record.
     pub record: RecordId,
     /// Its kind.
-    pub kind: &'a Kind,
+    pub kind: &'k Kind,
     /// The states it was in, in order, the first at its creation. Without one there is nothing due.
-    pub timeline: &'a [Entered<'a>],
+    pub timeline: &'f [Entered<'f>],
     /// Its values now, as far as the reader has them; of a field with two values, either.
-    pub values: &'a Fields,
+    pub values: &'f Fields,
     /// Whether it has a field in 待核对 that the reader may settle.
     pub in_conflict: bool,
 }
 
-impl Facts<'_> {
+impl Facts<'_, '_> {
     fn state(&self) -> Option<&str> {
         self.timeline.last().map(|entered| entered.state)
     }
@@ -118,7 +118,7 @@ impl Run<'_> {
 ///
 /// A clock runs again each time the record comes back into the states in which it runs; a clock that counts from the creation or
 /// from a date runs on from there, so that a return counts against the office that returned.
-pub fn clocks<'a>(facts: &Facts<'a>, profile: &Profile, calendar: &Calendar) -> Vec<Run<'a>> {
+pub fn clocks<'a>(facts: &Facts<'a, '_>, profile: &Profile, calendar: &Calendar) -> Vec<Run<'a>> {
     let kind = facts.kind;
     let clocks = kind
         .clocks
@@ -131,7 +131,7 @@ pub fn clocks<'a>(facts: &Facts<'a>, profile: &Profile, calendar: &Calendar) -> 
 
 fn runs<'a>(
     clock: &'a Clock,
-    facts: &Facts<'a>,
+    facts: &Facts<'a, '_>,
     profile: &Profile,
     calendar: &Calendar,
 ) -> Vec<Run<'a>> {
@@ -153,7 +153,7 @@ fn runs<'a>(
 
 fn run<'a>(
     clock: &'a Clock,
-    facts: &Facts<'a>,
+    facts: &Facts<'a, '_>,
     on: Date,
     profile: &Profile,
     calendar: &Calendar,
@@ -228,7 +228,7 @@ pub struct DueItem<'a> {
 
 /// What is due to a reader of one record, if anything: the most urgent of what its kind's rules, its clocks and a conflict say.
 pub fn due<'a>(
-    facts: &Facts<'a>,
+    facts: &Facts<'a, '_>,
     reader: &Reader<'_>,
     profile: &Profile,
     calendar: &Calendar,
@@ -269,7 +269,7 @@ pub fn due<'a>(
     facts.in_conflict.then(|| item(Urgency::Conflict, None))
 }
 
-fn applies(rule: &DueRule, facts: &Facts<'_>, reader: &Reader<'_>, today: Date) -> bool {
+fn applies(rule: &DueRule, facts: &Facts<'_, '_>, reader: &Reader<'_>, today: Date) -> bool {
     let here = facts
         .state()
         .is_some_and(|state| rule.states.iter().any(|other| other == state));

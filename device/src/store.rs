@@ -1,0 +1,561 @@
+//! The store: one crash-safe file in which everything is sealed, and the device's secret beside it.
+//!
+//! One table of names and sealed bytes. [`Store::commit`] is one transaction that is durable (fsync) when it returns, all or
+//! none. Every value is sealed under its own name, so that none can be put in another's place; the names themselves are in the
+//! clear and tell how many entries and commands there are.
+//!
+//! # Residual risk
+//!
+//! The device's secret is a file that only its owner may read. Whoever reads it and the store can try PINs without being counted
+//! (see [`sync_core::vault`]); a key store of the operating system would be the better place.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rand_core::CryptoRng;
+use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use serde::{Deserialize, Serialize};
+use sync_core::id::DeploymentId;
+use sync_core::seal::{self, Parcel, SealingKey};
+use sync_core::sync::device::{Key, Write};
+use sync_core::vault::{DeviceSecret, Pin, PinCost, StorageKey, UnlockError, Vault, VaultState};
+
+const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("zhucun");
+const STORE_FILE: &str = "store.redb";
+const SECRET_FILE: &str = "device.secret";
+/// The vault's own state: it holds nothing secret and is not sealed.
+const VAULT: &str = "vault";
+/// What is needed to hand over the outbox without the PIN; sealed like the outbox.
+const CARD: &str = "card";
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no store here.
+    #[error("there is no store in {0}")]
+    Missing(PathBuf),
+    /// Another process has it open.
+    #[error("another process has the store open")]
+    InUse,
+    /// The file or the disk fails.
+    #[error("the store fails: {0}")]
+    Failed(String),
+    /// A value does not open: it was changed, moved, or written by a later version.
+    #[error("the value {0} does not open")]
+    Damaged(String),
+}
+
+impl StoreError {
+    fn failed(error: impl std::error::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+fn write_secret(path: &Path, secret: &DeviceSecret) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(secret.as_bytes())?;
+    file.sync_all()
+}
+
+fn read_secret(path: &Path) -> Result<DeviceSecret, StoreError> {
+    let bytes = fs::read(path).map_err(StoreError::failed)?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| StoreError::Damaged(SECRET_FILE.to_owned()))?;
+    Ok(DeviceSecret::from_bytes(bytes))
+}
+
+/// The file, and what opens the outbox.
+#[derive(Debug)]
+struct File {
+    database: Database,
+    secret: DeviceSecret,
+}
+
+impl File {
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let reading = self.database.begin_read().map_err(StoreError::failed)?;
+        let table = reading.open_table(TABLE).map_err(StoreError::failed)?;
+        let value = table.get(name).map_err(StoreError::failed)?;
+        Ok(value.map(|value| value.value().to_vec()))
+    }
+
+    fn all(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let reading = self.database.begin_read().map_err(StoreError::failed)?;
+        let table = reading.open_table(TABLE).map_err(StoreError::failed)?;
+        let rows = table.iter().map_err(StoreError::failed)?;
+        let row = |row: Result<_, redb::StorageError>| {
+            let (name, value): (redb::AccessGuard<'_, &str>, redb::AccessGuard<'_, &[u8]>) =
+                row.map_err(StoreError::failed)?;
+            Ok((name.value().to_owned(), value.value().to_vec()))
+        };
+        rows.map(row).collect()
+    }
+
+    /// Writes in order, all or none; durable when it returns.
+    fn put(&self, values: &[(String, Option<Vec<u8>>)]) -> Result<(), StoreError> {
+        let writing = self.database.begin_write().map_err(StoreError::failed)?;
+        {
+            let mut table = writing.open_table(TABLE).map_err(StoreError::failed)?;
+            for (name, value) in values {
+                match value {
+                    Some(value) => table.insert(name.as_str(), value.as_slice()).map(|_| ()),
+                    None => table.remove(name.as_str()).map(|_| ()),
+                }
+                .map_err(StoreError::failed)?;
+            }
+        }
+        writing.commit().map_err(StoreError::failed)
+    }
+
+    fn put_state(&self, state: &VaultState) -> Result<(), StoreError> {
+        self.put(&[(VAULT.to_owned(), Some(state.to_cbor()))])
+    }
+}
+
+/// A store whose PIN has not been given.
+#[derive(Debug)]
+pub struct Locked {
+    file: File,
+    state: VaultState,
+}
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    file: File,
+    vault: Vault,
+    outbox: StorageKey,
+}
+
+/// Whether there is a store in a folder.
+pub fn exists(folder: &Path) -> bool {
+    folder.join(STORE_FILE).exists()
+}
+
+/// Why a PIN did not open the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The PIN, or the vault, says no.
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where sealed batches can go without the PIN: to the server's key, in this deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Card {
+    deployment: String,
+    sealing: Vec<u8>,
+}
+
+impl Locked {
+    /// The store in a folder.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        if !exists(folder) {
+            return Err(StoreError::Missing(folder.to_owned()));
+        }
+        let database = Database::open(folder.join(STORE_FILE)).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse,
+            other => StoreError::failed(other),
+        })?;
+        let file = File {
+            database,
+            secret: read_secret(&folder.join(SECRET_FILE))?,
+        };
+        let state = file
+            .get(VAULT)?
+            .ok_or_else(|| StoreError::Damaged(VAULT.to_owned()))?;
+        let state =
+            VaultState::from_cbor(&state).map_err(|_| StoreError::Damaged(VAULT.to_owned()))?;
+        Ok(Self { file, state })
+    }
+
+    /// Whether no device was enrolled in it yet.
+    pub fn is_fresh(&self) -> Result<bool, StoreError> {
+        Ok(self.file.get(&Key::Identity.name())?.is_none())
+    }
+
+    /// How many more PINs may be wrong.
+    pub const fn tries_left(&self) -> u32 {
+        self.state.tries_left()
+    }
+
+    /// Opens it, if the PIN is right. The try is counted durably before it is made.
+    pub fn unlock(self, pin: &Pin) -> Result<Store, (Self, Refused)> {
+        let Self { file, state } = self;
+        let attempt = match state.begin(&file.secret) {
+            Ok(attempt) => attempt,
+            Err(error) => return Err((Self { file, state }, error.into())),
+        };
+        if let Err(error) = file.put_state(attempt.state()) {
+            return Err((Self { file, state }, error.into()));
+        }
+        let (state, unlocked) = attempt.unlock(pin);
+        let kept = file.put_state(&state);
+        match (kept, unlocked) {
+            (Ok(()), Ok(vault)) => {
+                let outbox = Vault::outbox_key(&file.secret);
+                Ok(Store {
+                    file,
+                    vault,
+                    outbox,
+                })
+            }
+            (Ok(()), Err(error)) => Err((Self { file, state }, error.into())),
+            (Err(error), _) => Err((Self { file, state }, error.into())),
+        }
+    }
+
+    /// What was sealed and not yet received, as a parcel that anybody can carry: what a phone whose PIN is lost still hands over.
+    /// None if nothing waits.
+    pub fn rescue(&self, rng: &mut dyn CryptoRng) -> Result<Option<Parcel>, StoreError> {
+        let outbox = Vault::outbox_key(&self.file.secret);
+        let open = |name: &str, sealed: &[u8]| {
+            outbox
+                .open(name, sealed)
+                .map_err(|_| StoreError::Damaged(name.to_owned()))
+        };
+        let Some(card) = self.file.get(CARD)? else {
+            return Ok(None);
+        };
+        let card = open(CARD, &card)?;
+        let damaged = || StoreError::Damaged(CARD.to_owned());
+        let card: Card = serde_json::from_slice(&card).map_err(|_| damaged())?;
+        let deployment: DeploymentId = card.deployment.parse().map_err(|_| damaged())?;
+        let to = SealingKey::try_from(card.sealing.as_slice()).map_err(|_| damaged())?;
+        let mut parcels = Vec::new();
+        for (name, sealed) in self.file.all()? {
+            match Key::parse(&name) {
+                Some(Key::Sealed(..)) => {
+                    let plain = open(&name, &sealed)?;
+                    parcels.push(
+                        seal::seal(&to, deployment, &plain, rng).map_err(StoreError::failed)?,
+                    );
+                }
+                Some(Key::Carried(_)) => parcels.push(open(&name, &sealed)?.to_vec()),
+                _ => {}
+            }
+        }
+        Ok((!parcels.is_empty()).then(|| Parcel::new(deployment, parcels)))
+    }
+}
+
+impl Store {
+    /// Makes a new store in a folder.
+    pub fn create(folder: &Path, pin: &Pin, rng: &mut dyn CryptoRng) -> Result<Self, StoreError> {
+        fs::create_dir_all(folder).map_err(StoreError::failed)?;
+        let secret = DeviceSecret::generate(rng);
+        write_secret(&folder.join(SECRET_FILE), &secret).map_err(StoreError::failed)?;
+        let (state, vault) = VaultState::create(pin, &secret, PinCost::USUAL, rng);
+        let database = Database::create(folder.join(STORE_FILE)).map_err(StoreError::failed)?;
+        let outbox = Vault::outbox_key(&secret);
+        let file = File { database, secret };
+        file.put_state(&state)?;
+        Ok(Self {
+            file,
+            vault,
+            outbox,
+        })
+    }
+
+    /// Everything that the device keeps, opened.
+    pub fn load(&self) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
+        let mut values = Vec::new();
+        for (name, sealed) in self.file.all()? {
+            if let Some(key) = Key::parse(&name) {
+                let opened = self.key_of(key).open(&name, &sealed);
+                let opened = opened.map_err(|_| StoreError::Damaged(name))?;
+                values.push((key, opened.to_vec()));
+            }
+        }
+        Ok(values)
+    }
+
+    const fn key_of(&self, key: Key) -> &StorageKey {
+        if key.is_outbox() {
+            &self.outbox
+        } else {
+            self.vault.data_key()
+        }
+    }
+
+    /// Makes writes durable, all or none: the device's, in their order, and the shell's own values.
+    pub fn commit(
+        &self,
+        writes: &[Write],
+        own: &[(&str, Option<Vec<u8>>)],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), StoreError> {
+        let mut values = Vec::with_capacity(writes.len() + own.len());
+        for write in writes {
+            let name = write.key.name();
+            let key = self.key_of(write.key);
+            let sealed = write
+                .value
+                .as_ref()
+                .map(|value| key.seal(&name, &value.0, rng));
+            values.push((name, sealed));
+        }
+        for (name, value) in own {
+            let name = own_name(name);
+            let data = self.vault.data_key();
+            let sealed = value.as_ref().map(|value| data.seal(&name, value, rng));
+            values.push((name, sealed));
+        }
+        if values.is_empty() {
+            Ok(())
+        } else {
+            self.file.put(&values)
+        }
+    }
+
+    /// One of the shell's own values.
+    pub fn own(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let name = own_name(name);
+        let Some(sealed) = self.file.get(&name)? else {
+            return Ok(None);
+        };
+        let opened = self.vault.data_key().open(&name, &sealed);
+        opened
+            .map(|value| Some(value.to_vec()))
+            .map_err(|_| StoreError::Damaged(name))
+    }
+
+    /// Notes where sealed batches can go if the PIN is lost.
+    pub fn put_card(
+        &self,
+        deployment: DeploymentId,
+        sealing: &[u8],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), StoreError> {
+        let card = Card {
+            deployment: deployment.to_string(),
+            sealing: sealing.to_vec(),
+        };
+        let plain = serde_json::to_vec(&card).expect("a card of text and numbers is JSON");
+        if let Some(sealed) = self.file.get(CARD)?
+            && self
+                .outbox
+                .open(CARD, &sealed)
+                .is_ok_and(|kept| *kept == plain)
+        {
+            return Ok(());
+        }
+        self.file
+            .put(&[(CARD.to_owned(), Some(self.outbox.seal(CARD, &plain, rng)))])
+    }
+
+    /// Checks a PIN as [`Locked::unlock`] does, counted.
+    pub fn check_pin(&self, pin: &Pin) -> Result<(), Refused> {
+        let state = self
+            .file
+            .get(VAULT)?
+            .ok_or_else(|| StoreError::Damaged(VAULT.to_owned()))?;
+        let state =
+            VaultState::from_cbor(&state).map_err(|_| StoreError::Damaged(VAULT.to_owned()))?;
+        let attempt = state.begin(&self.file.secret)?;
+        self.file.put_state(attempt.state())?;
+        let (state, unlocked) = attempt.unlock(pin);
+        self.file.put_state(&state)?;
+        unlocked?;
+        Ok(())
+    }
+
+    /// Gives the store another PIN.
+    pub fn change_pin(&self, pin: &Pin, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+        let state = VaultState::rewrap(&self.vault, pin, &self.file.secret, PinCost::USUAL, rng);
+        self.file.put_state(&state)
+    }
+}
+
+fn own_name(name: &str) -> String {
+    format!("shell/{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_core::id::{Digest, JournalId};
+    use sync_core::limits;
+    use sync_core::testing::TestRng;
+
+    use super::*;
+
+    const JOURNAL: JournalId = JournalId([7; 16]);
+
+    fn pin() -> Pin {
+        Pin::typed("258046")
+    }
+
+    fn wrong() -> Pin {
+        Pin::typed("000001")
+    }
+
+    fn created() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(folder.path(), &pin(), &mut TestRng::new(1)).unwrap();
+        (folder, store)
+    }
+
+    fn pending(n: u64) -> Key {
+        Key::Pending(JOURNAL, n)
+    }
+
+    #[test]
+    fn what_is_committed_is_found_again_by_the_right_pin_alone() {
+        let (folder, store) = created();
+        let mut rng = TestRng::new(2);
+        let writes = [
+            Write::put(pending(1), b"one".to_vec()),
+            Write::put(Key::Sealed(JOURNAL, 1), b"batch".to_vec()),
+        ];
+        store
+            .commit(&writes, &[("session", Some(b"token".to_vec()))], &mut rng)
+            .unwrap();
+        store
+            .commit(
+                &[
+                    Write::delete(pending(1)),
+                    Write::put(pending(2), b"two".to_vec()),
+                ],
+                &[],
+                &mut rng,
+            )
+            .unwrap();
+        assert!(matches!(
+            Locked::open(folder.path()),
+            Err(StoreError::InUse)
+        ));
+        drop(store);
+        let locked = Locked::open(folder.path()).unwrap();
+        let (locked, refused) = locked.unlock(&wrong()).unwrap_err();
+        assert!(matches!(
+            refused,
+            Refused::Unlock(UnlockError::WrongPin { tries_left: 9 })
+        ));
+        let store = locked.unlock(&pin()).unwrap();
+        let mut values = store.load().unwrap();
+        values.sort();
+        assert_eq!(
+            values,
+            [
+                (pending(2), b"two".to_vec()),
+                (Key::Sealed(JOURNAL, 1), b"batch".to_vec())
+            ]
+        );
+        assert_eq!(
+            store.own("session").unwrap().as_deref(),
+            Some(b"token".as_slice())
+        );
+        assert!(store.check_pin(&wrong()).is_err());
+        store.change_pin(&wrong(), &mut rng).unwrap();
+        drop(store);
+        assert!(
+            Locked::open(folder.path())
+                .unwrap()
+                .unlock(&wrong())
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn values_that_change_places_are_noticed() {
+        let (_folder, store) = created();
+        let mut rng = TestRng::new(2);
+        let writes = [
+            Write::put(pending(1), b"one".to_vec()),
+            Write::put(pending(2), b"two".to_vec()),
+        ];
+        store.commit(&writes, &[], &mut rng).unwrap();
+        let [one, two] = [1, 2].map(|n| {
+            (
+                pending(n).name(),
+                store.file.get(&pending(n).name()).unwrap(),
+            )
+        });
+        store.file.put(&[(one.0, two.1), (two.0, one.1)]).unwrap();
+        assert!(matches!(store.load(), Err(StoreError::Damaged(_))));
+    }
+
+    #[test]
+    fn nothing_readable_is_in_the_files() {
+        let (folder, store) = created();
+        let writes = [Write::put(pending(1), "张三家漏雨".repeat(10).into_bytes())];
+        store
+            .commit(
+                &writes,
+                &[("session", Some("zhr_token".repeat(10).into_bytes()))],
+                &mut TestRng::new(2),
+            )
+            .unwrap();
+        drop(store);
+        let bytes = fs::read(folder.path().join(STORE_FILE)).unwrap();
+        for text in ["张三", "漏雨", "zhr_token"] {
+            assert!(
+                !bytes
+                    .windows(text.len())
+                    .any(|window| window == text.as_bytes()),
+                "{text}"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_may_read_the_secret() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (folder, _store) = created();
+        let mode = fs::metadata(folder.path().join(SECRET_FILE))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn after_ten_wrong_pins_only_the_outbox_is_left() {
+        let (folder, store) = created();
+        let mut rng = TestRng::new(3);
+        let opening = seal::OpeningKey::from_seed(&[4; 32]);
+        let deployment = DeploymentId([5; 16]);
+        store
+            .put_card(deployment, &opening.public().unwrap().to_bytes(), &mut rng)
+            .unwrap();
+        let writes = [
+            Write::put(pending(2), b"not sealed".to_vec()),
+            Write::put(Key::Sealed(JOURNAL, 1), b"a sealed batch".to_vec()),
+            Write::put(Key::Carried(Digest([1; 32])), b"for a teammate".to_vec()),
+        ];
+        store.commit(&writes, &[], &mut rng).unwrap();
+        drop(store);
+        let mut locked = Locked::open(folder.path()).unwrap();
+        for left in (0..limits::PIN_TRIES_MAX).rev() {
+            let (again, _) = locked.unlock(&wrong()).unwrap_err();
+            assert_eq!(again.tries_left(), left);
+            locked = again;
+        }
+        drop(locked);
+        let locked = Locked::open(folder.path()).unwrap();
+        let (locked, refused) = locked.unlock(&pin()).unwrap_err();
+        assert!(matches!(refused, Refused::Unlock(UnlockError::Destroyed)));
+        let parcel = locked.rescue(&mut rng).unwrap().unwrap();
+        let sealed: Vec<_> = parcel.sealed().collect();
+        assert!(
+            sealed
+                .iter()
+                .any(|sealed| sealed.as_slice() == b"for a teammate")
+        );
+        let opened: Vec<_> = sealed
+            .iter()
+            .filter_map(|sealed| seal::open(&opening, deployment, sealed).ok())
+            .collect();
+        assert_eq!(opened, [b"a sealed batch".to_vec()]);
+    }
+}
