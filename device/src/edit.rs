@@ -13,7 +13,7 @@ use sync_core::command::Splice;
 ///
 /// let (before, after) = ("墙体有裂缝，水压小。", "北墙有裂缝，水压正常。");
 /// let splices = splices(before, after);
-/// assert_eq!(splices.len(), 2);
+/// assert_eq!(splices.len(), 3); // 北 comes, 体 goes, 小 becomes 正常
 /// assert_eq!(spliced(before, &splices), after);
 /// ```
 pub fn splices(before: &str, after: &str) -> Vec<Splice> {
