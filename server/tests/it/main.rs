@@ -1,7 +1,9 @@
 //! The server as its callers meet it: requests in, responses out, over a real store in a temporary folder.
 #![cfg(test)]
 
+mod access;
 mod admin;
+mod county;
 mod edges;
 mod founding;
 mod log_in;

@@ -173,13 +173,19 @@ impl World {
     }
 
     /// What the server answers in bytes.
-    pub(crate) async fn send_bytes(&self, mut request: Request<Body>) -> (StatusCode, Vec<u8>) {
+    pub(crate) async fn send_bytes(&self, request: Request<Body>) -> (StatusCode, Vec<u8>) {
+        let (status, body) = self.open(request).await;
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (status, bytes.to_vec())
+    }
+
+    /// An answer whose body is still to come.
+    pub(crate) async fn open(&self, mut request: Request<Body>) -> (StatusCode, Body) {
         let address = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 4_000));
         request.extensions_mut().insert(ConnectInfo(address));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        (parts.status, bytes.to_vec())
+        (parts.status, body)
     }
 
     pub(crate) async fn get(&self, path: &str, access: Option<&str>) -> Answer {
