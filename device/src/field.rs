@@ -18,11 +18,12 @@ use sync_core::sync::device::{
     CannotSave, Device, Effect, FormId, Identity, Intent, Key, Learned, LyingServer, Saved, World,
     Write,
 };
+use sync_core::sync::enrol::OneTimeCode;
 use sync_core::sync::wire::Outcome;
 use sync_core::vault::{Pin, WeakPin};
 
 use crate::server::{
-    Deployment, Enrolled, Enrolment, Failure, LogIn, Server, Tokens, code_digest, refresh_digest,
+    Deployment, Enrolled, Enrolment, Failure, LogIn, Server, Tokens, refresh_digest,
 };
 use crate::store::{self, Locked, Refused, Store, StoreError};
 
@@ -174,7 +175,7 @@ impl Field {
         server: &mut dyn Server,
         world: &mut World<'_>,
     ) -> Result<Self, EnrolError> {
-        if code_digest(&new.code).is_none() {
+        if OneTimeCode::parse(&new.code).is_none() {
             return Err(EnrolError::Code);
         }
         // The store comes first: a disk that takes nothing uses up no code.
@@ -478,6 +479,7 @@ impl Field {
             positions: self.device.journals().into_iter().map(position).collect(),
             unsent: self.device.unsent().values().sum(),
             carries: self.device.carries(),
+            settles: self.device.settles(),
         }
     }
 
@@ -504,7 +506,7 @@ fn enrolled(
     server: &mut dyn Server,
     rng: &mut dyn CryptoRng,
 ) -> Result<(Deployment, Enrolled, [u8; 32]), EnrolError> {
-    let digest = code_digest(&new.code).ok_or(EnrolError::Code)?;
+    let code = OneTimeCode::parse(&new.code).ok_or(EnrolError::Code)?;
     let deployment = server.deployment()?;
     if deployment.operator.deployment() != deployment.deployment {
         return Err(EnrolError::Other);
@@ -515,7 +517,7 @@ fn enrolled(
     let mut seed = [0; 32];
     rng.fill_bytes(&mut seed);
     let key = SigningKey::from_seed(seed);
-    let proof = key.sign(ENROL_CONTEXT, deployment.deployment, digest);
+    let proof = key.sign(ENROL_CONTEXT, deployment.deployment, code.digest());
     let (code, label) = (new.code.clone(), new.label.clone());
     let enrolled = server.enrol(&Enrolment {
         code,
@@ -556,6 +558,8 @@ struct Standing {
     positions: BTreeMap<JournalId, Option<Position>>,
     unsent: usize,
     carries: usize,
+    /// Until it has settled what it enrolled anew with, it sends nothing.
+    settles: bool,
 }
 
 impl Synced {

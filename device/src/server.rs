@@ -40,7 +40,7 @@ pub struct Enrolment {
     pub code: String,
     /// The new key.
     pub key: PublicKey,
-    /// The new key's signature over [`code_digest`].
+    /// The new key's signature over the code's digest.
     pub proof: Signature,
     /// What its person calls the device.
     pub label: String,
@@ -144,33 +144,6 @@ pub struct Problem {
     /// When to try again.
     #[serde(skip)]
     pub retry_after_seconds: Option<u64>,
-}
-
-/// Crockford's base 32: no letter can be taken for a digit.
-const CODE_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-const CODE_SYMBOLS: usize = 16;
-
-/// What a device signs to enrol by a code as its person typed it, with hyphens, spaces and small letters or without; `None` if it
-/// cannot be a code.
-///
-/// ```
-/// use device::server::code_digest;
-///
-/// assert_eq!(code_digest("7q2k-9fxa-omzt-b4ce"), code_digest("7Q2K9FXA0MZTB4CE"));
-/// assert!(code_digest("7Q2K9FXA0MZTB4CE").is_some());
-/// assert_eq!(code_digest("7Q2K"), None);
-/// ```
-pub fn code_digest(code: &str) -> Option<Digest> {
-    let typed = code.chars().filter(|c| !c.is_whitespace() && *c != '-');
-    let symbols = typed.map(|c| match c.to_ascii_uppercase() {
-        'O' => Some(b'0'),
-        'I' | 'L' => Some(b'1'),
-        other => u8::try_from(other)
-            .ok()
-            .filter(|byte| CODE_ALPHABET.contains(byte)),
-    });
-    let symbols: Vec<u8> = symbols.take(CODE_SYMBOLS + 1).collect::<Option<_>>()?;
-    (symbols.len() == CODE_SYMBOLS).then(|| sha256(&[b"zhucun code v1", &symbols]))
 }
 
 /// What a device signs to continue its session.

@@ -4,6 +4,7 @@
 //! the fates and what is new. An idle sync costs a cursor per journal, never a word per record.
 
 pub mod device;
+pub mod enrol;
 pub mod wire;
 
 /// The version of the messages in [`wire`].

@@ -6,11 +6,12 @@ use store::{StoreError, Unit};
 use sync_core::catalog::Capability;
 use sync_core::id::{Timestamp, UserId};
 use sync_core::registry::RegistryAct;
+use sync_core::sync::enrol::OneTimeCode;
 
 use crate::admin::PAGE_ROWS;
 use crate::admin::mandate::{Mandate, Word};
 use crate::context::App;
-use crate::session::codes::OneTimeCode;
+use crate::session::codes;
 use crate::session::founding::Person;
 
 /// A person of a list.
@@ -161,8 +162,8 @@ async fn issue(
     user: UserId,
     purpose: CodePurpose,
 ) -> Result<IssuedCode, StoreError> {
-    let code = OneTimeCode::generate(app.random());
-    let issued = code.issued(purpose, Some(user), app.clock().now());
+    let code = codes::generate(app.random());
+    let issued = codes::issued(&code, purpose, Some(user), app.clock().now());
     unit.add_code(&issued).await?;
     Ok(IssuedCode {
         code,

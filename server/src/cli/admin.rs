@@ -12,6 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use store::accounts::CodePurpose;
 use sync_core::id::{AssignmentId, Date, DeviceId, UserId};
 use sync_core::registry::Standing;
+use sync_core::sync::enrol::OneTimeCode;
 
 use crate::admin::areas::{self, AreaFailure, AreaFilter};
 use crate::admin::assignments::{self, AssignmentFilter, NewAssignment};
@@ -24,7 +25,6 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::context::App;
 use crate::random::Random;
-use crate::session::codes::OneTimeCode;
 use crate::session::founding::{self, Person};
 
 /// What is administered.

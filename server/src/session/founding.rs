@@ -11,9 +11,10 @@ use store::personal::Personal;
 use store::{StoreError, Unit};
 use sync_core::id::{AreaId, AssignmentId, UserId};
 use sync_core::registry::RegistryAct;
+use sync_core::sync::enrol::OneTimeCode;
 
 use crate::context::App;
-use crate::session::codes::OneTimeCode;
+use crate::session::codes;
 use crate::session::passwords::{self, HashFailure, Weak};
 use crate::session::throttle::Wait;
 
@@ -134,10 +135,15 @@ pub async fn issue_code(app: &App) -> Result<Option<OneTimeCode>, StoreError> {
     if app.store().read().await?.has_accounts().await? {
         return Ok(None);
     }
-    let code = OneTimeCode::generate(app.random());
+    let code = codes::generate(app.random());
     let mut unit = app.store().begin().await?;
-    unit.add_code(&code.issued(CodePurpose::FirstAdmin, None, app.clock().now()))
-        .await?;
+    unit.add_code(&codes::issued(
+        &code,
+        CodePurpose::FirstAdmin,
+        None,
+        app.clock().now(),
+    ))
+    .await?;
     unit.commit().await?;
     Ok(Some(code))
 }
@@ -165,7 +171,7 @@ pub async fn found(
     let now = app.clock().now();
     let mut unit = app.store().begin().await?;
     let redeemed = unit
-        .redeem_code(code.hash(), CodePurpose::FirstAdmin, now)
+        .redeem_code(code.digest(), CodePurpose::FirstAdmin, now)
         .await?;
     redeemed.ok_or(FoundingFailure::Code)?;
     if unit.has_accounts().await? {
@@ -203,9 +209,7 @@ async fn enter_founders(
     let now = app.clock().now();
     let mut found = async |office, person: Person, password: Option<PasswordHash>| {
         let user = UserId(app.random().bytes());
-        let code = password
-            .is_none()
-            .then(|| OneTimeCode::generate(app.random()));
+        let code = password.is_none().then(|| codes::generate(app.random()));
         let Person {
             user_name,
             display_name,
@@ -222,8 +226,13 @@ async fn enter_founders(
             return Err(FoundingFailure::NameTaken);
         }
         if let Some(code) = &code {
-            unit.add_code(&code.issued(CodePurpose::SetPassword, Some(user), now))
-                .await?;
+            unit.add_code(&codes::issued(
+                code,
+                CodePurpose::SetPassword,
+                Some(user),
+                now,
+            ))
+            .await?;
         }
         Ok(Founder { office, user, code })
     };

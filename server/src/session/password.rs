@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 use store::StoreError;
 use store::accounts::{CodePurpose, SessionEnd};
+use sync_core::sync::enrol::OneTimeCode;
 
 use crate::context::{App, Caller};
-use crate::session::codes::OneTimeCode;
 use crate::session::passwords::{self, HashFailure, Weak};
 use crate::session::throttle::Wait;
 
@@ -95,7 +95,7 @@ pub async fn set_with_code(
     let now = app.clock().now();
     let mut unit = app.store().begin().await?;
     let redeemed = unit
-        .redeem_code(code.hash(), CodePurpose::SetPassword, now)
+        .redeem_code(code.digest(), CodePurpose::SetPassword, now)
         .await?;
     let user = redeemed
         .and_then(|redeemed| redeemed.user)

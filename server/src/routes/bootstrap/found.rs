@@ -5,13 +5,13 @@ use axum::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sync_core::id::UserId;
+use sync_core::sync::enrol::OneTimeCode;
 use utoipa::ToSchema;
 
 use crate::context::{App, ClientAddress, Json};
 use crate::problem::{Code, Problem};
 use crate::routes::password::weak;
 use crate::routes::wire::Id;
-use crate::session::codes::OneTimeCode;
 use crate::session::founding::{
     DISPLAY_NAME_CHARS_MAX, Founder, Founding, FoundingFailure, InvalidPerson, Person, found,
 };

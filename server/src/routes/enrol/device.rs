@@ -9,6 +9,7 @@ use store::accounts::{CodePurpose, Device};
 use sync_core::id::{DeviceId, UserId};
 use sync_core::registry::RegistryAct;
 use sync_core::sign::ENROL_CONTEXT;
+use sync_core::sync::enrol::OneTimeCode;
 use utoipa::ToSchema;
 
 use crate::context::{App, ClientAddress, Json};
@@ -16,7 +17,6 @@ use crate::problem::{Code, Problem};
 use crate::routes::session::TokenPair;
 use crate::routes::wire::{Id, PublicKey, Signature};
 use crate::session::access::Identity;
-use crate::session::codes::OneTimeCode;
 use crate::session::throttle::Wait;
 use crate::session::{self, Tokens};
 
@@ -105,7 +105,7 @@ pub async fn enrol_device(
     let code = OneTimeCode::parse(request.code.expose_secret()).ok_or(EnrolFailure::Code)?;
     let key = request.key.read().ok_or(EnrolFailure::Proof)?;
     let proof = request.proof.read().ok_or(EnrolFailure::Proof)?;
-    key.verify(ENROL_CONTEXT, app.deployment(), code.hash(), &proof)
+    key.verify(ENROL_CONTEXT, app.deployment(), code.digest(), &proof)
         .map_err(|_| EnrolFailure::Proof)?;
     let (identity, tokens) = enrol(&app, &code, key, label).await?;
     let enrolled = Enrolled {
@@ -125,7 +125,7 @@ async fn enrol(
     let now = app.clock().now();
     let mut unit = app.store().begin().await?;
     let redeemed = unit
-        .redeem_code(code.hash(), CodePurpose::EnrolDevice, now)
+        .redeem_code(code.digest(), CodePurpose::EnrolDevice, now)
         .await?;
     let user = redeemed
         .and_then(|redeemed| redeemed.user)

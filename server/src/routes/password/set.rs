@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use sync_core::sync::enrol::OneTimeCode;
 use utoipa::ToSchema;
 
 use crate::context::{App, ClientAddress, Json};
 use crate::problem::Problem;
-use crate::session::codes::OneTimeCode;
 use crate::session::password;
 
 /// A password that is set with a code.

@@ -188,6 +188,11 @@ impl Device {
         vec![Effect::Persist(writes)]
     }
 
+    /// Whether it enrolled in place and has not pulled since: it seals nothing until then.
+    pub const fn settles(&self) -> bool {
+        self.settles
+    }
+
     /// Compares what waits with what the journals hold under the numbers of earlier keys.
     pub(super) fn settle(&mut self) -> Vec<Write> {
         let device = self.id();
