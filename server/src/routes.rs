@@ -85,6 +85,7 @@ fn quick() -> OpenApiRouter<App> {
         .routes(routes!(bootstrap::found::found_deployment))
         .routes(routes!(enrol::deployment::show_deployment))
         .routes(routes!(enrol::device::enrol_device))
+        .routes(routes!(catalogues::show::show_catalogue))
         .merge(administration())
         .merge(reading())
         .routes(routes!(health::alive::show_alive))

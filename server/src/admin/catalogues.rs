@@ -1,7 +1,7 @@
 //! Catalogue versions: which are published, and which is in force.
 
 use store::StoreError;
-use sync_core::catalog::Capability;
+use sync_core::catalog::{Capability, Catalogue};
 use sync_core::registry::Published;
 
 use crate::admin::mandate::{Mandate, Word};
@@ -55,4 +55,16 @@ pub async fn list(app: &App, word: Word<'_>) -> Result<Vec<ListedCatalogue>, Cat
             .is_some_and(|own| own.digest() == published.digest),
     });
     Ok(listed.collect())
+}
+
+/// A published version, if this server has the files that were published.
+pub async fn published(app: &App, version: u32) -> Result<&Catalogue, CatalogueFailure> {
+    let mut unit = app.store().read().await?;
+    let registered = app.registrar().current(&mut *unit).await?;
+    let published = registered.registry.catalogues.get(&version);
+    let own = app.catalogues().get(&version);
+    own.zip(published)
+        .filter(|(own, published)| own.digest() == published.digest)
+        .map(|(own, _)| own)
+        .ok_or(CatalogueFailure::Absent)
 }

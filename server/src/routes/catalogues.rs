@@ -1,3 +1,4 @@
 //! Catalogue versions.
 
 pub mod list;
+pub mod show;

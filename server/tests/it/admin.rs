@@ -5,18 +5,19 @@ use serde_json::{Value, json};
 use store::accounts::CodePurpose;
 use sync_core::admit::LaneEnd;
 use sync_core::batch::{Sealing, Seed, Unsealed, seal};
+use sync_core::catalog::{Catalogue, SourceFile};
 use sync_core::command::{Audience, Content, Envelope, Verb};
 use sync_core::id::{AssignmentId, Digest, JournalId, RecordId};
 use sync_core::journal::{Chain, Fate};
 use sync_core::registry::{Purpose, Standing};
 use sync_core::sign::{ENROL_CONTEXT, SigningKey};
+use sync_core::sync::enrol::OneTimeCode;
 use sync_core::sync::wire::Outcome;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use server::admin::mandate::Word;
 use server::admin::{areas, users};
-use server::session::codes::OneTimeCode;
 
 use crate::world::{Answer, PASSWORD, Pair, Phone, World};
 
@@ -106,7 +107,7 @@ impl Office {
         assert_eq!(issued.status, 201, "{issued:?}");
         let code = OneTimeCode::parse(issued.text("code")).unwrap();
         let key = SigningKey::from_seed([seed; 32]);
-        let proof = key.sign(ENROL_CONTEXT, self.world.app.deployment(), code.hash());
+        let proof = key.sign(ENROL_CONTEXT, self.world.app.deployment(), code.digest());
         let public = key.public();
         let body = json!({
             "code": issued.text("code"), "label": "旧手机",
@@ -597,5 +598,27 @@ async fn catalogue_versions_are_listed_with_the_one_in_force() {
     assert_eq!(
         (&versions[0]["in_force"], &versions[0]["is_here"]),
         (&json!(true), &json!(true))
+    );
+}
+
+#[tokio::test]
+async fn whoever_is_logged_in_gets_a_published_catalogue_and_can_check_it() {
+    let office = Office::empty().await;
+    let get = async |path: &str, access| office.world.get(path, access).await;
+    let given = get("/v1/catalogues/1", office.sys.access()).await;
+    let files = given.body["files"].as_array().unwrap();
+    let file = |file: &Value| SourceFile {
+        name: file["name"].as_str().unwrap().to_owned(),
+        text: file["text"].as_str().unwrap().to_owned(),
+    };
+    let files: Vec<SourceFile> = files.iter().map(file).collect();
+    let catalogue = Catalogue::parse(&files).unwrap();
+    assert_eq!(catalogue.digest(), Catalogue::builtin().digest());
+    for none in ["/v1/catalogues/2", "/v1/catalogues/one"] {
+        assert_eq!(get(none, office.sys.access()).await.code(), "not_found");
+    }
+    assert_eq!(
+        get("/v1/catalogues/1", None).await.code(),
+        "unauthenticated"
     );
 }
