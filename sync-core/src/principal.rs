@@ -40,7 +40,7 @@ pub enum Operation<'a> {
 }
 
 /// Whether a role may do something with records of a kind: never, always, or if the person stands to the record in some way.
-/// This is the whole policy; the table in `sync-core/access.txt` is printed from it.
+/// This is the whole policy; the table in `docs/access.txt` is printed from it.
 pub fn allows<'k>(
     catalogue: &Catalogue,
     kind: &'k Kind,

@@ -7,6 +7,7 @@
     reason = "in tests a panic is a failure, and files are named as we name them"
 )]
 
+mod access;
 mod areas;
 mod arrows;
 mod committed;
