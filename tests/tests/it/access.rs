@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 use server::journals::pull::Scope;
 use server::reading::{Sight, sight};
+use sync_core::area::Level;
 use sync_core::catalog::{
     Capability, Catalogue, Field, Kind, Label, Permit, Relation, Role, Written, audience_name,
 };
@@ -26,6 +27,7 @@ anything. The same holds once an assignment has ended.
   ✔   可以  may
   ·   不可以  may not
   1…  仅在该数字所注的情形下可以  may if what the number stands for, below the table, is so
+      （1,2 有其一即可；1+2 须同时满足  1,2: either; 1+2: both）
 读  To read:
   ✔   可以看全文  whole
   m   只能看脱敏后的内容  masked
@@ -298,11 +300,24 @@ fn capability(capability: Capability) -> (&'static str, &'static str) {
     }
 }
 
+fn at_level(level: Level) -> String {
+    let zh = match level {
+        Level::Province => "省",
+        Level::City => "市",
+        Level::County => "县",
+        Level::Township => "乡镇",
+        Level::Village => "村",
+    };
+    format!("{zh} {}", level.name())
+}
+
 fn roles(catalogue: &Catalogue) -> String {
-    let mut text = String::from("\n== 角色  Roles\n\n");
+    let mut text = String::from(
+        "\n== 角色与任职层级  Roles, and for which levels of areas they are assigned\n\n",
+    );
     let mut grid = Grid::new(catalogue);
     for role in catalogue.roles() {
-        let levels: Vec<&str> = role.levels.iter().map(|level| level.name()).collect();
+        let levels: Vec<String> = role.levels.iter().map(|level| at_level(*level)).collect();
         let title = format!("{}  {}", role.label.zh, role.label.en);
         writeln!(
             text,

@@ -244,6 +244,7 @@ impl Table<'_> {
                 ("user", self.0.target.to_string()),
                 ("device", self.0.device.to_string()),
                 ("assignment", self.0.ending.to_string()),
+                ("version", "1".to_owned()),
             ],
         }
     }
@@ -366,6 +367,8 @@ fn administration(table: &Table<'_>) -> Vec<Row> {
         (table.needs("suspend_device", &[ManageDevices])).sends(|_| json!({ "cause": "lost" })),
         (table.needs("revoke_device", &[ManageDevices])).sends(|_| json!({ "cause": "lost" })),
         (table.needs("list_catalogues", SEES_CATALOGUES)).anywhere(),
+        // Every device folds by these files; they hold nobody's data.
+        table.row("show_catalogue"),
     ]
 }
 
