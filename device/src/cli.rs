@@ -7,6 +7,7 @@ mod args;
 mod ask;
 mod desk;
 mod enrolment;
+mod flags;
 mod lists;
 mod outbox;
 mod record;

@@ -6,6 +6,7 @@ use sync_core::catalog::{Catalogue, FieldType, Kind, Relation};
 use sync_core::command::Verb;
 use sync_core::due::{self, DueItem, Entered, Facts, Reader};
 use sync_core::id::{AreaId, Date, JournalId, RecordId, Timestamp, UserId};
+use sync_core::month;
 use sync_core::record::Step;
 use sync_core::value::{Fields, Value};
 use sync_core::view::{Shown, View};
@@ -410,6 +411,7 @@ fn timeline(kind: &Kind, steps: &[Step]) -> Vec<(String, Timestamp)> {
         let named = step.action.as_deref()?;
         let state = match step.verb {
             Verb::Create => Some(named.to_owned()),
+            Verb::Seal => Some(month::SEALED.to_owned()),
             Verb::Act => kind
                 .action(named)
                 .filter(|action| !action.concurrent)?

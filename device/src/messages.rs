@@ -81,6 +81,11 @@ texts! {
     LeftAside = "已搁置，记录里仍然看得到。", "Left aside; the record still shows it.";
     NoConflicts = "没有待核对的内容。", "Nothing is to be settled.";
     ChooseThem = "选定：choose 记录 字段 编号。", "Choose: choose RECORD FIELD N.";
+    NothingFlagged = "没有带标记的内容。", "Nothing is marked.";
+    ClearThem = "解除标记：clear 原因 记录，或 clear 原因 --all。", "Clear marks: clear CAUSE RECORD, or clear CAUSE --all.";
+    MarkCleared = "标记已解除：{}", "Mark cleared: {}";
+    NoSuchMonth = "请写明月份，如 2026-11。", "Say the month, as 2026-11.";
+    WhichVillage = "请写明是哪个村，或用 --all 表示本机全部。", "Say which village, or --all for all on this device.";
     LeaseOver = "已超过 7 天没有联系服务器，暂不显示他人填写的内容；您仍可记录，已写的都在。", "No word from the server for more than 7 days: what others wrote is hidden. You can go on recording; all you wrote is here.";
     RefusedCount = "{} 条被拒收或未生效，见 refused。", "{} refused or without effect: see refused.";
     UnsentCount = "{} 条还没有回执，有信号时请 sync。", "{} without a receipt: sync when there is a signal.";
@@ -253,6 +258,11 @@ impl Lang {
         )
     }
 
+    /// Why a command that counts is marked.
+    pub fn flag(self, cause: &str) -> &'static str {
+        self.code(FLAGS, cause)
+    }
+
     fn code(self, words: &'static [CodeWords], code: &str) -> &'static str {
         let found = words.iter().find(|words| words.code == code);
         found.map_or(
@@ -319,6 +329,14 @@ impl Lang {
             Verb::Act => {
                 let action = action.and_then(|name| Some(self.of(&kind?.action(name)?.label)));
                 return action.unwrap_or_default().to_owned();
+            }
+            Verb::Seal => {
+                let month = action.unwrap_or_default();
+                return format!("{} {month}", self.pick("月结", "closed"));
+            }
+            Verb::Clear => {
+                let cause = self.flag(action.unwrap_or_default());
+                return format!("{}{cause}", self.pick("解除标记：", "cleared the mark: "));
             }
             Verb::Void => return self.pick("作废", "voided").to_owned(),
             Verb::Erase => return self.pick("依法删除", "erased").to_owned(),

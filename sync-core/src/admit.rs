@@ -22,11 +22,13 @@ use crate::catalog::Catalogue;
 use crate::command::Origin;
 use crate::id::{DeviceId, Digest, Seq, Timestamp};
 use crate::journal::{Chain, EntryHead, Fate};
+use crate::month::Month;
 use crate::record::FOLD_VERSION;
 use crate::registry::{Purpose, Registry};
 
 pub use effect::erases;
-pub use index::{Index, IndexEntry, LastAct, replay};
+pub(crate) use index::begins_in;
+pub use index::{Flagged, Index, IndexEntry, LastAct, replay};
 
 /// Published catalogue versions.
 pub type Catalogues = BTreeMap<u32, Catalogue>;
@@ -142,7 +144,7 @@ pub struct Circumstances<'a> {
 /// What must be loaded before a batch can be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Records of the index.
+    /// Records of the index: those that the commands speak of and refer to, and their months.
     pub records: BTreeSet<crate::id::RecordId>,
     /// Origins that may be taken.
     pub origins: BTreeSet<Origin>,
@@ -175,6 +177,9 @@ impl Wanted {
         };
         for envelope in &batch.envelopes {
             wanted.records.insert(envelope.record);
+            wanted
+                .records
+                .extend(Month::at(envelope.at).map(|month| month.record(batch.journal)));
             wanted.records.extend(
                 envelope
                     .links

@@ -132,6 +132,8 @@ pub(crate) fn verb() -> impl Strategy<Value = Verb> {
         Verb::Void,
         Verb::Erase,
         Verb::Reveal,
+        Verb::Seal,
+        Verb::Clear,
     ])
 }
 

@@ -674,7 +674,7 @@ impl<'a> Journal<'a> {
                     device: batch.device,
                 };
                 let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
-                admit::replay(&mut self.index, kind, envelope, place, by);
+                admit::replay(&mut self.index, kind, envelope, fate, place, by);
             }
             self.fates.insert((batch.device, envelope.n), fate.clone());
         }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 
 use crate::id::{DeviceId, Digest, ItemId, JournalId, RecordId, Seq, Timestamp, sha256};
+use crate::month::Month;
 use crate::value::{Fields, Value};
 
 /// What a command does.
@@ -48,6 +49,12 @@ pub enum Verb {
     /// Asks to read one sensitive field, for a stated purpose.
     #[n(9)]
     Reveal,
+    /// Closes a month of the village (月结), which `action` names: see [`crate::month`].
+    #[n(10)]
+    Seal,
+    /// Clears the marks of one cause, which `action` names, on the record's commands up to `base`.
+    #[n(11)]
+    Clear,
 }
 
 /// Who may read a command's content.
@@ -129,7 +136,8 @@ pub struct Envelope {
     /// What it does.
     #[n(5)]
     pub verb: Verb,
-    /// Which action, for [`Verb::Act`].
+    /// Which action, for [`Verb::Act`]; the state a [`Verb::Create`] begins in, the month of a [`Verb::Seal`], the cause of a
+    /// [`Verb::Clear`].
     #[n(6)]
     pub action: Option<String>,
     /// The fields that the content writes (or reveals), in ascending order, each once: authority needs their names, not their values.
@@ -156,6 +164,17 @@ impl Envelope {
     /// Whether all it does is to open the record to a wider audience: a `Set` of nothing.
     pub fn widens(&self) -> bool {
         self.verb == Verb::Set && self.fields.is_empty() && self.links.is_empty()
+    }
+
+    /// The month that it closes, if it closes one.
+    pub fn sealed_month(&self) -> Option<Month> {
+        let month = self.action.as_deref().filter(|_| self.verb == Verb::Seal);
+        month.and_then(|month| month.parse().ok())
+    }
+
+    /// Whether it makes its record.
+    pub const fn makes(&self) -> bool {
+        matches!(self.verb, Verb::Create | Verb::Seal)
     }
 }
 

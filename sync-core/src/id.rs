@@ -155,6 +155,11 @@ impl RecordId {
             &n.to_be_bytes(),
         ]))
     }
+
+    /// The id of the record that stands for a month in `journal`: no command's place derives it.
+    pub(crate) fn of_month(journal: JournalId, month: &str) -> Self {
+        Self(derived(&[b"zhucun month v1", &journal.0, month.as_bytes()]))
+    }
 }
 
 impl ItemId {

@@ -14,6 +14,7 @@ pub mod due;
 pub mod id;
 pub mod journal;
 pub mod limits;
+pub mod month;
 pub mod pack;
 pub mod principal;
 pub mod record;

@@ -37,6 +37,8 @@ pub enum Operation<'a> {
     Reveal,
     /// Destroy content, as the law requires.
     Erase,
+    /// Clear marks of commands that count.
+    Clear,
 }
 
 /// Whether a role may do something with records of a kind: never, always, or if the person stands to the record in some way.
@@ -61,6 +63,7 @@ pub fn allows<'k>(
             }))
         }
         Operation::Erase => when(holder().is_some_and(|role| role.can(Capability::Erase))),
+        Operation::Clear => when(holder().is_some_and(|role| role.can(Capability::ClearFlags))),
     }
 }
 

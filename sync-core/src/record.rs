@@ -22,6 +22,7 @@ use crate::command::{Audience, Command, Envelope, Verb};
 use crate::id::{AssignmentId, DeviceId, ItemId, JournalId, RecordId, Seq, Timestamp};
 use crate::journal::{Entry, Fate};
 use crate::limits;
+use crate::month;
 use crate::value::{Fields, Value};
 
 pub use context::Context;
@@ -209,6 +210,20 @@ pub struct Step {
     /// What an amendment replaced: the original stays shown.
     #[n(10)]
     pub was: Fields,
+    /// The marks that were cleared.
+    #[n(11)]
+    pub cleared: Vec<Cleared>,
+}
+
+/// A mark that was cleared.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Cleared {
+    /// The cause.
+    #[n(0)]
+    pub cause: String,
+    /// By which command.
+    #[n(1)]
+    pub by: Place,
 }
 
 impl Step {
@@ -226,7 +241,22 @@ impl Step {
             fate: logged.fate.clone(),
             reason: content.as_ref().and_then(|content| content.reason.clone()),
             was: Fields::default(),
+            cleared: Vec::new(),
         }
+    }
+
+    /// The causes for which it is marked and that nobody cleared.
+    pub fn flags(&self) -> impl Iterator<Item = &str> {
+        let causes = match &self.fate {
+            Fate::Flagged(causes) => causes.as_slice(),
+            Fate::Accepted | Fate::NoEffect(_) | Fate::Refused(..) => &[],
+        };
+        let stands = |cause: &&String| self.cleared.iter().all(|cleared| cleared.cause != **cause);
+        causes.iter().filter(stands).map(String::as_str)
+    }
+
+    fn is_flagged(&self, cause: &str) -> bool {
+        self.flags().any(|flag| flag == cause)
     }
 }
 
@@ -351,7 +381,7 @@ impl Record {
         let mut record = Self::empty(journal, id);
         for logged in log {
             let envelope = &logged.command.envelope;
-            if envelope.verb == Verb::Create {
+            if envelope.makes() {
                 record.kind.clone_from(&envelope.kind);
                 record.created = Some(logged.place);
                 record.author = Some(logged.assignment);
@@ -435,7 +465,7 @@ impl Record {
             return;
         }
         match envelope.verb {
-            Verb::Create => {
+            Verb::Create | Verb::Seal => {
                 self.kind.clone_from(&envelope.kind);
                 self.created = Some(logged.place);
                 self.author = Some(logged.assignment);
@@ -456,6 +486,7 @@ impl Record {
                 });
             }
             Verb::Set if envelope.widens() => self.audience = envelope.audience,
+            Verb::Clear => self.clear(envelope, logged.place),
             Verb::Set
             | Verb::Edit
             | Verb::Insert
@@ -464,6 +495,34 @@ impl Record {
             | Verb::Erase
             | Verb::Reveal => {}
         }
+    }
+
+    /// Marks what a clearing reaches as cleared; its fate stays as its entry says.
+    fn clear(&mut self, envelope: &Envelope, by: Place) {
+        let Some(cause) = &envelope.action else {
+            return;
+        };
+        let reached = self
+            .steps
+            .iter_mut()
+            .filter(|step| step.place.seq <= envelope.base && step.is_flagged(cause));
+        for step in reached {
+            step.cleared.push(Cleared {
+                cause: cause.clone(),
+                by,
+            });
+        }
+    }
+
+    /// The line of its timeline that stands for a command.
+    pub fn step(&self, place: &Place) -> Option<&Step> {
+        let at = self.steps.binary_search_by_key(place, |step| step.place);
+        self.steps.get(at.ok()?)
+    }
+
+    /// Whether some command counts and is marked for a cause that nobody cleared.
+    pub fn is_flagged(&self) -> bool {
+        self.steps.iter().any(|step| step.flags().next().is_some())
     }
 
     fn mark(&mut self, mark: Mark) {
@@ -552,11 +611,14 @@ fn written(logged: &Logged) -> impl Iterator<Item = (&str, Value)> + '_ {
     let values = values
         .filter(move |_| reads.is_some())
         .map(|(field, value)| (field.as_str(), value.clone()));
+    let month = envelope
+        .sealed_month()
+        .map(|month| (month::FIELD, Value::text(month.to_string())));
     let links = links
         .into_iter()
         .filter(move |_| reads.is_some())
         .map(|(field, links)| (field, link_value(&links)));
-    links.chain(values)
+    links.chain(values).chain(month)
 }
 
 fn link_value(links: &[&crate::command::Link]) -> Value {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::admit::Catalogues;
+use crate::admit::{Catalogues, begins_in};
 use crate::catalog::{FieldType, Kind};
 use crate::command::{Audience, Envelope, Verb};
 use crate::id::{AssignmentId, DeviceId, ItemId, JournalId, RecordId, Seq, Timestamp, UserId};
@@ -34,7 +34,7 @@ impl Rules for Catalogues {
     fn state_after(&self, catalogue: u32, envelope: &Envelope) -> Option<String> {
         let named = envelope.action.as_deref()?;
         match envelope.verb {
-            Verb::Create => Some(named.to_owned()),
+            Verb::Create | Verb::Seal => begins_in(envelope),
             Verb::Act => {
                 let action = self.get(&catalogue)?.kind(&envelope.kind)?.action(named)?;
                 action.to.clone().filter(|_| !action.concurrent)
@@ -46,7 +46,8 @@ impl Rules for Catalogues {
             | Verb::Amend
             | Verb::Void
             | Verb::Erase
-            | Verb::Reveal => None,
+            | Verb::Reveal
+            | Verb::Clear => None,
         }
     }
 }

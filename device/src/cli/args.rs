@@ -191,6 +191,31 @@ pub enum Command {
         #[arg(value_name = "N")]
         number: usize,
     },
+    /// What counts and is marked.
+    Flagged {
+        #[arg(value_name = "CAUSE")]
+        cause: Option<String>,
+    },
+    /// Clears marks.
+    Clear {
+        #[arg(value_name = "CAUSE")]
+        cause: String,
+        #[arg(value_name = "RECORD", required_unless_present = "all")]
+        records: Vec<String>,
+        #[arg(long, conflicts_with = "records")]
+        all: bool,
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Closes a month.
+    Seal {
+        #[arg(value_name = "MONTH")]
+        month: String,
+        #[arg(value_name = "VILLAGE")]
+        villages: Vec<String>,
+        #[arg(long, conflicts_with = "villages")]
+        all: bool,
+    },
     /// Sends and takes what is new.
     Sync,
     /// Where this device stands.

@@ -192,6 +192,18 @@ impl<'a> Desk<'a> {
             Command::Refused { others } => self.refused(*others),
             Command::Again { number, others } => self.again(*number, *others),
             Command::Leave { number } => self.leave(*number),
+            Command::Flagged { cause } => self.flagged(cause.as_deref()),
+            Command::Clear {
+                cause,
+                records,
+                all,
+                reason,
+            } => self.clear(cause, records, *all, reason.as_deref()),
+            Command::Seal {
+                month,
+                villages,
+                all,
+            } => self.seal(month, villages, *all),
             Command::Sync => self.sync(),
             Command::Status => self.status(),
             Command::Receipt { record } => self.receipt(record),

@@ -126,7 +126,7 @@ impl Desk<'_> {
         format!("{who} {at}")
     }
 
-    fn step(&mut self, view: &View, step: &Step) -> Done {
+    pub(super) fn step(&mut self, view: &View, step: &Step) -> Done {
         let kind = self.kind(view).ok().cloned();
         let did = self.lang.did(
             kind.as_ref(),
@@ -158,6 +158,13 @@ impl Desk<'_> {
         if lists::is_unusual(&step.fate) {
             let fate = self.lang.fate(&step.fate, kind.as_ref());
             self.print(&format!("               {fate}"))?;
+        }
+        for cleared in &step.cleared {
+            let cause = self.lang.flag(&cleared.cause);
+            self.print(&format!(
+                "               {}",
+                self.lang.fill(Text::MarkCleared, &[cause])
+            ))?;
         }
         for (name, value) in step.was.iter() {
             let field = kind.as_ref().and_then(|kind| kind.field(name));

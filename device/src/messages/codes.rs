@@ -32,7 +32,7 @@ pub const FLAGS: &[CodeWords] = words! {
     "after_end": "任职期内所写，离任后才收到", "written during the assignment, received after its end";
     "clock": "记录时间不在合理范围内", "the recorded time lies outside its bounds",
         "请核对本机时钟。", "Check this device's clock.";
-    "after_seal": "补录：当期月结后才收到", "received after its period was sealed";
+    "after_seal": "补录：当月月结后才收到", "recorded in a month that was closed before it was received";
 };
 
 /// Why a command changes nothing.
@@ -46,6 +46,10 @@ pub const NO_EFFECT: &[CodeWords] = words! {
     "field_closed": "这个状态下该字段不能再改", "the field takes no more changes in this state";
     "void": "记录已作废", "the record is void";
     "erased": "记录内容已依法删除", "the record was erased";
+    "sealed": "该月已经月结", "the month is closed already",
+        "要重新打开，请县级用 act 办理。", "The county can open it again, with act.";
+    "not_flagged": "没有这种标记可以解除", "nothing that you see is marked for this",
+        "用 flagged 看带标记的内容。", "See with flagged what is marked.";
     "needs": "它依据的前一步没有生效", "the command it rests on had no effect",
         "先重新办理前一步。", "Do that one again first.";
 };
@@ -65,6 +69,7 @@ pub const REFUSED: &[CodeWords] = words! {
     "too_old": "离任超过 30 天才收到", "received more than 30 days after the assignment ended",
         "可由在任同事代为提交。", "A teammate in office can sign for it.";
     "not_allowed": "您的角色不能这样办", "your role may not do this", "请有权办理的同事来办。", "Ask somebody whose role may.";
+    "month_not_over": "当月还没有结束", "the month is not over yet", "下月起再办理月结。", "Close it next month.";
     "malformed": "内容自相矛盾，无法处理", "it contradicts itself", "请更新应用后重新提交。", "Update the app and offer it again.";
     "limit": "超出限度", "it exceeds a limit", "请精简后重新填写。", "Make it shorter.";
     "base_unseen": "它所依据的内容本机并未核对", "it rests on what this device had not verified", "请同步后重新提交。", "Sync and offer it again.";

@@ -174,6 +174,48 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("again", "重新提交一条", "Offer one of them again"),
     ("leave", "不再需要，搁置", "Leave one of them aside"),
     (
+        "flagged",
+        "带标记的：补录、离任后收到、时间不合理的",
+        "What counts and is marked, with why",
+    ),
+    (
+        "flagged cause",
+        "标记的原因，如 after_seal",
+        "A cause, as after_seal",
+    ),
+    (
+        "clear",
+        "解除一种标记，可一次多条（县级督导）",
+        "Clear the marks of one cause, on many records at once",
+    ),
+    (
+        "clear cause",
+        "标记的原因，如 after_seal",
+        "A cause, as after_seal",
+    ),
+    (
+        "clear records",
+        "记录，可写多条",
+        "Records, as many as are meant",
+    ),
+    (
+        "clear all",
+        "本机全部带这种标记的记录",
+        "All records on this device that are marked for it",
+    ),
+    (
+        "seal",
+        "月结：此后收到的当月内容标为补录",
+        "Close a month: what arrives for it later is marked",
+    ),
+    ("seal month", "月份，如 2026-11", "A month, as 2026-11"),
+    (
+        "seal villages",
+        "村名；本机只有一个村时可不写",
+        "Villages; not needed if there is one on this device",
+    ),
+    ("seal all", "本机全部的村", "All villages on this device"),
+    (
         "sync",
         "上传并接收新内容",
         "Send what is unsent and take what is new",

@@ -414,7 +414,7 @@ impl ReadJournals for SqliteUnit {
                AND ($3 IS NULL OR kind = $3)
                AND ($4 IS NULL OR state = $4)
                AND ($5 = FALSE OR conflicted)
-               AND ($6 = FALSE OR flagged)
+               AND ($6 IS NULL OR flagged = $6)
                AND ($7 = FALSE OR unanswered)
                AND ($8 IS NULL OR changed_at >= $8)
                AND ($9 IS NULL OR changed_at < $9)
@@ -739,10 +739,7 @@ impl WriteJournals for SqliteUnit {
             let (kind, text, body) = (&record.kind, &folded.text, cbor::encode(record));
             let (created_at, changed_at) = (folded.created_at.0, folded.changed_at.0);
             let conflicted = record.conflicts().next().is_some();
-            let flagged = record
-                .steps
-                .iter()
-                .any(|step| matches!(step.fate, Fate::Flagged(_)));
+            let flagged = record.is_flagged();
             let unanswered = record.steps.iter().any(|step| !step.fate.counts());
             let void = record.void.is_some();
             sqlx::query!(

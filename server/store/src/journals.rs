@@ -158,8 +158,8 @@ pub struct Filter {
     pub words: Vec<String>,
     /// With two values for one field.
     pub conflicted: bool,
-    /// With a flagged command.
-    pub flagged: bool,
+    /// With a marked command whose mark nobody cleared; or, if `false`, without one.
+    pub flagged: Option<bool>,
     /// With a command that is refused or without effect.
     pub unanswered: bool,
     /// Changed at or after this instant.

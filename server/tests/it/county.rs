@@ -91,7 +91,7 @@ impl County {
                 to: None,
                 sent_by: None,
             });
-            if ["fs", "tm"].contains(name) {
+            if ["fs", "tm", "tw", "cs"].contains(name) {
                 let key = SigningKey::from_seed(user.0.repeat(2).try_into().unwrap());
                 acts.push(RegistryAct::Enrol {
                     key: key.public(),

@@ -8,6 +8,7 @@ use server::journals::publish;
 use sync_core::audit::{Bundle, verify};
 use sync_core::command::Audience;
 use sync_core::id::RecordId;
+use sync_core::month::Month;
 use sync_core::registry::RegistryAct;
 use sync_core::sync::device::Intent;
 use sync_core::value::Value;
@@ -511,4 +512,71 @@ async fn an_auditor_verifies_what_he_may_not_read() {
             .len(),
         4
     );
+}
+
+#[tokio::test]
+async fn what_comes_after_a_months_close_is_shown_as_such_until_the_county_clears_it() {
+    let mut county = County::new().await;
+    let month = Month::at(county.now()).unwrap();
+    let household = county.household;
+    // Written in time, and on the phone for weeks.
+    let group = Intent::set(household).with("group", Value::text("二组"));
+    county.save("fs", group);
+    county.world.clock.advance(Duration::from_hours(24 * 35));
+    county.sync("tw").await;
+    let record = county.save("tw", Intent::seal(month));
+    county.sync("tw").await;
+    county.sync("fs").await;
+
+    let closed = county.view("cs", record).await;
+    assert_eq!(closed.body["state"]["name"], "sealed", "{closed:?}");
+    assert_eq!(closed.body["title"], month.to_string());
+    let flagged = county.get("cs", "/v1/flagged?cause=after_seal").await;
+    let late = &flagged.body["records"][0];
+    assert_eq!(late["record"]["record"], household.to_string());
+    assert_eq!(late["lines"][0]["fate"]["reasons"], json!(["after_seal"]));
+    assert_eq!(
+        county.view("cs", household).await.body["fields"][1]["values"][0]["text"],
+        "二组",
+        "it counts"
+    );
+    let listed = async |county: &County, flagged: bool| {
+        let path = format!("/v1/records?kind=household&flagged={flagged}");
+        let list = county.get("cs", &path).await.body;
+        list["records"].as_array().unwrap().len()
+    };
+    assert_eq!(
+        (listed(&county, true).await, listed(&county, false).await),
+        (1, 0)
+    );
+
+    county.sync("cs").await;
+    county.save("cs", Intent::clear(household, "after_seal"));
+    county.sync("cs").await;
+    let flagged = county.get("cs", "/v1/flagged").await;
+    assert_eq!(flagged.body["records"], json!([]));
+    assert_eq!(
+        (listed(&county, true).await, listed(&county, false).await),
+        (0, 1)
+    );
+    let history = county.history("cs", household).await;
+    let lines = history.body["lines"].as_array().unwrap();
+    let line = lines
+        .iter()
+        .find(|line| line["fate"]["fate"] == "flagged")
+        .expect("history stays as it was");
+    assert_eq!(line["cleared"], json!(["after_seal"]));
+    assert_eq!(lines.last().unwrap()["verb"], "clear");
+
+    let app = &county.world.app;
+    publish::publish(app.store(), app.log_key(), app.deployment(), county.now())
+        .await
+        .unwrap();
+    let bytes = county
+        .bytes("pa", &format!("/v1/audit/bundle?area={COUNTY}"))
+        .await
+        .expect("a bundle");
+    let report = verify(&Bundle::from_bytes(&bytes).unwrap(), None);
+    assert!(report.holds(), "{:?}", report.findings);
+    assert_eq!(report.undecided, 0);
 }

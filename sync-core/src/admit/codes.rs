@@ -6,8 +6,11 @@ pub mod flag {
     pub const AFTER_END: &str = "after_end";
     /// The claimed time lies outside its bounds.
     pub const CLOCK: &str = "clock";
-    /// Received after its period was sealed (月结); shown as 补录.
+    /// Received after its month was closed (月结); shown as 补录.
     pub const AFTER_SEAL: &str = "after_seal";
+
+    /// All of them.
+    pub const ALL: [&str; 3] = [AFTER_END, CLOCK, AFTER_SEAL];
 }
 
 /// Why a command changes nothing.
@@ -24,6 +27,10 @@ pub mod no_effect {
     pub const VOID: &str = "void";
     /// The record was erased.
     pub const ERASED: &str = "erased";
+    /// The month is closed already.
+    pub const SEALED: &str = "sealed";
+    /// Nothing up to there is marked for this cause.
+    pub const NOT_FLAGGED: &str = "not_flagged";
     /// The command it needs has no effect.
     pub const NEEDS: &str = "needs";
 }
@@ -74,8 +81,10 @@ pub mod refused {
     pub const REQUIRED: &str = "required";
     /// A reason is required.
     pub const REASON_REQUIRED: &str = "reason_required";
-    /// The same person did the step that another must check.
+    /// The same person did the step, or wrote the command, that another must check.
     pub const SAME_PERSON: &str = "same_person";
+    /// The month is not over yet.
+    pub const MONTH_NOT_OVER: &str = "month_not_over";
     /// Only what is filed is amended.
     pub const NOT_FILED: &str = "not_filed";
     /// The record takes no more commands; continue it in a successor.

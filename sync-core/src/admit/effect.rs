@@ -7,6 +7,7 @@ use crate::catalog::{Action, Catalogue, Class, FieldProblem, Kind, State};
 use crate::command::{Content, Envelope, Verb};
 use crate::id::RecordId;
 use crate::limits;
+use crate::month;
 use crate::principal::{Operation, Principal, Standing, allows};
 use crate::record::{Place, touches};
 
@@ -43,14 +44,16 @@ pub(super) fn decide(
     let kind = catalogue
         .kind(&envelope.kind)
         .ok_or(refused::UNKNOWN_KIND)?;
-    let record = index
-        .get(&envelope.record)
-        .filter(|_| envelope.verb != Verb::Create);
+    let record = index.get(&envelope.record).filter(|_| !envelope.makes());
     catalogue.check_envelope(envelope, record.map(|entry| entry.audience))?;
     content.map_or(Ok(()), |content| catalogue.check_content(envelope, content))?;
     let place = bench.place(envelope.n);
-    if envelope.verb == Verb::Create {
-        let entry = create(bench, principal, kind, envelope, index, place)?;
+    if envelope.makes() {
+        let entry = if envelope.verb == Verb::Seal {
+            seal(bench, principal, kind, envelope, index, place)?
+        } else {
+            create(bench, principal, kind, envelope, index, place)?
+        };
         index.insert(envelope.record, entry);
         return Ok(());
     }
@@ -112,6 +115,35 @@ fn create(
         return Err(refused::NOT_ALLOWED.into());
     }
     links_lead_somewhere(bench, kind, envelope, index)?;
+    Ok(IndexEntry::created(
+        envelope,
+        place,
+        principal.user,
+        &principal.role,
+        principal.office,
+    ))
+}
+
+/// Closes a month: once it is over, and only if it was never closed before. Who may is said by the kind's creations.
+fn seal(
+    bench: &Bench<'_>,
+    principal: &Principal,
+    kind: &Kind,
+    envelope: &Envelope,
+    index: &Index,
+    place: Place,
+) -> Result<IndexEntry, Verdict> {
+    let month = envelope.sealed_month().ok_or(refused::MALFORMED)?;
+    let state = kind.may_create(&principal.role);
+    state
+        .filter(|state| state.name == month::SEALED)
+        .ok_or(refused::NOT_ALLOWED)?;
+    if !month.is_over(bench.received_at.date()) {
+        return Err(refused::MONTH_NOT_OVER.into());
+    }
+    if index.contains_key(&envelope.record) {
+        return Err(Verdict::NoEffect(no_effect::SEALED));
+    }
     Ok(IndexEntry::created(
         envelope,
         place,
@@ -184,7 +216,7 @@ impl Case<'_> {
         };
         let denied = |field: &str| refuse_field(refused::NOT_ALLOWED, field);
         match self.envelope.verb {
-            Verb::Create => Err(refused::MALFORMED.into()),
+            Verb::Create | Verb::Seal => Err(refused::MALFORMED.into()),
             Verb::Set if self.envelope.widens() => {
                 let holds = self
                     .kind
@@ -207,7 +239,10 @@ impl Case<'_> {
             Verb::Void if may(Operation::Void) => Ok(()),
             Verb::Reveal if may(Operation::Reveal) => Ok(()),
             Verb::Erase if may(Operation::Erase) => Ok(()),
-            Verb::Void | Verb::Reveal | Verb::Erase => Err(refused::NOT_ALLOWED.into()),
+            Verb::Clear if may(Operation::Clear) => Ok(()),
+            Verb::Void | Verb::Reveal | Verb::Erase | Verb::Clear => {
+                Err(refused::NOT_ALLOWED.into())
+            }
         }
     }
 
@@ -228,6 +263,10 @@ impl Case<'_> {
     /// Whether it still changes something, where it stands.
     fn takes_effect(&self) -> Result<(), Verdict> {
         let verb = self.envelope.verb;
+        if verb == Verb::Clear {
+            // Marks outlive what was written.
+            return self.clears_a_mark();
+        }
         if self.entry.erased && verb != Verb::Erase {
             return Err(Verdict::NoEffect(no_effect::ERASED));
         }
@@ -240,8 +279,27 @@ impl Case<'_> {
                 Err(refused::NOT_FILED.into())
             }
             Verb::Act => self.action_leaves_from_here(),
-            Verb::Create | Verb::Amend | Verb::Void | Verb::Erase | Verb::Reveal => Ok(()),
+            Verb::Create
+            | Verb::Amend
+            | Verb::Void
+            | Verb::Erase
+            | Verb::Reveal
+            | Verb::Seal
+            | Verb::Clear => Ok(()),
         }
+    }
+
+    /// Whether it clears a mark, and none of what its own author wrote.
+    fn clears_a_mark(&self) -> Result<(), Verdict> {
+        let cause = self.envelope.action.as_deref().unwrap_or_default();
+        let mut authors = self.entry.flagged(cause, self.envelope.base).peekable();
+        if authors.peek().is_none() {
+            return Err(Verdict::NoEffect(no_effect::NOT_FLAGGED));
+        }
+        if authors.any(|author| author == self.principal.user) {
+            return Err(refused::SAME_PERSON.into());
+        }
+        Ok(())
     }
 
     fn fields_are_open(&self) -> Result<(), Verdict> {

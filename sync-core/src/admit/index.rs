@@ -6,8 +6,10 @@ use minicbor::{Decode, Encode};
 
 use crate::catalog::Kind;
 use crate::command::{Audience, Envelope, Link, Verb};
-use crate::id::{AreaId, DeviceId, RecordId, UserId};
-use crate::record::Place;
+use crate::id::{AreaId, DeviceId, RecordId, Seq, UserId};
+use crate::journal::Fate;
+use crate::month;
+use crate::record::{Place, touches};
 use crate::registry::Assignment;
 
 /// The last action that took effect on a record.
@@ -60,12 +62,56 @@ pub struct IndexEntry {
     /// How many commands it took, by lane.
     #[n(12)]
     pub lanes: BTreeMap<DeviceId, u32>,
+    /// The marks that nobody cleared: by cause and by who wrote what is marked.
+    #[n(13)]
+    pub flags: BTreeMap<String, BTreeMap<UserId, Flagged>>,
+}
+
+/// Where marked commands of one person may stand that nobody cleared. Bounds and no list: a phone with a wrong clock marks all it
+/// writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Flagged {
+    /// Not before this position.
+    #[n(0)]
+    pub from: Seq,
+    /// The last of them.
+    #[n(1)]
+    pub to: Seq,
 }
 
 impl IndexEntry {
     /// How many commands it took.
     pub fn commands(&self) -> u32 {
         self.lanes.values().sum()
+    }
+
+    /// Marks what somebody wrote, in the entry at a position.
+    fn flag(&mut self, causes: &[String], by: UserId, seq: Seq) {
+        for cause in causes {
+            let flagged = self.flags.entry(cause.clone()).or_default();
+            let held = flagged.entry(by).or_insert(Flagged { from: seq, to: seq });
+            held.to = seq;
+        }
+    }
+
+    /// Whose commands up to a position are marked for a cause.
+    pub fn flagged<'a>(&'a self, cause: &str, upto: Seq) -> impl Iterator<Item = UserId> + 'a {
+        let held = self.flags.get(cause).into_iter().flatten();
+        held.filter(move |(_, flagged)| flagged.from <= upto)
+            .map(|(user, _)| *user)
+    }
+
+    fn clear(&mut self, cause: &str, upto: Seq) {
+        let Some(held) = self.flags.get_mut(cause) else {
+            return;
+        };
+        held.retain(|_, flagged| flagged.to > upto);
+        for flagged in held.values_mut() {
+            flagged.from = flagged.from.max(upto.saturating_add(1));
+        }
+        if held.is_empty() {
+            self.flags.remove(cause);
+        }
     }
 
     /// What a reference field refers to.
@@ -81,7 +127,7 @@ impl IndexEntry {
 pub type Index = BTreeMap<RecordId, IndexEntry>;
 
 impl IndexEntry {
-    /// What a `Create` makes of it.
+    /// What the command that makes it makes of it.
     pub(super) fn created(
         envelope: &Envelope,
         place: Place,
@@ -95,7 +141,7 @@ impl IndexEntry {
             role: role.to_owned(),
             office,
             audience: envelope.audience,
-            state: envelope.action.clone(),
+            state: begins_in(envelope),
             links: envelope.links.clone(),
             created: place,
             acted: None,
@@ -103,6 +149,7 @@ impl IndexEntry {
             void: false,
             erased: false,
             lanes: [(place.device, 1)].into_iter().collect(),
+            flags: BTreeMap::new(),
         }
     }
 
@@ -129,7 +176,12 @@ impl IndexEntry {
                 }
             }
             Verb::Void => self.void = true,
+            Verb::Clear => self.clear(
+                envelope.action.as_deref().unwrap_or_default(),
+                envelope.base,
+            ),
             Verb::Create
+            | Verb::Seal
             | Verb::Set
             | Verb::Edit
             | Verb::Insert
@@ -153,15 +205,54 @@ impl IndexEntry {
     }
 }
 
+/// The state in which a command's record begins, if the command makes one.
+pub(crate) fn begins_in(envelope: &Envelope) -> Option<String> {
+    if envelope.verb == Verb::Seal {
+        Some(month::SEALED.to_owned())
+    } else {
+        envelope.action.clone()
+    }
+}
+
 /// Enters a command that counts into the index: what admission wrote, from what its entry says. Total.
 pub fn replay(
+    index: &mut Index,
+    kind: Option<&Kind>,
+    envelope: &Envelope,
+    fate: &Fate,
+    place: Place,
+    by: Option<&Assignment>,
+) {
+    enter(index, kind, envelope, place, by);
+    if let Fate::Flagged(causes) = fate {
+        let user = by.map_or(UserId([0; 16]), |by| by.user);
+        flag(index, envelope, causes, user, place.seq);
+    }
+}
+
+/// Marks all records in whose timelines a command stands.
+pub(super) fn flag(
+    index: &mut Index,
+    envelope: &Envelope,
+    causes: &[String],
+    by: UserId,
+    seq: Seq,
+) {
+    for record in touches(envelope) {
+        if let Some(entry) = index.get_mut(&record) {
+            entry.flag(causes, by, seq);
+        }
+    }
+}
+
+fn enter(
     index: &mut Index,
     kind: Option<&Kind>,
     envelope: &Envelope,
     place: Place,
     by: Option<&Assignment>,
 ) {
-    if envelope.verb == Verb::Create {
+    if envelope.makes() {
         // A phone may not know a distant author; then no relation to him holds.
         let (user, role, office) = by.map_or((UserId([0; 16]), "", AreaId([0; 16])), |by| {
             (by.user, by.role.as_str(), by.area)

@@ -11,6 +11,7 @@ use crate::command::{Content, Envelope, Origin, Verb};
 use crate::id::{DeviceId, Seq, Timestamp};
 use crate::journal::Fate;
 use crate::limits;
+use crate::month::{self, Month};
 use crate::principal::Principal;
 use crate::record::Place;
 use crate::registry::{Assignment, Registry, Standing};
@@ -133,12 +134,27 @@ impl Bench<'_> {
         if bounds.clamp(envelope.at) != envelope.at {
             flags.push(flag::CLOCK.to_owned());
         }
+        if self.comes_after_its_seal(envelope, index) {
+            flags.push(flag::AFTER_SEAL.to_owned());
+        }
         match effect::decide(self, &principal, envelope, content, index) {
             Ok(()) if flags.is_empty() => Fate::Accepted,
-            Ok(()) => Fate::Flagged(flags),
+            Ok(()) => {
+                super::index::flag(index, envelope, &flags, principal.user, self.seq);
+                Fate::Flagged(flags)
+            }
             Err(effect::Verdict::NoEffect(code)) => Fate::NoEffect(code.to_owned()),
             Err(effect::Verdict::Refused(refusal)) => refusal.into(),
         }
+    }
+
+    /// Whether the month in which it says that it was recorded is closed where it stands. To close a month and to clear marks is
+    /// no work of a month.
+    fn comes_after_its_seal(&self, envelope: &Envelope, index: &Index) -> bool {
+        let is_work = !matches!(envelope.verb, Verb::Seal | Verb::Clear);
+        let month = Month::at(envelope.at).filter(|_| is_work);
+        let record = month.and_then(|month| index.get(&month.record(self.batch.journal)));
+        record.is_some_and(|record| record.state.as_deref() == Some(month::SEALED))
     }
 
     /// Between what an honest clock would claim: not before the receipt of what its author was looking at, not after its own.
@@ -252,6 +268,14 @@ impl Bench<'_> {
         }
         if envelope.verb == Verb::Create
             && envelope.record != envelope.origin.unwrap_or(own).record()
+        {
+            return Err(refused::MALFORMED.into());
+        }
+        if envelope.verb == Verb::Seal
+            && envelope
+                .sealed_month()
+                .map(|month| month.record(own.journal))
+                != Some(envelope.record)
         {
             return Err(refused::MALFORMED.into());
         }

@@ -2,7 +2,9 @@
 
 mod authority;
 mod effect;
+mod flags;
 mod lanes;
+mod month;
 mod scene;
 mod sight;
 mod withheld;

@@ -13,6 +13,7 @@ const FILES: &[(&str, &str)] = &shipped![
     "roles.toml",
     "policy-measures.csv",
     "kinds/household.toml",
+    "kinds/month.toml",
     "kinds/person.toml",
     "kinds/review.toml",
     "kinds/task.toml",

@@ -10,8 +10,10 @@ use super::field::{Field, FieldType, Required, Written};
 use super::fit::{has_control, text_misfit};
 use super::kind::{Action, Class, Kind};
 use super::role::widens;
+use crate::admit::codes::flag;
 use crate::command::{Audience, Content, Envelope, Splice, Verb, links_by_field};
 use crate::limits::{FIELDS_MAX, LINKS_MAX, LIST_ITEMS_MAX, REASON_CHARS_MAX, SPLICES_MAX};
+use crate::month;
 use crate::value::Value;
 
 /// Why a command is not what its kind declares. It names the field, never a value.
@@ -53,7 +55,7 @@ impl Catalogue {
         let kind = self
             .kind(&envelope.kind)
             .ok_or_else(|| whole(misfit::UNKNOWN_KIND))?;
-        ensure(!(kind.retired && envelope.verb == Verb::Create), || {
+        ensure(!(kind.retired && envelope.makes()), || {
             whole(misfit::RETIRED_KIND)
         })?;
         ensure(envelope.fields.len() <= FIELDS_MAX, || {
@@ -66,6 +68,10 @@ impl Catalogue {
             envelope.fields.is_sorted_by(|a, b| a < b) && envelope.links.is_sorted_by(|a, b| a < b);
         ensure(ascend, || whole(misfit::OUT_OF_ORDER))?;
         let action = action_of(kind, envelope)?;
+        ensure(
+            !envelope.makes() || (kind.name == month::KIND) == (envelope.verb == Verb::Seal),
+            || whole(misfit::WRONG_VERB),
+        )?;
         if envelope.verb == Verb::Erase {
             // What it names are records, by links that belong to no field.
             return ensure(envelope.fields.is_empty(), || whole(misfit::WRONG_VERB));
@@ -102,7 +108,9 @@ impl Catalogue {
             }
             Verb::Edit => (false, true, false),
             Verb::Remove => (false, false, true),
-            Verb::Void | Verb::Erase | Verb::Reveal => (false, false, false),
+            Verb::Void | Verb::Erase | Verb::Reveal | Verb::Seal | Verb::Clear => {
+                (false, false, false)
+            }
         };
         ensure(values || content.values.is_empty(), || {
             whole(misfit::UNEXPECTED_PART)
@@ -230,6 +238,9 @@ fn action_of<'k>(kind: &'k Kind, envelope: &Envelope) -> Result<Option<&'k Actio
         (None, Verb::Act) => Err(whole(misfit::UNKNOWN_ACTION)),
         // A Create names the state it begins in; whether its author may begin there is admission's to say.
         (Some(_), Verb::Create) => Ok(None),
+        (Some(month), Verb::Seal) if month.parse::<month::Month>().is_ok() => Ok(None),
+        (Some(cause), Verb::Clear) if flag::ALL.contains(&cause.as_str()) => Ok(None),
+        (_, Verb::Seal | Verb::Clear) => Err(whole(misfit::UNKNOWN_ACTION)),
         (Some(_), _) => Err(whole(misfit::UNEXPECTED_ACTION)),
         (None, _) => Ok(None),
     }
@@ -248,14 +259,20 @@ fn check_verb(kind: &Kind, verb: Verb, action: Option<&Action>, field: &Field) -
         Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => field.written == Written::Always,
         Verb::Act => action.is_some_and(|action| action.writes.contains(&field.name)),
         Verb::Amend => kind.may_be_amended(field),
-        Verb::Void | Verb::Erase | Verb::Reveal => false,
+        Verb::Void | Verb::Erase | Verb::Reveal | Verb::Seal | Verb::Clear => false,
     };
     let fits = match verb {
         Verb::Set => !field.ty.is_spliced() && !field.ty.is_item_list(),
         Verb::Edit => field.ty.is_spliced(),
         Verb::Insert | Verb::Remove => field.ty.is_item_list(),
         Verb::Amend => kind.class == Class::Testimony,
-        Verb::Create | Verb::Act | Verb::Void | Verb::Erase | Verb::Reveal => true,
+        Verb::Create
+        | Verb::Act
+        | Verb::Void
+        | Verb::Erase
+        | Verb::Reveal
+        | Verb::Seal
+        | Verb::Clear => true,
     };
     ensure(fits, || of(name, misfit::WRONG_VERB))?;
     ensure(here, || of(name, misfit::NOT_WRITTEN_HERE))
@@ -276,7 +293,7 @@ fn check_count(envelope: &Envelope, record: Option<Audience>) -> Checked {
                 whole(misfit::NOTHING_WRITTEN)
             })
         }
-        Verb::Create | Verb::Act | Verb::Void | Verb::Erase => Ok(()),
+        Verb::Create | Verb::Act | Verb::Void | Verb::Erase | Verb::Seal | Verb::Clear => Ok(()),
     }
 }
 
@@ -306,14 +323,14 @@ fn check_audience(
 ) -> Checked {
     let audience = envelope.audience;
     let chosen = kind.audiences.contains(&audience);
-    if envelope.verb == Verb::Create {
+    if envelope.makes() {
         ensure(chosen, || whole(misfit::WRONG_AUDIENCE))?;
     }
     if envelope.verb == Verb::Reveal {
         // What is asked of whom is for those who read access journals; what it asks for has an audience of its own.
         return Ok(());
     }
-    let creates = (envelope.verb == Verb::Create).then_some(audience);
+    let creates = envelope.makes().then_some(audience);
     let Some(record) = creates.or(record) else {
         return Ok(());
     };
@@ -339,7 +356,10 @@ fn check_audience(
 
 fn check_reason(kind: &Kind, envelope: &Envelope, content: &Content) -> Checked {
     let (allowed, needed) = match envelope.verb {
-        Verb::Create | Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove => (false, false),
+        Verb::Create | Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove | Verb::Seal => {
+            (false, false)
+        }
+        Verb::Clear => (true, false),
         Verb::Act => {
             let action = envelope
                 .action

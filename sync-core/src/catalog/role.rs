@@ -26,6 +26,8 @@ pub enum Capability {
     Reveal,
     /// Destroy the content of records, as the law requires.
     Erase,
+    /// Clear the marks of commands that count, each with its cause.
+    ClearFlags,
     /// Create, lock and close accounts.
     ManageAccounts,
     /// Give and end assignments.
@@ -44,7 +46,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities by their stable names.
-    pub const NAMES: [(&str, Self); 15] = [
+    pub const NAMES: [(&str, Self); 16] = [
         ("sync", Self::Sync),
         ("read_records", Self::ReadRecords),
         ("read_refused", Self::ReadRefused),
@@ -53,6 +55,7 @@ impl Capability {
         ("export", Self::Export),
         ("reveal", Self::Reveal),
         ("erase", Self::Erase),
+        ("clear_flags", Self::ClearFlags),
         ("manage_accounts", Self::ManageAccounts),
         ("manage_grants", Self::ManageGrants),
         ("manage_devices", Self::ManageDevices),

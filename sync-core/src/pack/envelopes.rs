@@ -239,7 +239,7 @@ pub(super) fn from_columns(
 const MISSING: PackError = PackError::Malformed("a column shorter than its rows");
 
 /// In the order of their numbers.
-const VERBS: [Verb; 10] = [
+const VERBS: [Verb; 12] = [
     Verb::Create,
     Verb::Set,
     Verb::Edit,
@@ -250,6 +250,8 @@ const VERBS: [Verb; 10] = [
     Verb::Void,
     Verb::Erase,
     Verb::Reveal,
+    Verb::Seal,
+    Verb::Clear,
 ];
 
 /// A column of ids, by their places in the table.

@@ -290,6 +290,7 @@ fn capability(capability: Capability) -> (&'static str, &'static str) {
         Capability::Export => ("导出清单", "export lists"),
         Capability::Reveal => ("说明用途后查看敏感内容", "reveal, for a stated purpose"),
         Capability::Erase => ("依法销毁内容", "erase, as the law requires"),
+        Capability::ClearFlags => ("解除标记", "clear marks"),
         Capability::ManageAccounts => ("管理账户", "manage accounts"),
         Capability::ManageGrants => ("管理任职", "manage assignments"),
         Capability::ManageDevices => ("管理设备", "manage devices"),

@@ -4,8 +4,7 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use store::journals::Filter;
 use sync_core::id::{AreaId, Seq};
-use sync_core::journal::Fate;
-use sync_core::record::Logged;
+use sync_core::record::{Logged, Record, Step};
 use utoipa::IntoParams;
 
 use crate::context::{App, Caller};
@@ -34,7 +33,7 @@ pub struct FlaggedQuery {
     at: Option<Seq>,
 }
 
-/// Lists what counts and is marked for somebody to look at, with why. A page may have fewer records than asked for, even none, while
+/// Lists what counts and is marked for somebody to look at, with why, until somebody clears the mark. A page may have fewer records than asked for, even none, while
 /// the list goes on.
 #[utoipa::path(get, path = "/v1/flagged", tag = "records", security(("bearer" = [])), params(FlaggedQuery),
     responses((status = OK, body = SpokenList, description = "A page of records with marked commands",
@@ -51,12 +50,13 @@ pub async fn list_flagged(
         limit,
         at,
     } = query;
-    let is_wanted = move |logged: &Logged| match &logged.fate {
-        Fate::Flagged(causes) => cause.as_ref().is_none_or(|cause| causes.contains(cause)),
-        Fate::Accepted | Fate::NoEffect(_) | Fate::Refused(..) => false,
+    let is_wanted = move |record: &Record, logged: &Logged| {
+        let step = record.step(&logged.place);
+        let mut flags = step.into_iter().flat_map(Step::flags);
+        flags.any(|flag| cause.as_ref().is_none_or(|cause| flag == cause))
     };
     let filter = Filter {
-        flagged: true,
+        flagged: Some(true),
         ..Filter::default()
     };
     Ok(spoken(

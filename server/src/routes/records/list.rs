@@ -70,9 +70,9 @@ pub struct ListQuery {
     /// Only those with two values for one field (待核对).
     #[serde(default)]
     conflicted: bool,
-    /// Only those with a command that counts and is marked.
-    #[serde(default)]
-    flagged: bool,
+    /// Only those with a command that counts and is marked, unless the mark was cleared; or, if `false`, only those without. So a list
+    /// is taken with what was 补录, or without.
+    flagged: Option<bool>,
     /// Only those with a command that was refused or without effect.
     #[serde(default)]
     unanswered: bool,

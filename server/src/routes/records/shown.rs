@@ -261,7 +261,7 @@ pub struct RecordView {
     void: Option<String>,
     /// Whether two values stand for a field (待核对).
     conflicted: bool,
-    /// Whether a command that counts is marked for somebody to look at.
+    /// Whether a command that counts is marked for somebody to look at, and nobody cleared the mark.
     flagged: bool,
     /// Whether a command was refused or without effect.
     unanswered: bool,
@@ -359,10 +359,7 @@ impl<'a> Showing<'a> {
             fields: self.fields(record, |_| true),
             void,
             conflicted: record.conflicts().next().is_some(),
-            flagged: record
-                .steps
-                .iter()
-                .any(|step| matches!(step.fate, Fate::Flagged(_))),
+            flagged: record.is_flagged(),
             unanswered: record.steps.iter().any(|step| !step.fate.counts()),
             marks: self.marks(record),
         }

@@ -36,15 +36,17 @@ pub struct LineView {
     recorded: Instant,
     /// When it was received, by the server's.
     received: Instant,
-    /// What it does: `create`, `set`, `edit`, `insert`, `remove`, `act`, `amend`, `void`, `erase`, `reveal`.
+    /// What it does: `create`, `set`, `edit`, `insert`, `remove`, `act`, `amend`, `void`, `erase`, `reveal`, `seal`, `clear`.
     verb: &'static str,
-    /// Which action.
+    /// Which action; the month that is closed, or the cause that is cleared.
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<Named>,
     /// The fields it writes.
     fields: Vec<Named>,
     /// What became of it.
     fate: FateView,
+    /// Of the causes for which it is marked those that somebody cleared.
+    cleared: Vec<String>,
     /// Whether its content is withheld from the caller, or erased.
     withheld: bool,
     /// The reason given.
@@ -92,7 +94,7 @@ pub fn line(showing: &Showing<'_>, record: &Record, logged: &Logged) -> LineView
         .content
         .as_ref()
         .filter(|_| may_read(showing, logged));
-    let step = record.steps.iter().find(|step| step.place == logged.place);
+    let step = record.step(&logged.place);
     let was = step.filter(|_| content.is_some()).map(|step| &step.was);
     let is_whole =
         |field: Option<&String>| field.is_some_and(|field| showing.sight(field) == Sight::Whole);
@@ -132,6 +134,11 @@ pub fn line(showing: &Showing<'_>, record: &Record, logged: &Logged) -> LineView
             .map(|field| showing.named(field))
             .collect(),
         fate: FateView::from(&logged.fate),
+        cleared: step
+            .iter()
+            .flat_map(|step| &step.cleared)
+            .map(|cleared| cleared.cause.clone())
+            .collect(),
         withheld: content.is_none(),
         reason: content.and_then(|content| content.reason.clone()),
         values: links
@@ -172,6 +179,8 @@ const fn verb_name(verb: Verb) -> &'static str {
         Verb::Void => "void",
         Verb::Erase => "erase",
         Verb::Reveal => "reveal",
+        Verb::Seal => "seal",
+        Verb::Clear => "clear",
     }
 }
 

@@ -4,7 +4,7 @@ use axum::extract::{Query, State};
 use serde::Serialize;
 use store::journals::Filter;
 use sync_core::catalog::Capability;
-use sync_core::record::Logged;
+use sync_core::record::{Logged, Record};
 use sync_core::registry::Purpose;
 use utoipa::ToSchema;
 
@@ -50,7 +50,10 @@ pub async fn list_unanswered(
         unanswered: true,
         ..Filter::default()
     };
-    Ok(spoken(&app, &caller, query, filter, |logged| !logged.fate.counts()).await?)
+    Ok(spoken(&app, &caller, query, filter, |_, logged| {
+        !logged.fate.counts()
+    })
+    .await?)
 }
 
 /// The records that a filter lets through, each with those of its commands that are asked for.
@@ -59,7 +62,7 @@ pub(super) async fn spoken(
     caller: &Caller,
     query: WaitingQuery,
     filter: Filter,
-    wants: impl Fn(&Logged) -> bool + Send + Sync,
+    wants: impl Fn(&Record, &Logged) -> bool + Send + Sync,
 ) -> Result<Read<SpokenList>, ReadFailure> {
     let limit = limit(query.limit)?;
     let mut unit = app.store().read().await?;
@@ -86,7 +89,7 @@ pub(super) async fn spoken(
         };
         let showing = Showing::new(&reader, scope, record);
         let mut log = reading::log(&mut *unit, (record.journal, record.id)).await?;
-        log.retain(|logged| wants(logged) && may_know(&showing, record, logged));
+        log.retain(|logged| wants(record, logged) && may_know(&showing, record, logged));
         if !log.is_empty() {
             let lines = log
                 .iter()

@@ -270,7 +270,7 @@ pub(super) fn flagged(codes: &[&str]) -> Fate {
 /// A command in the making: what is left open is what an honest phone would put.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
-    record: Option<RecordId>,
+    pub(super) record: Option<RecordId>,
     kind: String,
     verb: Verb,
     pub(super) action: Option<String>,

@@ -254,5 +254,16 @@ fn the_formats_are_as_written_down() {
     v.bytes("act content", &command.content.to_cbor());
     v.bytes("act envelope", &cbor::encode(&command.envelope));
 
+    let month: crate::month::Month = "2026-11".parse().unwrap();
+    let mut seal = envelope(7, Verb::Seal, month.record(JOURNAL), &[]);
+    crate::month::KIND.clone_into(&mut seal.kind);
+    seal.action = Some(month.to_string());
+    let mut clear = envelope(8, Verb::Clear, RecordId::derive(device, JOURNAL, 1), &[]);
+    clear.action = Some("after_seal".to_owned());
+    v.section("Months and marks");
+    v.text("record of month 2026-11", month.record(JOURNAL));
+    v.bytes("envelope of a seal", &cbor::encode(&seal));
+    v.bytes("envelope of a clearing", &cbor::encode(&clear));
+
     expect_file!["../../../../tests/fixtures/formats/signed.txt"].assert_eq(&v.0);
 }

@@ -7,7 +7,10 @@ use crate::command::Audience;
 fn the_shipped_files_make_a_catalogue() {
     let catalogue = shipped();
     let kinds: Vec<&str> = catalogue.kinds().map(|kind| kind.name.as_str()).collect();
-    assert_eq!(kinds, ["household", "person", "review", "task", "visit"]);
+    assert_eq!(
+        kinds,
+        ["household", "month", "person", "review", "task", "visit"]
+    );
     let profiles: Vec<&str> = catalogue
         .profiles()
         .map(|profile| profile.name.as_str())

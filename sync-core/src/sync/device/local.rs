@@ -122,7 +122,7 @@ impl Local {
                     device: batch.device,
                 };
                 let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
-                admit::replay(&mut self.index, kind, envelope, place, by);
+                admit::replay(&mut self.index, kind, envelope, fate, place, by);
                 self.taken.insert(batch.origin(envelope.n));
                 self.taken.extend(envelope.origin);
             }
@@ -435,6 +435,7 @@ impl Local {
                     &mut index,
                     kind,
                     envelope,
+                    fate.unwrap_or(&Fate::Accepted),
                     Place {
                         seq: PENDING,
                         n: envelope.n,
@@ -461,7 +462,7 @@ impl Local {
     /// The own action on this record that is unanswered: what comes after it stands or falls with it.
     pub(super) fn opened_by(&self, record: RecordId) -> Option<u64> {
         let opens = |envelope: &&Envelope| {
-            envelope.record == record && matches!(envelope.verb, Verb::Create | Verb::Act)
+            envelope.record == record && (envelope.makes() || envelope.verb == Verb::Act)
         };
         self.unanswered()
             .filter(opens)

@@ -11,6 +11,7 @@ use crate::catalog::Kind;
 use crate::command::{Audience, Content, Envelope, Link, Salt, Splice, Verb};
 use crate::id::{Digest, ItemId, JournalId, RecordId, Seq, Timestamp};
 use crate::journal::Fate;
+use crate::month::{self, Month};
 use crate::sign::Signature;
 use crate::value::{Fields, Value};
 
@@ -53,6 +54,8 @@ pub enum Target {
     },
     /// One that exists.
     Existing(RecordId),
+    /// The one that stands for a month.
+    Month(Month),
 }
 
 impl Intent {
@@ -82,6 +85,22 @@ impl Intent {
             },
             Verb::Create,
         )
+    }
+
+    /// The close of a month.
+    pub fn seal(month: Month) -> Self {
+        Self {
+            action: Some(month.to_string()),
+            ..Self::new(Target::Month(month), Verb::Seal)
+        }
+    }
+
+    /// The clearing of a record's marks of one cause, as far as they are shown.
+    pub fn clear(record: RecordId, cause: impl Into<String>) -> Self {
+        Self {
+            action: Some(cause.into()),
+            ..Self::new(Target::Existing(record), Verb::Clear)
+        }
     }
 
     /// New values of fields.
@@ -233,6 +252,7 @@ impl Device {
                 let record = RecordId::derive(device, journal, first);
                 (record, kind.clone(), *audience)
             }
+            Target::Month(month) => (month.record(journal), month::KIND.to_owned(), None),
             Target::Existing(record) => {
                 let folded = self
                     .record(journal, *record)

@@ -1,5 +1,6 @@
 use super::*;
-use crate::admit::codes::{no_effect, refused};
+use crate::admit::codes::{flag, no_effect, refused};
+use crate::month::Month;
 use crate::sync::device::Effect;
 
 #[test]
@@ -326,4 +327,41 @@ fn after_the_lease_only_own_work_is_shown() {
     };
     assert_eq!(shown(minutes(2).plus_ms(lease)), [true; 3]);
     assert_eq!(shown(minutes(2).plus_ms(lease + 1)), [true, true, false]);
+}
+
+#[test]
+fn a_phone_knows_beforehand_what_comes_after_a_months_close() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let user = scene.host.add_user("张乡长", NOW);
+    let (township, since) = (scene.host.township(), NOW.date().plus_days(-100));
+    scene.host.assign(user, "TW", township, since, None, NOW);
+    let month = Month::at(NOW).unwrap();
+    let later = NOW.plus_ms(35 * 86_400_000);
+    let mut office = Phone::enrol(&mut scene.host, user, NOW);
+    office.sync(&mut scene.host, NOW).unwrap();
+    let early = office.save(journal, None, Intent::seal(month), NOW);
+    let not_over = Fate::Refused(refused::MONTH_NOT_OVER.to_owned(), None);
+    assert_eq!(early, Err(CannotSave::WouldNotCount(not_over)));
+    let closed = office
+        .save(journal, None, Intent::seal(month), later)
+        .unwrap();
+    assert_eq!(closed.record, month.record(journal));
+    let twice = office.save(journal, None, Intent::seal(month), later);
+    let sealed = Fate::NoEffect(no_effect::SEALED.to_owned());
+    assert_eq!(twice, Err(CannotSave::WouldNotCount(sealed)));
+    office.sync(&mut scene.host, later).unwrap();
+
+    // The phone has the month's close, and a clock that stayed behind.
+    scene.fs.sync(&mut scene.host, later).unwrap();
+    let saved = scene
+        .fs
+        .save(journal, None, set(household, "group", "二组"), NOW)
+        .unwrap();
+    let marked = Fate::Flagged(vec![flag::CLOCK.to_owned(), flag::AFTER_SEAL.to_owned()]);
+    assert_eq!(saved.predicted, core::slice::from_ref(&marked));
+    scene.fs.sync(&mut scene.host, later).unwrap();
+    assert_eq!(scene.fates().last(), Some(&marked));
+    let record = scene.fs.device.record(journal, household).unwrap();
+    assert!(record.is_flagged());
 }
