@@ -545,6 +545,12 @@ impl WriteJournals for SqliteUnit {
         );
         let (digest, chain_head) = (&entry.batch.0[..], &chain.end.head.0[..]);
         let (head, batch) = (cbor::encode(entry), cbor::encode(appended.batch()));
+        // The statement below moves a chain that is there, or begins one, at whatever position.
+        if before > 0 && self.chain(entry.journal).await?.is_none() {
+            return Err(StoreError::Impossible(
+                "an entry that does not continue its chain",
+            ));
+        }
         let moved = sqlx::query!(
             "INSERT INTO journal (journal_id, seq, head, received_at, registry) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (journal_id) DO UPDATE SET seq = $2, head = $3, received_at = $4, registry = $5 WHERE journal.seq = $6",

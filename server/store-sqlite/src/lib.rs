@@ -205,8 +205,14 @@ mod tests {
         (store, folder)
     }
 
+    async fn reopen(folder: &TempDir) -> SqliteStore {
+        SqliteStore::open(&folder.path().join("zhucun.db"))
+            .await
+            .unwrap()
+    }
+
     mod contract {
-        store::contract_tests!(crate::tests::open);
+        store::contract_tests!(crate::tests::open, crate::tests::reopen);
     }
 
     fn account(number: u16) -> Account {

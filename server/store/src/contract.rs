@@ -3,11 +3,27 @@
 //! Each check gets an empty store. They repeat what was done, drop what was begun, and let units race.
 
 pub mod accounts;
+pub mod journals;
 
-/// Makes one test of each check. `$open` is an async function that gives an empty store and whatever must outlive it.
+use crate::{Reading, Store, Unit};
+
+async fn begin(store: &dyn Store) -> Box<dyn Unit> {
+    store.begin().await.expect("a unit begins")
+}
+
+async fn read(store: &dyn Store) -> Box<dyn Reading> {
+    store.read().await.expect("a reading begins")
+}
+
+async fn commit(unit: Box<dyn Unit>) {
+    unit.commit().await.expect("a unit is committed");
+}
+
+/// Makes one test of each check. `$open` is an async function that gives an empty store and whatever must outlive it; `$reopen` one
+/// that opens the same store again, given that.
 #[macro_export]
 macro_rules! contract_tests {
-    ($open:path) => {
+    ($open:path, $reopen:path) => {
         $crate::contract_tests!(@each $open, accounts:
             an_account_is_found_by_person_and_by_name,
             a_user_name_is_given_once,
@@ -24,6 +40,30 @@ macro_rules! contract_tests {
             units_that_race_for_a_code_redeem_it_once,
             what_ended_long_ago_is_forgotten,
         );
+        $crate::contract_tests!(@each $open, journals:
+            what_a_unit_appends_is_there_whole_or_not_at_all,
+            an_entry_stands_at_the_next_position_or_nowhere,
+            units_that_race_append_in_turn,
+            lanes_and_chain_are_read_by_number,
+            entries_come_in_pages_of_so_many_bytes,
+            the_content_for_an_audience_can_be_taken_out,
+            what_is_offered_again_is_found_under_its_origin,
+            a_record_is_found_in_every_entry_that_speaks_of_it,
+            what_a_device_sends_adds_up_by_day,
+            a_batch_under_a_used_number_is_kept_once,
+            leaves_and_checkpoints_only_grow,
+            a_filter_lets_through_what_it_names,
+            a_list_in_pages_is_the_whole_list,
+            what_is_folded_can_be_forgotten_and_folded_again,
+        );
+
+        #[tokio::test]
+        async fn a_store_that_is_opened_again_holds_the_same() {
+            let (store, keep) = $open().await;
+            let before = $crate::contract::journals::written(&store).await;
+            drop(store);
+            $crate::contract::journals::same_as_before(&$reopen(&keep).await, &before).await;
+        }
     };
     (@each $open:path, $part:ident: $($check:ident),* $(,)?) => {
         mod $part {

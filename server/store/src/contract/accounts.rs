@@ -4,28 +4,17 @@ use futures::future::join_all;
 use sync_core::id::{Digest, SessionId, Timestamp, UserId};
 use sync_core::sign::{ED25519, PublicKey};
 
+use super::{begin, commit, read};
+use crate::Store;
 use crate::accounts::{
     Account, Added, CodePurpose, Device, NewCode, NewRefreshToken, PasswordHash, Redeemed,
     RefreshToken, Session, SessionEnd, Successor,
 };
 use crate::personal::Personal;
-use crate::{Reading, Store, Unit};
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 const LATER: Timestamp = Timestamp(NOW.0 + 1_000);
 const MUCH_LATER: Timestamp = Timestamp(NOW.0 + 1_000_000);
-
-async fn begin(store: &dyn Store) -> Box<dyn Unit> {
-    store.begin().await.expect("a unit begins")
-}
-
-async fn read(store: &dyn Store) -> Box<dyn Reading> {
-    store.read().await.expect("a reading begins")
-}
-
-async fn commit(unit: Box<dyn Unit>) {
-    unit.commit().await.expect("a unit is committed");
-}
 
 fn account(number: u8) -> Account {
     Account {
