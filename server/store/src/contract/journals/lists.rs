@@ -212,10 +212,18 @@ pub async fn a_filter_lets_through_what_it_names(store: &dyn Store) {
         (
             "flagged",
             Filter {
-                flagged: true,
+                flagged: Some(true),
                 ..all()
             },
             vec![flagged],
+        ),
+        (
+            "not flagged",
+            Filter {
+                flagged: Some(false),
+                ..all()
+            },
+            vec![conflicted, unanswered, teams, there],
         ),
         (
             "unanswered",
@@ -278,7 +286,7 @@ pub async fn a_filter_lets_through_what_it_names(store: &dyn Store) {
             "two",
             Filter {
                 kind: Some("visit".to_owned()),
-                flagged: true,
+                flagged: Some(true),
                 ..all()
             },
             vec![flagged],
