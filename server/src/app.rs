@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::{App, Parts};
 use crate::journals::admission::{Admission, Writer};
+use crate::journals::kept::{Behind, Kept, KeptError};
 use crate::journals::registrar::Registrar;
 use crate::journals::{fold, publish};
 use crate::keys::{KeyError, Keys};
@@ -57,6 +58,9 @@ pub enum StartError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+    /// The last checkpoint cannot be used.
+    #[error("the database cannot be held against the last checkpoint")]
+    Kept(#[from] KeptError),
     /// Passwords cannot be hashed as the settings say.
     #[error("passwords cannot be hashed as the settings say")]
     Hash(#[from] HashFailure),
@@ -120,7 +124,10 @@ pub async fn assemble(
     })?;
     let store: Arc<dyn Store> = Arc::new(store);
     let deployment = keys.operator.public().deployment();
-    let registrar = Arc::new(Registrar::new(keys.operator, random.clone()));
+    let kept = Kept::open(folder, &keys.log.public(), deployment, &*store).await?;
+    let kept = Arc::new(kept);
+    let registrar = Registrar::new(keys.operator, random.clone(), Arc::clone(&kept));
+    let registrar = Arc::new(registrar);
     let catalogues: Arc<Catalogues> = Arc::new(
         [Catalogue::builtin()]
             .map(|catalogue| (catalogue.version(), catalogue))
@@ -129,6 +136,7 @@ pub async fn assemble(
     let writer = Writer {
         store: Arc::clone(&store),
         registrar: Arc::clone(&registrar),
+        kept: Arc::clone(&kept),
         catalogues: Arc::clone(&catalogues),
         clock: Arc::clone(&clock),
     };
@@ -137,6 +145,7 @@ pub async fn assemble(
         store,
         registrar,
         catalogues,
+        kept,
         log_key: keys.log,
         opening: OpeningKey::from_seed(&keys.sealing.to_seed()),
         deployment,
@@ -157,7 +166,16 @@ pub async fn start(
     random: Random,
 ) -> Result<Running, StartError> {
     let app = assemble(config, clock, random).await?;
-    let first_code = founding::issue_code(&app).await?;
+    let first_code = if let Some(Behind { signed, here }) = app.kept().behind() {
+        tracing::error!(
+            log.signed = signed,
+            log.here = here,
+            "THE DATABASE IS BEHIND THE LAST SIGNED CHECKPOINT: nothing is admitted; stop the server and restore a newer copy"
+        );
+        None
+    } else {
+        founding::issue_code(&app).await?
+    };
     let failed = |source| StartError::Listen {
         address: app.config().listen,
         source,

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::journals::admission::Admission;
+use crate::journals::kept::Kept;
 use crate::journals::pull::Reader;
 use crate::journals::registrar::Registrar;
 use crate::problem::{Code, Problem};
@@ -50,6 +51,8 @@ pub struct Parts {
     pub admission: Admission,
     /// Catalogue versions.
     pub catalogues: Arc<Catalogues>,
+    /// The last checkpoint, outside the database.
+    pub kept: Arc<Kept>,
     /// Signs checkpoints.
     pub log_key: SigningKey,
     /// Opens what carriers bring.
@@ -114,6 +117,11 @@ impl App {
             .values()
             .next_back()
             .expect("the shipped catalogue is always there")
+    }
+
+    /// The last checkpoint, outside the database.
+    pub fn kept(&self) -> &Kept {
+        &self.0.kept
     }
 
     /// Signs checkpoints.

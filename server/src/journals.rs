@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod fold;
+pub mod kept;
 pub mod publish;
 pub mod pull;
 pub mod registrar;

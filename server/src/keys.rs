@@ -95,7 +95,7 @@ fn load_or_make(path: &Path, random: &Random) -> Result<SigningKey, KeyError> {
 }
 
 /// Writes the whole file or none of it, and returns once it would survive a power cut.
-fn write_durably(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_durably(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension("draft");
     let mut file = OpenOptions::new()
         .write(true)

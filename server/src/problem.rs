@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use store::StoreError;
 use utoipa::ToSchema;
 
 /// The media type of every failure.
@@ -137,6 +138,9 @@ codes! {
     /// The server has as much to do as it takes on; `Retry-After` says when to try again.
     Busy = "busy", SERVICE_UNAVAILABLE, "The server is busy", "服务器繁忙",
         "Try again after Retry-After.", "请按 Retry-After 稍后重试。";
+    /// The server's database is behind the checkpoint that it signed last, as after restoring an old backup: it can be read only.
+    BehindCheckpoint = "behind_checkpoint", SERVICE_UNAVAILABLE, "The server has lost what it once signed, and takes nothing", "服务器数据落后于其签名过的检查点，暂不接收任何内容",
+        "Keep what you have, on the device too, and tell the operator: a newer copy of the database must be restored.", "请保留手中和设备上的内容，并告知运维人员：须恢复较新的数据库备份。";
 }
 
 impl Code {
@@ -194,6 +198,12 @@ impl Problem {
 
     /// A failure inside: logged here with all its causes, told to nobody.
     pub fn internal(error: &(dyn Error + 'static)) -> Self {
+        let is_behind = |error: &(dyn Error + 'static)| {
+            matches!(error.downcast_ref(), Some(StoreError::Behind))
+        };
+        if is_behind(error) || error.source().is_some_and(is_behind) {
+            return Self::new(Code::BehindCheckpoint);
+        }
         let mut causes = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {

@@ -19,9 +19,10 @@ pub mod wire;
 
 use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -203,6 +204,21 @@ pub fn description() -> utoipa::openapi::OpenApi {
     api
 }
 
+/// Lets nothing through that would write to a log that is behind what was signed. Who has an account can log in, and read.
+async fn only_read_what_is_behind(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_of_sessions = request.uri().path().starts_with("/v1/session");
+    if app.kept().behind().is_none() || reads || is_of_sessions {
+        next.run(request).await
+    } else {
+        Problem::new(Code::BehindCheckpoint).into_response()
+    }
+}
+
 /// The whole service: operations, and what surrounds every one of them.
 pub fn router(app: App) -> Router {
     let always = |name: HeaderName, value: &'static str| {
@@ -211,6 +227,10 @@ pub fn router(app: App) -> Router {
     Router::from(operations())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            only_read_what_is_behind,
+        ))
         .layer(CatchPanicLayer::custom(|_| {
             tracing::error!("a handler panicked");
             Problem::new(Code::Internal).into_response()

@@ -24,6 +24,7 @@ use crate::app;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::context::App;
+use crate::journals::kept;
 use crate::random::Random;
 use crate::session::founding::{self, Person};
 
@@ -222,6 +223,9 @@ pub(super) fn run(config: Config, admin: Admin, out: &mut impl Write) -> anyhow:
         .context("no threads to run on")?;
     runtime.block_on(async {
         let app = app::assemble(config, Arc::new(SystemClock::start()), Random::system()).await?;
+        if app.kept().behind().is_some() && !matches!(admin, Admin::Log(_)) {
+            bail!("the database is behind the last signed checkpoint; see `zhucun log status`");
+        }
         let founded = app.store().read().await?.has_accounts().await?;
         if !founded && !matches!(admin, Admin::Bootstrap(_)) {
             bail!("there are no administrators yet; begin with `zhucun bootstrap`");
@@ -496,6 +500,16 @@ async fn log_status(app: &App, out: &mut impl Write) -> anyhow::Result<()> {
             checkpoint.size, checkpoint.signed_at
         )?,
         None => writeln!(out, "checkpoint   none yet; a running server signs one")?,
+    }
+    if let Some(size) = status.kept {
+        writeln!(out, "kept         {size} leaves, in {}", kept::FILE)?;
+    }
+    if let Some(behind) = status.behind {
+        writeln!(
+            out,
+            "BEHIND       the database has {} of {} signed leaves, or others: nothing is admitted; restore a newer copy of it",
+            behind.here, behind.signed
+        )?;
     }
     writeln!(out, "unpublished  {} journals", status.unpublished)?;
     writeln!(out, "unfolded     {} journals", status.unfolded)?;

@@ -19,6 +19,7 @@ use sync_core::sync::wire::{Outcome, unusual};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::journals::kept::Kept;
 use crate::journals::registrar::Registrar;
 
 /// Batches that may wait; beyond that a phone is told to come again.
@@ -57,6 +58,8 @@ pub struct Writer {
     pub store: Arc<dyn Store>,
     /// The registry.
     pub registrar: Arc<Registrar>,
+    /// What the database must bear before anything is admitted.
+    pub kept: Arc<Kept>,
     /// Catalogue versions.
     pub catalogues: Arc<Catalogues>,
     /// The time.
@@ -146,6 +149,7 @@ async fn run(
 
 impl Writer {
     async fn admit_group(&self, group: &[Waiting]) -> Result<Vec<Outcome>, StoreError> {
+        self.kept.guard()?;
         let mut unit = self.store.begin().await?;
         let mut outcomes = Vec::with_capacity(group.len());
         for Waiting { parts, wire, .. } in group {

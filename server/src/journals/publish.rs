@@ -14,6 +14,7 @@ use sync_core::sync::wire::CoveredBy;
 use tokio::time::MissedTickBehavior;
 
 use crate::context::App;
+use crate::journals::kept::PublishError;
 
 /// At most one checkpoint in this time.
 const EVERY: Duration = Duration::from_mins(1);
@@ -27,13 +28,7 @@ pub async fn run(app: App) {
             _ = ticks.tick() => {}
             () = app.stopped() => return,
         }
-        let published = publish(
-            app.store(),
-            app.log_key(),
-            app.deployment(),
-            app.clock().now(),
-        )
-        .await;
+        let published = publish(&app).await;
         if let Err(error) = published {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -43,8 +38,24 @@ pub async fn run(app: App) {
     }
 }
 
-/// Appends the heads of all journals that moved, and signs the new root. Nothing happens if none did.
-pub async fn publish(
+/// Appends the heads of all journals that moved, signs the new root, and keeps it outside the database. If none moved, what was
+/// signed last is kept.
+pub async fn publish(app: &App) -> Result<(), PublishError> {
+    app.kept().guard()?;
+    let signed = sign(
+        app.store(),
+        app.log_key(),
+        app.deployment(),
+        app.clock().now(),
+    )
+    .await?;
+    match signed {
+        Some(checkpoint) => app.kept().keep(&checkpoint).await,
+        None => Ok(()),
+    }
+}
+
+async fn sign(
     store: &dyn Store,
     key: &SigningKey,
     deployment: DeploymentId,
@@ -88,7 +99,7 @@ pub async fn publish(
     Ok(Some(checkpoint))
 }
 
-fn hash(leaf: &LogLeaf) -> Digest {
+pub(super) fn hash(leaf: &LogLeaf) -> Digest {
     let Position { seq, head } = leaf.end;
     Leaf {
         journal: leaf.journal,
@@ -110,10 +121,11 @@ pub fn nodes(leaves: &[LogLeaf]) -> BTreeMap<Node, Digest> {
 /// The newest checkpoint with the path of the newest leaf among these journals, if that checkpoint is larger than `known`.
 pub async fn covering<R: ReadJournals + ?Sized>(
     unit: &mut R,
+    newest: Option<SignedCheckpoint>,
     journals: &[sync_core::id::JournalId],
     known: u64,
 ) -> Result<Option<CoveredBy>, StoreError> {
-    let Some(newest) = unit.newest_checkpoint().await? else {
+    let Some(newest) = newest else {
         return Ok(None);
     };
     let mut leaf: Option<LogLeaf> = None;

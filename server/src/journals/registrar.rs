@@ -11,6 +11,7 @@ use sync_core::journal::Chain;
 use sync_core::registry::{self, OperatorAct, Registry, RegistryAct, registry_journal};
 use sync_core::sign::SigningKey;
 
+use crate::journals::kept::Kept;
 use crate::random::Random;
 
 /// Acts in one entry: far below the limits of a batch.
@@ -44,13 +45,14 @@ pub struct Registrar {
     operator: SigningKey,
     deployment: DeploymentId,
     random: Random,
+    kept: Arc<Kept>,
     /// As last read; always brought up to the position that a unit sees before it is believed.
     cached: Mutex<Arc<Registered>>,
 }
 
 impl Registrar {
     /// A registrar that signs with the operator's key.
-    pub fn new(operator: SigningKey, random: Random) -> Self {
+    pub fn new(operator: SigningKey, random: Random, kept: Arc<Kept>) -> Self {
         let deployment = operator.public().deployment();
         let empty = Registered {
             registry: Registry::empty(deployment),
@@ -60,6 +62,7 @@ impl Registrar {
             operator,
             deployment,
             random,
+            kept,
             cached: Mutex::new(Arc::new(empty)),
         }
     }
@@ -130,6 +133,7 @@ impl Registrar {
         by: Option<UserId>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.kept.guard()?;
         for acts in acts.chunks(ACTS_AT_ONCE) {
             let chain = unit
                 .chain(journal)

@@ -32,6 +32,9 @@ pub enum StoreError {
     /// It holds something that this program never wrote.
     #[error("the store holds what cannot be: {0}")]
     Impossible(&'static str),
+    /// It is behind the checkpoint that was last signed, as a copy from an old backup is: it can be read, and admits nothing.
+    #[error("the store is behind the last signed checkpoint: nothing is admitted")]
+    Behind,
     /// A write or commit failed (the disk is full, an fsync failed): what is durable is not known. It answers nothing from
     /// now on; the process must end, and the next one reads what is there.
     #[error("the store has failed; the server must be restarted once the cause is removed")]

@@ -6,6 +6,7 @@ mod admin;
 mod county;
 mod edges;
 mod founding;
+mod kept;
 mod log_in;
 mod passwords;
 mod quiet;

@@ -420,9 +420,7 @@ async fn a_document_goes_only_to_who_reads_all_of_it() {
 async fn an_auditor_verifies_what_he_may_not_read() {
     let county = County::new().await;
     let app = &county.world.app;
-    publish::publish(app.store(), app.log_key(), app.deployment(), county.now())
-        .await
-        .unwrap();
+    publish::publish(app).await.unwrap();
     let bundle = async |query: &str| {
         let bytes = county
             .bytes("pa", &format!("/v1/audit/bundle?{query}"))
@@ -569,9 +567,7 @@ async fn what_comes_after_a_months_close_is_shown_as_such_until_the_county_clear
     assert_eq!(lines.last().unwrap()["verb"], "clear");
 
     let app = &county.world.app;
-    publish::publish(app.store(), app.log_key(), app.deployment(), county.now())
-        .await
-        .unwrap();
+    publish::publish(app).await.unwrap();
     let bytes = county
         .bytes("pa", &format!("/v1/audit/bundle?area={COUNTY}"))
         .await

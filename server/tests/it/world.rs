@@ -116,6 +116,19 @@ impl World {
             ..Config::default()
         };
         change(&mut config);
+        Self::over(folder, config).await
+    }
+
+    /// A server over what lies in a folder.
+    pub(crate) async fn restored(folder: TempDir) -> Self {
+        let config = Config {
+            data_dir: folder.path().join("data"),
+            ..Config::default()
+        };
+        Self::over(folder, config).await
+    }
+
+    async fn over(folder: TempDir, config: Config) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp(1_795_000_000_000)));
         let app = app::assemble(config, clock.clone(), Random::seeded(42))
             .await

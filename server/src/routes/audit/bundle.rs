@@ -118,11 +118,7 @@ async fn draw(app: &App, caller: &Caller, query: &BundleQuery) -> Result<Vec<u8>
         .ok_or(BundleFailure::NotFound)?;
     let wanted = wanted(&reader, query).ok_or(BundleFailure::NotFound)?;
     let access = access_journal(&reader, &wanted).ok_or(BundleFailure::NoAccessJournal)?;
-    let checkpoint = unit
-        .newest_checkpoint()
-        .await?
-        .ok_or(BundleFailure::NotFolded)?
-        .note;
+    let checkpoint = app.kept().newest().ok_or(BundleFailure::NotFolded)?;
     let mut budget = BYTES_MAX;
     let registry = entries(&mut *unit, registry_journal(app.deployment()), &mut budget).await?;
     let mut journals = Vec::new();
@@ -134,7 +130,9 @@ async fn draw(app: &App, caller: &Caller, query: &BundleQuery) -> Result<Vec<u8>
         }
         journals.push((journal, wish, stored));
     }
-    let leaves = unit.leaves(0).await?;
+    let mut leaves = unit.leaves(0).await?;
+    leaves.retain(|leaf| leaf.position < checkpoint.size);
+    let checkpoint = checkpoint.note;
     drop(unit);
 
     let ends = journals

@@ -25,8 +25,8 @@ async fn latest(app: &App, caller: &Caller) -> Result<String, AuditFailure> {
     if !VERIFIES.iter().any(|capability| reader.can(*capability)) {
         return Err(AuditFailure::NotFound);
     }
-    unit.newest_checkpoint()
-        .await?
+    app.kept()
+        .newest()
         .map(|checkpoint| checkpoint.note)
         .ok_or(AuditFailure::NotFound)
 }

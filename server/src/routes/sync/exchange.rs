@@ -140,7 +140,13 @@ async fn exchange(
     Ok(SyncResponse {
         receipts,
         carried,
-        checkpoint: publish::covering(&mut *unit, &followed, request.checkpoint).await?,
+        checkpoint: publish::covering(
+            &mut *unit,
+            app.kept().newest(),
+            &followed,
+            request.checkpoint,
+        )
+        .await?,
         journals,
         registry: reader.registry_since(request.registry),
         registry_seq: reader.registry().position().seq,

@@ -118,9 +118,7 @@ impl People {
         county.enter(&other_areas(&county)).await;
         leave_something_unanswered_and_flagged(&mut county).await;
         let app = &county.world.app;
-        publish::publish(app.store(), app.log_key(), app.deployment(), county.now())
-            .await
-            .unwrap();
+        publish::publish(app).await.unwrap();
         let revealed = county
             .reveal("cs", county.visit, "illness", Targets::PURPOSE)
             .await;
