@@ -11,6 +11,7 @@ use sync_core::admit::{
     self, Catalogues, Circumstances, LaneEnd, Unplaced, Unverified, Verified, Wanted,
 };
 use sync_core::batch::{Parts, WireBatch};
+use sync_core::command::{Envelope, Verb};
 use sync_core::id::{DeviceId, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, Fate};
 use sync_core::limits;
@@ -262,9 +263,16 @@ impl Writer {
             .iter()
             .zip(fates)
             .filter(|(_, fate)| fate.counts());
-        let erased: BTreeSet<RecordId> = counted
+        let mut erased: BTreeSet<RecordId> = counted
             .flat_map(|(envelope, _)| admit::erases(envelope))
             .collect();
+        // What was written before its author knew of an erasure goes the same way.
+        let is_erased = |record: &RecordId| {
+            let entry = decided.index().get(record);
+            entry.is_some_and(|entry| entry.erased)
+        };
+        let late = batch.envelopes.iter().map(|envelope| envelope.record);
+        erased.extend(late.filter(is_erased));
         erase(unit, journal, &erased).await?;
         Ok(Outcome::Entered {
             seq: decided.entry().seq,
@@ -326,13 +334,16 @@ async fn erase(
     journal: JournalId,
     records: &BTreeSet<RecordId>,
 ) -> Result<(), StoreError> {
+    // What an erasure says of itself, its reason, stays.
+    let gone =
+        |envelope: &Envelope| records.contains(&envelope.record) && envelope.verb != Verb::Erase;
     for record in records {
         for (stored, _) in unit.mentions(journal, *record).await? {
             let parts = stored
                 .batch
                 .open()
                 .map_err(|_| StoreError::Impossible("an entry that does not open"))?;
-            let kept = parts.withhold(|_, envelope| !records.contains(&envelope.record));
+            let kept = parts.withhold(|_, envelope| !gone(envelope));
             unit.replace_batch(journal, stored.head.seq, &kept.to_wire())
                 .await?;
         }

@@ -6,11 +6,11 @@ use axum::http::header;
 use serde_json::{Value as Json, json};
 use server::journals::publish;
 use sync_core::audit::{Bundle, verify};
-use sync_core::command::Audience;
+use sync_core::command::{Audience, Verb};
 use sync_core::id::RecordId;
 use sync_core::month::Month;
 use sync_core::registry::RegistryAct;
-use sync_core::sync::device::Intent;
+use sync_core::sync::device::{Intent, Target};
 use sync_core::value::Value;
 
 use crate::county::{
@@ -575,4 +575,33 @@ async fn what_comes_after_a_months_close_is_shown_as_such_until_the_county_clear
     let report = verify(&Bundle::from_bytes(&bytes).unwrap(), None);
     assert!(report.holds(), "{:?}", report.findings);
     assert_eq!(report.undecided, 0);
+}
+
+#[tokio::test]
+async fn what_was_written_before_its_author_knew_of_an_erasure_goes_too() {
+    let mut county = County::new().await;
+    let visit = county.visit;
+    // On the phone while the record is erased.
+    let edited = Intent::set(visit).with("met", Value::text("李四"));
+    county.save("fs", edited);
+    county.sync("cs").await;
+    let erasure = Intent::new(Target::Existing(visit), Verb::Erase).because("本人要求");
+    county.save("cs", erasure);
+    county.sync("cs").await;
+    county.sync("fs").await;
+
+    let mut unit = county.world.app.store().read().await.unwrap();
+    let mut verbs = Vec::new();
+    for (stored, commands) in unit.mentions(JOURNAL, visit).await.unwrap() {
+        let parts = stored.batch.open().unwrap();
+        for command in commands {
+            let command = usize::try_from(command).unwrap();
+            let verb = parts.batch.envelopes[command].verb;
+            let says = parts.contents[command].is_some();
+            assert_eq!(says, verb == Verb::Erase, "{verb:?}");
+            verbs.push(verb);
+        }
+    }
+    assert_eq!(verbs.first(), Some(&Verb::Create));
+    assert_eq!(verbs.last(), Some(&Verb::Set), "the late one");
 }
