@@ -4,6 +4,7 @@
 //! - [`fixtures`] are files that tests and the demo read.
 //! - [`house`] shows the tests the workspace itself: its packages, who depends on whom, its sources without comments. The rules of the
 //!   house are tests over it.
+//! - [`simulation`] plays many phones, one server and a bad line, from a seed.
 
 #![expect(
     clippy::indexing_slicing,
@@ -14,3 +15,4 @@
 pub mod demo;
 pub mod fixtures;
 pub mod house;
+pub mod simulation;

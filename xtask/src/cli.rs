@@ -77,21 +77,20 @@ pub(crate) fn run(cli: &Cli) -> Result<bool> {
         Command::Ci => checks::ci(),
         Command::Prepare => checks::prepare(),
         Command::Simulate { seeds, from } => {
-            let simulation = [
-                "test",
+            let (seeds, from) = (seeds.to_string(), from.to_string());
+            let simulate = [
+                "run",
+                "--quiet",
                 "--release",
                 "--package",
                 "tests",
-                "--test",
-                "it",
+                "--bin",
+                "simulate",
                 "--",
-                "simulation::",
-                "--nocapture",
+                &seeds,
+                &from,
             ];
-            Step::cargo(&simulation)
-                .env("SIMULATION_SEEDS", seeds.to_string())
-                .env("SIMULATION_FROM", from.to_string())
-                .stream()
+            Step::cargo(&simulate).stream()
         }
     }
 }

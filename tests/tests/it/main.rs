@@ -14,4 +14,5 @@ mod committed;
 mod javascript;
 mod licences;
 mod product_laws;
+mod simulation;
 mod tidy;

@@ -1,0 +1,395 @@
+//! What must hold when everyone has met, checked against what people said and saw.
+//!
+//! The journal is read by plain rules written here once more (numbers without gaps, who had seen what, which action came late),
+//! by the fold of each reader's own contents, and by an auditor who decides every fate again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::command::{Envelope, Origin, Verb};
+use sync_core::id::{DeviceId, JournalId, RecordId, Seq};
+use sync_core::journal::{Chain, Entry, Fate};
+use sync_core::limits;
+use sync_core::record::{Logged, Record, Slot};
+use sync_core::value::Value;
+
+use super::village::Sim;
+
+mod auditor;
+mod phones;
+mod said;
+
+pub(super) use phones::differ;
+
+/// Fields that are registers, of every kind.
+const REGISTERS: [&str; 3] = ["phone", "code", "weather"];
+
+/// Everything that does not hold.
+pub(super) fn all(sim: &mut Sim) -> Vec<String> {
+    let mut found = core::mem::take(&mut sim.violations);
+    for village in &sim.villages {
+        let check = Check {
+            sim,
+            journal: village.journal,
+            entries: sim.server.host.entries(village.journal),
+        };
+        check.chain(&mut found);
+        check.lanes(&mut found);
+        check.authority(&mut found);
+        check.effects(&mut found);
+        check.records(&mut found);
+        check.auditor(&mut found);
+    }
+    said::said(sim, &mut found);
+    phones::phones(sim, &mut found);
+    found
+}
+
+struct Check<'a> {
+    sim: &'a Sim,
+    journal: JournalId,
+    entries: &'a [Entry],
+}
+
+/// One command where it stands.
+struct At<'a> {
+    entry: &'a Entry,
+    envelope: &'a Envelope,
+    fate: &'a Fate,
+}
+
+impl<'a> Check<'a> {
+    fn commands(&self) -> impl Iterator<Item = At<'a>> + use<'a> {
+        self.entries.iter().flat_map(|entry| {
+            let batch = &entry.parts.batch;
+            batch
+                .envelopes
+                .iter()
+                .zip(&entry.head.fates)
+                .map(move |(envelope, fate)| At {
+                    entry,
+                    envelope,
+                    fate,
+                })
+        })
+    }
+
+    /// What its author was looking at, as the simulation wrote it down.
+    fn saw(&self, logged: &Logged) -> Seq {
+        let own = Origin {
+            device: logged.place.device,
+            journal: self.journal,
+            n: logged.place.n,
+        };
+        let envelope = &logged.command.envelope;
+        let said = self.sim.ledger.find(own, envelope);
+        said.map_or(envelope.base, |said| said.saw)
+    }
+
+    fn chain(&self, found: &mut Vec<String>) {
+        let deployment = self.sim.server.host.deployment();
+        let mut chain = Chain::start(self.journal);
+        let mut heads = vec![chain.end];
+        for entry in self.entries {
+            match chain.append_entry(deployment, entry) {
+                Ok(next) => chain = next,
+                Err(broken) => found.push(format!("P9: {broken}")),
+            }
+            let seen = entry.parts.batch.seen;
+            let index = usize::try_from(seen.seq).unwrap_or(usize::MAX);
+            if heads.get(index) != Some(&seen) {
+                found.push(format!(
+                    "entry {} vouches for a history that is not this one",
+                    entry.head.seq
+                ));
+            }
+            if entry.head.catalogue != entry.parts.batch.catalogue {
+                found.push(format!(
+                    "entry {} names another catalogue than its batch",
+                    entry.head.seq
+                ));
+            }
+            heads.push(chain.end);
+        }
+    }
+
+    fn lanes(&self, found: &mut Vec<String>) {
+        let mut ends: BTreeMap<DeviceId, u64> = BTreeMap::new();
+        let mut origins: BTreeMap<Origin, u32> = BTreeMap::new();
+        for At {
+            entry,
+            envelope,
+            fate,
+        } in self.commands()
+        {
+            let batch = &entry.parts.batch;
+            let end = ends.entry(batch.device).or_insert(0);
+            if envelope.n != *end + 1 {
+                found.push(format!(
+                    "P4: command {} follows {end} in the lane of {}",
+                    envelope.n,
+                    batch.device.short()
+                ));
+            }
+            *end = envelope.n;
+            if envelope.base > batch.seen.seq && fate.counts() {
+                found.push(format!(
+                    "entry {}: a base beyond what was verified counts",
+                    entry.head.seq
+                ));
+            }
+            if fate.counts() {
+                for origin in [Some(batch.origin(envelope.n)), envelope.origin]
+                    .into_iter()
+                    .flatten()
+                {
+                    *origins.entry(origin).or_insert(0) += 1;
+                }
+            }
+        }
+        for (origin, count) in origins.iter().filter(|(_, count)| **count > 1) {
+            found.push(format!(
+                "P3: command {} of {} counts {count} times",
+                origin.n,
+                origin.device.short()
+            ));
+        }
+        // Only a copied phone ever says two things under one number.
+        for (device, info) in &self.sim.server.host.registry().devices {
+            let suspended = info.standing == sync_core::registry::Standing::Suspended;
+            if suspended && !self.sim.truth.cloned.contains(device) {
+                found.push(format!("an honest phone was suspended: {}", device.short()));
+            }
+        }
+    }
+
+    fn authority(&self, found: &mut Vec<String>) {
+        let registry = self.sim.server.host.registry();
+        let user = |device: &DeviceId| registry.devices.get(device).map(|device| device.user);
+        for At {
+            entry,
+            envelope,
+            fate,
+        } in self.commands()
+        {
+            let (seq, device) = (entry.head.seq, entry.parts.batch.device);
+            let after = |ends: &BTreeMap<JournalId, Seq>| {
+                ends.get(&self.journal).is_some_and(|end| seq > *end)
+            };
+            if fate.counts()
+                && self
+                    .sim
+                    .truth
+                    .revoked
+                    .iter()
+                    .any(|(revoked, ends)| *revoked == device && after(ends))
+            {
+                found.push(format!("P11: entry {seq} of a revoked device counts"));
+            }
+            if fate.counts()
+                && self
+                    .sim
+                    .truth
+                    .withdrawn
+                    .iter()
+                    .any(|(withdrawn, ends)| Some(*withdrawn) == user(&device) && after(ends))
+            {
+                found.push(format!(
+                    "P7: entry {seq} counts, under an assignment withdrawn for cause"
+                ));
+            }
+            let base = self
+                .entries
+                .get(usize::try_from(envelope.base).unwrap_or(0).wrapping_sub(1));
+            let early = base.is_some_and(|base| {
+                envelope.at < base.head.received_at.plus_ms(-limits::CLOCK_TOLERANCE_MS)
+            });
+            let late = envelope.at > entry.head.received_at.plus_ms(limits::CLOCK_TOLERANCE_MS);
+            if *fate == Fate::Accepted && (early || late) {
+                found.push(format!(
+                    "P10: entry {seq} has a claimed time outside its bounds and no flag"
+                ));
+            }
+        }
+    }
+
+    /// Whether actions came in time, filed testimony stayed as it was, and what was needed counted.
+    fn effects(&self, found: &mut Vec<String>) {
+        let mut acted: BTreeMap<RecordId, (Seq, DeviceId)> = BTreeMap::new();
+        let mut filed: BTreeSet<RecordId> = BTreeSet::new();
+        let mut fates: BTreeMap<(DeviceId, u64), &Fate> = BTreeMap::new();
+        let catalogues = self.sim.server.host.catalogues();
+        for At {
+            entry,
+            envelope,
+            fate,
+        } in self.commands()
+        {
+            let (seq, device) = (entry.head.seq, entry.parts.batch.device);
+            let needed = envelope
+                .needs
+                .and_then(|needed| fates.get(&(device, needed)));
+            let stands = |fate: &Fate| {
+                fate.counts() || *fate == Fate::Refused("already_received".to_owned(), None)
+            };
+            if fate.counts() && needed.is_some_and(|needed| !stands(needed)) {
+                found.push(format!(
+                    "entry {seq}: command {} counts, what it needs does not",
+                    envelope.n
+                ));
+            }
+            fates.insert((device, envelope.n), fate);
+            if !fate.counts() {
+                continue;
+            }
+            if filed.contains(&envelope.record)
+                && matches!(
+                    envelope.verb,
+                    Verb::Set | Verb::Edit | Verb::Insert | Verb::Remove
+                )
+                && !envelope.widens()
+            {
+                found.push(format!("entry {seq}: a filed testimony was edited"));
+            }
+            let Some(action) = envelope
+                .action
+                .as_deref()
+                .filter(|_| envelope.verb == Verb::Act)
+            else {
+                continue;
+            };
+            let kind = catalogues
+                .get(&entry.head.catalogue)
+                .and_then(|catalogue| catalogue.kind(&envelope.kind));
+            let Some(action) = kind.and_then(|kind| kind.action(action)) else {
+                continue;
+            };
+            if !action.concurrent {
+                let logged =
+                    sync_core::record::logged(entry).find(|logged| logged.place.n == envelope.n);
+                let saw = logged.map_or(envelope.base, |logged| self.saw(&logged));
+                if let Some((last, by)) = acted.get(&envelope.record)
+                    && *last > saw
+                    && *by != device
+                {
+                    found.push(format!(
+                        "entry {seq}: an action took effect whose author had not seen entry {last}"
+                    ));
+                }
+                acted.insert(envelope.record, (seq, device));
+            }
+            if action.name == "file" {
+                filed.insert(envelope.record);
+            }
+        }
+    }
+
+    /// Registers hold what nobody who saw it replaced; texts hold what everybody typed.
+    fn records(&self, found: &mut Vec<String>) {
+        let records: BTreeSet<RecordId> = self.commands().map(|at| at.envelope.record).collect();
+        for record in records {
+            let log = self.sim.log(self.journal, record, |_, _| true);
+            let folded = self.sim.fold(self.journal, record, log.clone());
+            let counted: Vec<&Logged> = log.iter().filter(|logged| logged.fate.counts()).collect();
+            if counted
+                .iter()
+                .any(|logged| logged.command.envelope.verb == Verb::Erase)
+            {
+                Self::erased(record, &folded, &log, found);
+                continue;
+            }
+            for field in REGISTERS {
+                self.register(&folded, &counted, field, found);
+            }
+            Self::texts(&folded, &counted, found);
+        }
+    }
+
+    fn erased(record: RecordId, folded: &Record, log: &[Logged], found: &mut Vec<String>) {
+        let left = |logged: &&Logged| {
+            logged.command.content.is_some() && logged.command.envelope.verb != Verb::Erase
+        };
+        let at = log
+            .iter()
+            .position(|logged| logged.command.envelope.verb == Verb::Erase && logged.fate.counts());
+        let before = log.get(..at.unwrap_or(0)).unwrap_or_default();
+        if before.iter().any(|logged| left(&logged)) || !folded.fields.is_empty() {
+            found.push(format!(
+                "P13: content of the erased record {} is left on the server",
+                record.short()
+            ));
+        }
+    }
+
+    fn register(&self, folded: &Record, counted: &[&Logged], field: &str, found: &mut Vec<String>) {
+        let writers: Vec<(&Logged, &Value)> = (counted.iter())
+            .filter_map(|logged| Some((*logged, logged.command.content.as_ref()?.value(field)?)))
+            .collect();
+        let held: Vec<&Value> = match folded.fields.get(field) {
+            Some(Slot::Register(held)) => held.iter().map(|held| &held.value).collect(),
+            _ => Vec::new(),
+        };
+        let distinct: BTreeSet<&Value> = held.iter().copied().collect();
+        if distinct.len() < held.len() {
+            found.push(format!(
+                "P5a: equal values stand twice in {field} of {}",
+                folded.id.short()
+            ));
+        }
+        for (logged, value) in &writers {
+            let own = |other: &Logged| {
+                other.place.device == logged.place.device && other.place.n > logged.place.n
+            };
+            let replaced = |saw: &dyn Fn(&Logged) -> Seq| {
+                writers.iter().any(|(other, _)| {
+                    own(other) || (other.place > logged.place && saw(other) >= logged.place.seq)
+                })
+            };
+            let seen = replaced(&|other| self.saw(other));
+            let by_base = replaced(&|other| other.command.envelope.base);
+            if !seen && !distinct.contains(value) {
+                found.push(format!(
+                    "P5a: a value of {field} of {} was overwritten by who had not seen it",
+                    folded.id.short()
+                ));
+            }
+            let equal = |(other, theirs): &(&Logged, &Value)| {
+                theirs == value && other.place != logged.place
+            };
+            if by_base && distinct.contains(value) && !writers.iter().any(equal) {
+                found.push(format!(
+                    "a value of {field} of {} stands that was replaced",
+                    folded.id.short()
+                ));
+            }
+        }
+    }
+
+    fn texts(folded: &Record, counted: &[&Logged], found: &mut Vec<String>) {
+        for logged in counted
+            .iter()
+            .filter(|logged| logged.command.envelope.verb == Verb::Edit)
+        {
+            let Some(content) = &logged.command.content else {
+                continue;
+            };
+            let text = match logged
+                .command
+                .envelope
+                .fields
+                .first()
+                .and_then(|field| folded.fields.get(field))
+            {
+                Some(Slot::Text(text)) => text.as_str(),
+                _ => "",
+            };
+            let typed = content
+                .splices
+                .iter()
+                .flat_map(|splice| splice.insert.chars());
+            let missing = typed.filter(|typed| !text.contains(*typed)).count();
+            if missing > 0 {
+                found.push(format!("what was typed into {} is gone", folded.id.short()));
+            }
+        }
+    }
+}

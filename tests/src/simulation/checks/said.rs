@@ -1,0 +1,92 @@
+//! What was said stands, and counts once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::admit;
+use sync_core::command::Origin;
+use sync_core::id::RecordId;
+
+use super::super::ledger::mentions;
+use super::super::village::Sim;
+
+/// Saved means saved, and once: every marker stands in a journal, and counts at most once.
+pub(super) fn said(sim: &Sim, found: &mut Vec<String>) {
+    let all = || {
+        sim.villages
+            .iter()
+            .flat_map(|village| sim.server.host.entries(village.journal))
+    };
+    let markers = sim.ledger.markers();
+    let mut stands: BTreeMap<&str, u32> = BTreeMap::new();
+    let erased: BTreeSet<RecordId> = (all())
+        .flat_map(|entry| entry.parts.batch.envelopes.iter().zip(&entry.head.fates))
+        .filter(|(_, fate)| fate.counts())
+        .flat_map(|(envelope, _)| admit::erases(envelope))
+        .collect();
+    // Only what was erased may be missing.
+    let mut blank: BTreeSet<Origin> = BTreeSet::new();
+    for entry in all() {
+        let batch = &entry.parts.batch;
+        for ((envelope, salted), fate) in batch
+            .envelopes
+            .iter()
+            .zip(&entry.parts.contents)
+            .zip(&entry.head.fates)
+        {
+            match salted {
+                Some(salted) => {
+                    for marker in markers
+                        .keys()
+                        .filter(|marker| mentions(&salted.content, marker))
+                    {
+                        *stands.entry(marker).or_insert(0) += u32::from(fate.counts());
+                    }
+                }
+                None if erased.contains(&envelope.record) => {
+                    blank.insert(batch.origin(envelope.n));
+                    blank.extend(envelope.origin);
+                }
+                None => {}
+            }
+        }
+    }
+    for (marker, (phone, places)) in &markers {
+        if !stands.contains_key(marker) && places.is_disjoint(&blank) && !sim.phones[*phone].misled
+        {
+            found.push(format!(
+                "P1: {marker}, saved on phone {phone}, is nowhere to be found"
+            ));
+        }
+    }
+    for (marker, count) in stands.iter().filter(|(_, count)| **count > 1) {
+        let stands = all().flat_map(|entry| {
+            let batch = &entry.parts.batch;
+            let rows = batch
+                .envelopes
+                .iter()
+                .zip(&entry.parts.contents)
+                .zip(&entry.head.fates);
+            rows.filter(|((_, salted), _)| {
+                salted
+                    .as_ref()
+                    .is_some_and(|salted| mentions(&salted.content, marker))
+            })
+            .map(|((envelope, _), fate)| {
+                format!(
+                    "{} {}/{} {:?} {:?}",
+                    entry.head.seq,
+                    batch.device.short(),
+                    envelope.n,
+                    envelope
+                        .origin
+                        .map(|origin| (origin.device.short(), origin.n)),
+                    fate
+                )
+            })
+        });
+        found.push(format!(
+            "P3: {marker} counts {count} times: {:?}",
+            stands.collect::<Vec<_>>()
+        ));
+    }
+}

@@ -1,0 +1,142 @@
+//! Rules broken on purpose.
+
+/// One broken rule. Each is planted from outside: in what the server is told before it judges, in what it answers, in what a
+/// phone's storage keeps, or in what the fold is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A form is saved on the position that was folded meanwhile, not on the one it was opened on.
+    BaseIsTheFoldedPosition,
+    /// The fold takes every base for the end of the journal: the last writer wins.
+    FoldIgnoresBase,
+    /// A batch that was refused leaves its lane where it was.
+    LaneStaysOnRefusal,
+    /// A batch that is seen again is answered as if all of it were accepted.
+    ReplayGetsNewFates,
+    /// What was delivered under an origin is forgotten, so that it counts again.
+    OriginAcceptedTwice,
+    /// What a command needs is taken for accepted.
+    NeedsIgnored,
+    /// An action takes effect though its author had not seen the last one.
+    LateActionTakesEffect,
+    /// A filed testimony is edited.
+    FiledTestimonyEdited,
+    /// A closed count refuses what the envelope alone would let pass.
+    CountIsAGate,
+    /// What comes more than a day late is refused.
+    LateIsRefused,
+    /// A claimed time outside its bounds is not flagged.
+    ClockNotFlagged,
+    /// The work of a revoked device counts.
+    RevokedDeviceAccepted,
+    /// Work under an assignment that was withdrawn for cause counts.
+    WithdrawnAssignmentAccepted,
+    /// The history that a signature vouches for is not looked at, in a server that shows two.
+    SeenNotChecked,
+    /// Receipt times follow a server clock that was set back.
+    ReceiptRunsBackwards,
+    /// An entry names another catalogue version than its batch.
+    EntryNamesAnotherVersion,
+    /// The content of a void record is deleted.
+    VoidIsDeleted,
+    /// An erased record's content stays on the server.
+    ErasureForgotten,
+    /// A teammate's refused content goes to phones.
+    RefusedLeaks,
+    /// Content goes to who may not read its audience.
+    WithheldShown,
+    /// A phone says saved before it is.
+    SavedBeforePersisted,
+    /// A phone seals again what it had sealed, after a crash.
+    ResealsSealed,
+    /// A phone sends a batch before the batch is durable.
+    SendsBeforePersisted,
+    /// Equal concurrent values stand twice.
+    EqualValuesStandTwice,
+    /// An edit beyond a text's end is lost instead of clamped.
+    EditBeyondTheEndIsLost,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 25] = [
+        Self::BaseIsTheFoldedPosition,
+        Self::FoldIgnoresBase,
+        Self::LaneStaysOnRefusal,
+        Self::ReplayGetsNewFates,
+        Self::OriginAcceptedTwice,
+        Self::NeedsIgnored,
+        Self::LateActionTakesEffect,
+        Self::FiledTestimonyEdited,
+        Self::CountIsAGate,
+        Self::LateIsRefused,
+        Self::ClockNotFlagged,
+        Self::RevokedDeviceAccepted,
+        Self::WithdrawnAssignmentAccepted,
+        Self::SeenNotChecked,
+        Self::ReceiptRunsBackwards,
+        Self::EntryNamesAnotherVersion,
+        Self::VoidIsDeleted,
+        Self::ErasureForgotten,
+        Self::RefusedLeaks,
+        Self::WithheldShown,
+        Self::SavedBeforePersisted,
+        Self::ResealsSealed,
+        Self::SendsBeforePersisted,
+        Self::EqualValuesStandTwice,
+        Self::EditBeyondTheEndIsLost,
+    ];
+
+    /// The first of these seeds that shows it by its sign, and what is said there.
+    pub fn first_shown(self, from: u64, seeds: u64) -> Option<(u64, String)> {
+        (from..from + seeds).find_map(|seed| {
+            let mut violations = super::run(seed, Some(self)).violations.into_iter();
+            let sign = violations.find(|violation| violation.contains(self.sign()))?;
+            Some((seed, sign))
+        })
+    }
+
+    /// What somebody who notices it says.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::BaseIsTheFoldedPosition => "was overwritten by who had not seen it",
+            Self::FoldIgnoresBase => "was overwritten by who had not seen it",
+            Self::LaneStaysOnRefusal => "is jammed by its own outbox",
+            Self::ReplayGetsNewFates => "was told",
+            Self::OriginAcceptedTwice => "times",
+            Self::NeedsIgnored => "what it needs does not",
+            Self::LateActionTakesEffect => "whose author had not seen",
+            Self::FiledTestimonyEdited => "a filed testimony was edited",
+            Self::CountIsAGate | Self::LateIsRefused => "decided again",
+            Self::ClockNotFlagged => "no flag",
+            Self::RevokedDeviceAccepted => "of a revoked device",
+            Self::WithdrawnAssignmentAccepted => "withdrawn for cause",
+            Self::SeenNotChecked => "a history that is not this one",
+            Self::ReceiptRunsBackwards => "runs backwards",
+            Self::EntryNamesAnotherVersion => "another catalogue",
+            Self::VoidIsDeleted | Self::SavedBeforePersisted => "is nowhere to be found",
+            Self::ErasureForgotten => "is left on the server",
+            Self::RefusedLeaks | Self::WithheldShown => "holds what its person may not read",
+            Self::ResealsSealed | Self::SendsBeforePersisted => "an honest phone was suspended",
+            Self::EqualValuesStandTwice => "equal values stand twice",
+            Self::EditBeyondTheEndIsLost => "what was typed",
+        }
+    }
+
+    /// Whether it lies in how the server judges.
+    pub(super) const fn judges(self) -> bool {
+        matches!(
+            self,
+            Self::NeedsIgnored
+                | Self::LateActionTakesEffect
+                | Self::FiledTestimonyEdited
+                | Self::CountIsAGate
+                | Self::LateIsRefused
+                | Self::ClockNotFlagged
+                | Self::RevokedDeviceAccepted
+                | Self::WithdrawnAssignmentAccepted
+                | Self::SeenNotChecked
+                | Self::ReceiptRunsBackwards
+                | Self::EntryNamesAnotherVersion
+        )
+    }
+}

@@ -1,0 +1,279 @@
+//! What people do, drawn at random from what their phones show them.
+
+use sync_core::command::{Splice, Verb};
+use sync_core::id::{JournalId, RecordId, UserId};
+use sync_core::record::{Record, Slot};
+use sync_core::sync::device::{Device, Intent, Target};
+use sync_core::testing::TestRng;
+use sync_core::value::{Fields, Value};
+
+/// Draws of a seed.
+#[derive(Debug)]
+pub(super) struct Dice(TestRng);
+
+impl Dice {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(TestRng::new(seed))
+    }
+
+    /// A number below `end`.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        u64::from_be_bytes(self.0.bytes()) % end.max(1)
+    }
+
+    pub(super) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).expect("below a length")
+    }
+
+    /// Whether something happens that does so once in `times`.
+    pub(super) fn once_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+
+    /// One that many meet at: the first, as often as not.
+    pub(super) fn favourite<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        if self.once_in(2) {
+            from.first()
+        } else {
+            self.pick(from)
+        }
+    }
+
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        if from.is_empty() {
+            None
+        } else {
+            from.get(self.index(from.len()))
+        }
+    }
+}
+
+/// What somebody asks for, and the text by which it can be found again.
+pub(super) struct Wish {
+    pub(super) intent: Intent,
+    pub(super) marker: Option<String>,
+}
+
+/// Whom a wish is asked of, and where.
+pub(super) struct Asked<'a> {
+    pub(super) device: &'a Device,
+    pub(super) role: &'static str,
+    pub(super) journal: JournalId,
+    /// The record of an open form.
+    pub(super) on: Option<RecordId>,
+    /// Who is stationed there.
+    pub(super) team: &'a [UserId],
+}
+
+impl Asked<'_> {
+    /// The records of a kind that the phone shows.
+    fn records(&self, kind: &str) -> Vec<Record> {
+        let all = self.device.records(self.journal).into_iter();
+        all.filter_map(|record| self.device.record(self.journal, record))
+            .filter(|record| record.kind == kind)
+            .collect()
+    }
+}
+
+/// Draws what a person does in a village, to the record of an open form or to any that his phone shows.
+pub(super) fn wish(dice: &mut Dice, asked: &Asked<'_>, marker: String) -> Option<Wish> {
+    let record = match asked.on {
+        Some(record) => asked.device.record(asked.journal, record)?,
+        None => {
+            let kind = draw_kind(dice, asked.role);
+            let records = asked.records(kind);
+            match dice.favourite(&records).cloned() {
+                Some(record) if !dice.once_in(12) => record,
+                _ => return begin(dice, asked, kind, marker),
+            }
+        }
+    };
+    match record.kind.as_str() {
+        "household" => Some(household(dice, &record, asked.on.is_some(), marker)),
+        "visit" => Some(visit(dice, &record, marker)),
+        "task" => Some(task(dice, &record, marker)),
+        _ => None,
+    }
+}
+
+/// What the work of a role is about, mostly.
+fn draw_kind(dice: &mut Dice, role: &str) -> &'static str {
+    let kinds: &[&str] = match role {
+        _ if dice.once_in(10) => &["household", "visit", "task"],
+        "VC" => &["household", "household", "household", "task"],
+        "TW" | "CS" => &["task"],
+        _ => &[
+            "household",
+            "household",
+            "household",
+            "visit",
+            "visit",
+            "task",
+            "task",
+        ],
+    };
+    dice.pick(kinds).copied().unwrap_or("household")
+}
+
+/// A new record; a visit is to a household.
+fn begin(dice: &mut Dice, asked: &Asked<'_>, kind: &str, marker: String) -> Option<Wish> {
+    let text = Value::text(&marker);
+    let intent = match kind {
+        "task" => {
+            let task = Intent::create("task").with("title", text);
+            let assigned = |task: Intent, user: &UserId| task.link("assignees", RecordId(user.0));
+            asked.team.iter().fold(task, assigned)
+        }
+        "visit" => {
+            let households = asked.records("household");
+            let household = dice.favourite(&households)?.id;
+            Intent::create("visit")
+                .link("household", household)
+                .with("weather", text)
+        }
+        _ => Intent::create("household").with("householder", text),
+    };
+    Some(Wish {
+        intent,
+        marker: Some(marker),
+    })
+}
+
+/// A new value of a register; now and then the one that others write too.
+fn register(dice: &mut Dice, record: &Record, field: &str, marker: String) -> Wish {
+    let same = dice.once_in(3);
+    let text = if same { "同" } else { &marker };
+    let mut intent = Intent::set(record.id).with(field, Value::text(text));
+    intent.chooses = record.conflicts().any(|(name, _)| name == field);
+    Wish {
+        intent,
+        marker: Some(marker).filter(|_| !same),
+    }
+}
+
+fn splice(dice: &mut Dice, record: RecordId, field: &str, marker: String) -> Wish {
+    let at = if dice.once_in(4) {
+        u32::MAX
+    } else {
+        u32::try_from(dice.below(30)).unwrap_or(0)
+    };
+    let mut intent = Intent::new(Target::Existing(record), Verb::Edit);
+    let splice = Splice {
+        at,
+        delete: 0,
+        insert: marker.clone(),
+    };
+    intent.edit = Some((field.to_owned(), vec![splice]));
+    Wish {
+        intent,
+        marker: Some(marker),
+    }
+}
+
+fn because(record: RecordId, action: &str, marker: String) -> Wish {
+    Wish {
+        intent: Intent::act(record, action).because(&marker),
+        marker: Some(marker),
+    }
+}
+
+fn household(dice: &mut Dice, record: &Record, has_form: bool, marker: String) -> Wish {
+    // Nobody has an action's form: only what is typed is kept open.
+    match dice.below(if has_form { 8 } else { 12 }) {
+        0..=4 => {
+            let field = *dice.pick(&["phone", "phone", "code"]).unwrap_or(&"phone");
+            register(dice, record, field, marker)
+        }
+        5..=7 => splice(dice, record.id, "note", marker),
+        8 | 9 => because(record.id, "cancel", marker),
+        10 => because(record.id, "reinstate", marker),
+        _ => {
+            let void = Intent::new(Target::Existing(record.id), Verb::Void).because(&marker);
+            Wish {
+                intent: void,
+                marker: Some(marker),
+            }
+        }
+    }
+}
+
+fn visit(dice: &mut Dice, record: &Record, marker: String) -> Wish {
+    match dice.below(10) {
+        0 | 1 => register(dice, record, "weather", marker),
+        2 => splice(dice, record.id, "note", marker),
+        3 | 4 => {
+            let item = [("item", Value::text(&marker)), ("done", Value::Bool(false))];
+            let items = Value::List(vec![Value::Struct(Fields::from_iter(item))]);
+            let mut intent = Intent::new(Target::Existing(record.id), Verb::Insert);
+            intent = intent.with("checklist", items);
+            Wish {
+                intent,
+                marker: Some(marker),
+            }
+        }
+        5 => {
+            let Some(Slot::List(items)) = record.fields.get("checklist") else {
+                return splice(dice, record.id, "note", marker);
+            };
+            let mut intent = Intent::new(Target::Existing(record.id), Verb::Remove);
+            let item = dice.pick(items).map(|item| item.id);
+            intent.removed = Some(("checklist".to_owned(), item.into_iter().collect()));
+            Wish {
+                intent,
+                marker: None,
+            }
+        }
+        6 => {
+            let intent = Intent::set(record.id).with("illness", Value::text(&marker));
+            Wish {
+                intent,
+                marker: Some(marker),
+            }
+        }
+        7 | 8 => Wish {
+            intent: Intent::act(record.id, "file"),
+            marker: None,
+        },
+        _ => {
+            let amend = Intent::new(Target::Existing(record.id), Verb::Amend)
+                .with("weather", Value::text(&marker));
+            Wish {
+                intent: amend.because("记错了"),
+                marker: Some(marker),
+            }
+        }
+    }
+}
+
+fn task(dice: &mut Dice, record: &Record, marker: String) -> Wish {
+    let plain = |action: &str| Wish {
+        intent: Intent::act(record.id, action),
+        marker: None,
+    };
+    let state = record.state.as_deref().unwrap_or_default();
+    match (state, dice.below(6)) {
+        (_, 0) => splice(dice, record.id, "log", marker),
+        (_, 1) => because(record.id, "cancel", marker),
+        ("issued", 2..=4) => plain("sign"),
+        ("issued", _) => because(record.id, "decline", marker),
+        ("in_progress", 2 | 3) => {
+            let report = Intent::act(record.id, "report").with("result", Value::text(&marker));
+            Wish {
+                intent: report,
+                marker: Some(marker),
+            }
+        }
+        ("in_progress", 4) => {
+            let ask =
+                Intent::act(record.id, "ask_extension").with("asked_deadline", Value::Int(20_900));
+            Wish {
+                intent: ask.because(&marker),
+                marker: Some(marker),
+            }
+        }
+        ("in_progress", _) => because(record.id, "decline", marker),
+        ("reported", 2 | 3) => plain("accept"),
+        ("reported", _) => because(record.id, "return", marker),
+        _ => plain("sign"),
+    }
+}

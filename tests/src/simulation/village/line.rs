@@ -1,0 +1,201 @@
+//! The line between a phone and the server, and what it does to an exchange.
+
+use sync_core::seal::Parcel;
+use sync_core::sync::device::{Whereabouts, World};
+
+use super::super::Fault;
+use super::Sim;
+
+/// How one exchange goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    Good,
+    RequestLost,
+    RequestCut,
+    Reordered,
+    Twice,
+    ReplyLost,
+    CrashBeforeSealingIsStored,
+    CrashBeforeReplyIsStored,
+}
+
+impl Sim {
+    pub(super) fn sync_somehow(&mut self, phone: usize) {
+        let line = match self.dice.below(20) {
+            0 => Line::RequestLost,
+            1 => Line::RequestCut,
+            2 => Line::Reordered,
+            3 => Line::Twice,
+            4..=6 => Line::ReplyLost,
+            7 => Line::CrashBeforeSealingIsStored,
+            8 => Line::CrashBeforeReplyIsStored,
+            _ => Line::Good,
+        };
+        self.exchange(phone, line);
+    }
+
+    /// One request and its response over a line. Says whether there is more.
+    pub(super) fn exchange(&mut self, phone: usize, line: Line) -> bool {
+        let now = self.at(phone);
+        let carried = &mut self.phones[phone];
+        let before = carried.phone.storage.clone();
+        let sealed = carried.phone.device.seal(&mut World {
+            now,
+            rng: &mut carried.phone.rng,
+        });
+        if line == Line::CrashBeforeSealingIsStored {
+            if self.fault == Some(Fault::SendsBeforePersisted) {
+                let request = self.phones[phone].phone.device.request();
+                let device = self.phones[phone].phone.device.id();
+                self.server.sync(phone, &request, device, self.now);
+            }
+            self.restart(phone);
+            return false;
+        }
+        self.carry_out(phone, &sealed);
+        let mut request = self.phones[phone].phone.device.request();
+        let device = self.phones[phone].phone.device.id();
+        match line {
+            Line::RequestCut => {
+                let kept = self.dice.index(request.batches.len() + 1);
+                request.batches.truncate(kept);
+            }
+            Line::Reordered => request.batches.reverse(),
+            _ => {}
+        }
+        if line == Line::RequestLost {
+            self.phones[phone].phone.device.line_broke();
+            return false;
+        }
+        let mut response = self.server.sync(phone, &request, device, self.now);
+        if line == Line::Twice {
+            response = self.server.sync(phone, &request, device, self.now);
+        }
+        if matches!(line, Line::ReplyLost | Line::RequestCut) {
+            if self.has(Fault::ResealsSealed) {
+                self.phones[phone].phone.storage = before;
+                self.restart(phone);
+            } else {
+                self.phones[phone].phone.device.line_broke();
+            }
+            return false;
+        }
+        let carried = &mut self.phones[phone];
+        let learned = carried.phone.device.on_response(
+            &World {
+                now,
+                rng: &mut carried.phone.rng,
+            },
+            &response,
+        );
+        match learned {
+            Ok(_) if line == Line::CrashBeforeReplyIsStored => {
+                self.restart(phone);
+                false
+            }
+            Ok(learned) => {
+                self.carry_out(phone, &learned.effects);
+                self.compare_receipts(phone);
+                if learned.enrol_again {
+                    self.enrol_again(phone);
+                }
+                learned.more
+            }
+            Err(lie) => {
+                // A copied phone meets its twin's work under its own key; a misled one meets the other history.
+                let device = self.phones[phone].phone.device.id();
+                if self.truth.cloned.contains(&device) {
+                    self.enrol_in_place(phone);
+                } else if !self.phones[phone].misled {
+                    self.violated(format!(
+                        "an honest server is called a liar by phone {phone}: {lie}"
+                    ));
+                }
+                false
+            }
+        }
+    }
+
+    /// The phone says that its key is spent: only one that was copied, suspended or revoked has reason to.
+    pub(super) fn enrol_again(&mut self, phone: usize) {
+        let device = self.phones[phone].phone.device.id();
+        if !self.truth.cloned.contains(&device)
+            && !self.is_told(phone)
+            && !self.phones[phone].misled
+        {
+            self.violated(format!("phone {phone} gives up a key that nobody took"));
+        }
+        self.enrol_in_place(phone);
+    }
+
+    /// What the phone was told of its own commands is what the journal says of them.
+    pub(super) fn compare_receipts(&mut self, phone: usize) {
+        if !self.server.other().is_empty() || self.phones[phone].misled {
+            return;
+        }
+        let device = self.phones[phone].phone.device.id();
+        if self.truth.cloned.contains(&device) {
+            return;
+        }
+        let mut wrong = Vec::new();
+        for village in &self.villages {
+            for entry in self
+                .server
+                .host
+                .entries(village.journal)
+                .iter()
+                .filter(|entry| entry.parts.batch.device == device)
+            {
+                for (envelope, fate) in entry.parts.batch.envelopes.iter().zip(&entry.head.fates) {
+                    let told = self.phones[phone]
+                        .phone
+                        .device
+                        .whereabouts(village.journal, envelope.n);
+                    if let Some(Whereabouts::Received { seq, fate: told }) = told
+                        && (seq != entry.head.seq || told != *fate)
+                    {
+                        wrong.push(format!("P3: phone {phone} was told {told:?} of command {}, whose fate is {fate:?}", envelope.n));
+                    }
+                }
+            }
+        }
+        self.violations.extend(wrong);
+    }
+
+    pub(super) fn sync_fully(&mut self, phone: usize) {
+        for _ in 0..40 {
+            let known = self.phones[phone].phone.device.journals();
+            if !self.exchange(phone, Line::Good)
+                && self.phones[phone].phone.device.journals() == known
+            {
+                return;
+            }
+        }
+        self.violated(format!("P4: phone {phone} never comes to an end"));
+    }
+
+    /// A teammate takes along what a phone has sealed.
+    pub(super) fn carry(&mut self, from: usize) {
+        let now = self.at(from);
+        let carried = &mut self.phones[from];
+        let sealed = carried.phone.device.seal(&mut World {
+            now,
+            rng: &mut carried.phone.rng,
+        });
+        self.carry_out(from, &sealed);
+        let carried = &mut self.phones[from];
+        let parcel: Option<Parcel> = carried
+            .phone
+            .device
+            .export(&mut World {
+                now,
+                rng: &mut carried.phone.rng,
+            })
+            .ok();
+        let to = self.dice.index(self.phones.len());
+        if let Some(parcel) = parcel {
+            let effects = self.phones[to].phone.device.carry(&parcel);
+            self.carry_out(to, &effects);
+        }
+    }
+}

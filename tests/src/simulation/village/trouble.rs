@@ -1,0 +1,227 @@
+//! What befalls phones and people: crashes, wrong clocks, copied storage, lost phones, ended assignments, erasures, a server
+//! with two histories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::command::Verb;
+use sync_core::id::{JournalId, RecordId, Seq};
+use sync_core::record::Record;
+use sync_core::registry::Standing;
+use sync_core::sync::device::{Intent, Target};
+use sync_core::testing::{Phone, TestRng, Village};
+use sync_core::view::PENDING;
+
+use super::super::checks::differ;
+use super::super::ledger::Said;
+use super::line::Line;
+use super::{Carried, DAY_MS, Sim};
+
+impl Sim {
+    pub(super) fn restart(&mut self, phone: usize) {
+        let carried = &mut self.phones[phone];
+        carried.forms.clear();
+        carried.phone.restart();
+    }
+
+    /// A crash when nothing was on its way changes nothing but that forms close.
+    pub(super) fn crash(&mut self, phone: usize) {
+        let before = self.shown(phone);
+        let waits = |record: &Option<Record>| {
+            record
+                .iter()
+                .flat_map(|record| &record.steps)
+                .any(|step| step.place.seq == PENDING)
+        };
+        self.restart(phone);
+        let after = self.shown(phone);
+        // What was answered but not entered here is asked for again after a restart.
+        if before
+            .iter()
+            .zip(&after)
+            .any(|(one, other)| one != other && !waits(one))
+            || before.len() != after.len()
+        {
+            let (one, other) = (before.iter().zip(&after))
+                .find(|(one, other)| one != other)
+                .unwrap_or((&None, &None));
+            let differ = differ(one.as_ref(), other.as_ref());
+            self.violated(format!(
+                "P1: phone {phone} shows other records after a restart: {} and {}: {differ}",
+                before.len(),
+                after.len()
+            ));
+        }
+    }
+
+    pub(super) fn shown(&self, phone: usize) -> Vec<Option<Record>> {
+        let device = &self.phones[phone].phone.device;
+        let journals = self.villages.iter().map(|village| village.journal);
+        journals
+            .flat_map(|journal| {
+                device
+                    .records(journal)
+                    .into_iter()
+                    .map(move |record| device.record(journal, record))
+            })
+            .collect()
+    }
+
+    pub(super) fn set_clock(&mut self, phone: usize) {
+        let days = [-400, -400, 400, 1, -1, 0][self.dice.index(6)];
+        self.phones[phone].skew_ms = days * DAY_MS;
+    }
+
+    pub(super) fn clone_storage(&mut self, phone: usize) {
+        // What was copied is not copied again: nothing would tell apart what two copies of a copy offer anew.
+        if self.phones[phone].copied || self.phones.len() >= 14 {
+            return;
+        }
+        self.phones[phone].copied = true;
+        let carried = &self.phones[phone];
+        self.truth.cloned.insert(carried.phone.device.id());
+        let mut twin = Phone::new(
+            carried.phone.device.identity().clone(),
+            self.server.host.catalogues().clone(),
+        );
+        twin.storage = carried.phone.storage.clone();
+        twin.rng = TestRng::new(self.dice.below(u64::MAX));
+        twin.restart();
+        let at = self.phones.len();
+        let twin = Carried {
+            phone: twin,
+            person: carried.person,
+            skew_ms: 0,
+            forms: Vec::new(),
+            again: true,
+            misled: carried.misled,
+            copied: true,
+        };
+        self.phones.push(twin);
+        // Lost and restored from a backup: both get new keys, and both have the same to offer again.
+        if self.server.other().is_empty() && self.dice.once_in(2) {
+            self.revoke(phone);
+            for copy in [phone, at] {
+                self.enrol_in_place(copy);
+                self.exchange(copy, Line::Good);
+            }
+        }
+    }
+
+    pub(super) fn ends(&self) -> BTreeMap<JournalId, Seq> {
+        let end = |village: &Village| {
+            self.server
+                .host
+                .journal(village.journal)
+                .map_or(0, |journal| journal.chain.end.seq)
+        };
+        self.villages
+            .iter()
+            .map(|village| (village.journal, end(village)))
+            .collect()
+    }
+
+    pub(super) fn revoke(&mut self, phone: usize) {
+        let device = self.phones[phone].phone.device.id();
+        if self.server.other().is_empty() {
+            self.server
+                .host
+                .set_standing(device, Standing::Revoked, "lost", self.now);
+            self.truth.revoked.push((device, self.ends()));
+        }
+    }
+
+    /// An assignment ends, or is withdrawn, or becomes another.
+    pub(super) fn move_person(&mut self, phone: usize) {
+        let person = self.phones[phone].person;
+        if self.people[person].moved || !self.server.other().is_empty() {
+            return;
+        }
+        let (user, assignment) = (self.people[person].user, self.people[person].assignment);
+        self.people[person].moved = true;
+        let yesterday = self.now.date().plus_days(-1);
+        let for_cause = self.dice.once_in(2);
+        self.server
+            .host
+            .end_assignment(assignment, yesterday, for_cause, self.now);
+        if for_cause {
+            self.truth.withdrawn.push((user, self.ends()));
+        } else {
+            let area = self.villages[0].area;
+            let today = self.now.date();
+            self.people[person].assignment = self
+                .server
+                .host
+                .assign(user, "VC", area, today, None, self.now);
+            self.people[person].role = "VC";
+        }
+    }
+
+    pub(super) fn erase(&mut self) {
+        let supervisor =
+            (0..self.phones.len()).find(|at| self.people[self.phones[*at].person].role == "CS");
+        let Some(supervisor) = supervisor else { return };
+        let Some(journal) = self.journal_for(supervisor) else {
+            return;
+        };
+        let records: Vec<RecordId> = self.phones[supervisor]
+            .phone
+            .device
+            .records(journal)
+            .into_iter()
+            .collect();
+        let Some(record) = self.dice.pick(&records).copied() else {
+            return;
+        };
+        let intent = Intent::new(Target::Existing(record), Verb::Erase).because("本人依法要求");
+        let saw = self.position(supervisor, journal);
+        let said = Said {
+            marker: None,
+            saw,
+            at: self.at(supervisor),
+            phone: supervisor,
+        };
+        self.save_intent(journal, None, intent, &said);
+    }
+
+    /// Whether the registry no longer takes this phone's key.
+    pub(super) fn is_told(&self, phone: usize) -> bool {
+        let device = self.phones[phone].phone.device.id();
+        let known = self.server.host.registry().devices.get(&device);
+        known.is_none_or(|device| device.standing != Standing::Active)
+    }
+
+    pub(super) fn enrol_if_told(&mut self, phone: usize) {
+        if self.is_told(phone) {
+            self.enrol_in_place(phone);
+        }
+    }
+
+    pub(super) fn enrol_in_place(&mut self, phone: usize) {
+        let user = self.people[self.phones[phone].person].user;
+        let identity = self.server.host.enrol(user, self.now);
+        let carried = &mut self.phones[phone];
+        carried.again = true;
+        carried.forms.clear();
+        let effects = carried.phone.device.enrol_in_place(identity.seed);
+        self.carry_out(phone, &effects);
+    }
+
+    pub(super) fn split(&mut self) {
+        let misled: BTreeSet<usize> = (0..self.phones.len())
+            .filter(|phone| phone % 2 == 1)
+            .collect();
+        for phone in &misled {
+            self.phones[*phone].misled = true;
+        }
+        let journals: Vec<JournalId> = self
+            .villages
+            .iter()
+            .map(|village| village.journal)
+            .collect();
+        self.server.split(&journals, misled);
+    }
+
+    pub(super) fn join(&mut self) {
+        self.server.join();
+    }
+}
