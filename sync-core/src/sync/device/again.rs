@@ -86,11 +86,12 @@ impl Device {
             .get(&journal)
             .ok_or(CannotSave::UnknownJournal)?;
         let root = envelope.origin.unwrap_or(origin);
-        // It is offered on what stands now; what it once needed is answered for.
+        // It is said anew, on what stands now; what it once needed is answered for. When it was first said, its origin tells.
         let (n, base) = (local.next_n(), local.chain.end.seq);
         let envelope = Envelope {
             n,
             base,
+            at: world.now,
             needs: None,
             origin: Some(root),
             digest: Digest([0; 32]),
