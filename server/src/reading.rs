@@ -12,7 +12,7 @@ use sync_core::catalog::{Capability, Kind, Mask};
 use sync_core::command::Audience;
 use sync_core::id::{AreaId, JournalId, RecordId};
 use sync_core::journal::Entry;
-use sync_core::record::{self, Logged};
+use sync_core::record::{self, Logged, Record, Slot};
 use sync_core::registry::Purpose;
 
 use crate::journals::pull::{Reader, Scope};
@@ -101,6 +101,9 @@ impl Reader<'_> {
     }
 }
 
+/// How many references a title is followed over: a comment is called by its visit, and that by its household.
+const TITLE_STEPS: usize = 2;
+
 /// How much of a field a reader is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
@@ -180,6 +183,34 @@ pub async fn record<R: ReadJournals + ?Sized>(
 ) -> Result<Option<Folded>, StoreError> {
     let found = unit.record(key.0, key.1).await?;
     Ok(found.filter(|folded| reads(scope, folded.record.audience)))
+}
+
+/// The record by whose title another is called: a visit by that of its household, a comment by that of the visit. None if its title
+/// is its own, or leads to nothing that the reader may see.
+pub async fn called_by<R: ReadJournals + ?Sized>(
+    unit: &mut R,
+    reader: &Reader<'_>,
+    scope: &Scope,
+    record: &Record,
+) -> Result<Option<Record>, StoreError> {
+    let target = |record: &Record| {
+        let kind = reader.catalogue().kind(&record.kind)?;
+        let field = kind.field(&kind.title).filter(|field| field.ty.is_link())?;
+        match record.fields.get(&field.name)? {
+            Slot::Register(held) => record::referred(&held.first()?.value),
+            Slot::Text(_) | Slot::List(_) | Slot::Withheld => None,
+        }
+    };
+    let mut found = None;
+    for _ in 0..TITLE_STEPS {
+        let Some(next) = target(found.as_ref().unwrap_or(record)) else {
+            break;
+        };
+        let next = self::record(unit, scope, (record.journal, next)).await?;
+        let Some(next) = next else { return Ok(None) };
+        found = Some(next.record);
+    }
+    Ok(found)
 }
 
 /// All commands that speak of a record, in the order of their arrival.

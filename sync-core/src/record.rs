@@ -621,6 +621,14 @@ fn written(logged: &Logged) -> impl Iterator<Item = (&str, Value)> + '_ {
     links.chain(values).chain(month)
 }
 
+/// The record (or person) that a reference's value in a field names: what `link_value` made of it.
+pub fn referred(value: &Value) -> Option<RecordId> {
+    let Value::Bytes(bytes) = value else {
+        return None;
+    };
+    RecordId::try_from(bytes.get(..16)?).ok()
+}
+
 fn link_value(links: &[&crate::command::Link]) -> Value {
     let one = |link: &crate::command::Link| {
         let mut bytes = link.target.0.to_vec();

@@ -2,7 +2,7 @@
 
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
-use store::journals::{Filter, Folded};
+use store::journals::Filter;
 use sync_core::catalog::Capability;
 use sync_core::id::{AreaId, Seq};
 use sync_core::record::Slot;
@@ -88,21 +88,24 @@ async fn conflicts(
         ..Filter::default()
     };
     let (page, next) = reading::page(&mut *unit, &scopes, filter, |_| true).await?;
-    let show = |folded: &Folded| {
-        let showing = Showing::new(&reader, scopes.get(&folded.record.journal)?, &folded.record);
-        let fields = showing.fields(
-            &folded.record,
-            |slot| matches!(slot, Slot::Register(held) if held.len() > 1),
-        );
-        Some(Conflicted {
-            record: showing.head(&folded.record),
-            fields,
-        })
-    };
+    let has_several = |slot: &Slot| matches!(slot, Slot::Register(held) if held.len() > 1);
+    let mut conflicts = Vec::with_capacity(page.len());
+    for folded in &page {
+        let record = &folded.record;
+        let Some(scope) = scopes.get(&record.journal) else {
+            continue;
+        };
+        let called_by = reading::called_by(&mut *unit, &reader, scope, record).await?;
+        let showing = Showing::new(&reader, scope, record).called_by(called_by.as_ref());
+        conflicts.push(Conflicted {
+            record: showing.head(record),
+            fields: showing.fields(record, has_several),
+        });
+    }
     Ok(Read {
         seq,
         body: ConflictList {
-            conflicts: page.iter().filter_map(show).collect(),
+            conflicts,
             next: next.map(After),
         },
     })

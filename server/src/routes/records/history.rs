@@ -57,7 +57,8 @@ async fn history(
     let found = reading::record(&mut *unit, &scope, key)
         .await?
         .ok_or(ReadFailure::NotFound)?;
-    let showing = Showing::new(&reader, &scope, &found.record);
+    let called_by = reading::called_by(&mut *unit, &reader, &scope, &found.record).await?;
+    let showing = Showing::new(&reader, &scope, &found.record).called_by(called_by.as_ref());
     let mut log = reading::log(&mut *unit, key).await?;
     // What was admitted since the fold is not in the record yet.
     log.retain(|logged| logged.place.seq <= seq && may_know(&showing, &found.record, logged));

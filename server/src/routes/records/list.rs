@@ -4,7 +4,7 @@ use std::fmt;
 
 use axum::extract::{Query, State};
 use serde::{Deserialize, Deserializer, Serialize};
-use store::journals::{Filter, Folded};
+use store::journals::Filter;
 use sync_core::catalog::Capability;
 use sync_core::id::{AreaId, Seq};
 use sync_core::registry::Purpose;
@@ -142,14 +142,20 @@ async fn list(
         folded.record.created.is_some()
     })
     .await?;
-    let show = |folded: &Folded| {
-        let scope = scopes.get(&folded.record.journal)?;
-        Some(Showing::new(&reader, scope, &folded.record).record(folded))
-    };
+    let mut records = Vec::with_capacity(page.len());
+    for folded in &page {
+        let record = &folded.record;
+        let Some(scope) = scopes.get(&record.journal) else {
+            continue;
+        };
+        let called_by = reading::called_by(&mut *unit, &reader, scope, record).await?;
+        let showing = Showing::new(&reader, scope, record).called_by(called_by.as_ref());
+        records.push(showing.record(folded));
+    }
     Ok(Read {
         seq,
         body: RecordList {
-            records: page.iter().filter_map(show).collect(),
+            records,
             next: next.map(After),
         },
     })

@@ -55,7 +55,9 @@ async fn show(
         .await?
         .filter(|folded| folded.record.created.is_some());
     let found = found.ok_or(ReadFailure::NotFound)?;
-    let body = Showing::new(&reader, &scope, &found.record).record(&found);
+    let called_by = reading::called_by(&mut *unit, &reader, &scope, &found.record).await?;
+    let showing = Showing::new(&reader, &scope, &found.record).called_by(called_by.as_ref());
+    let body = showing.record(&found);
     Ok(Read {
         seq: Some(seq),
         body,

@@ -279,6 +279,7 @@ pub struct Showing<'a> {
     kind: Option<&'a Kind>,
     audience: Audience,
     steps: BTreeMap<Place, &'a Step>,
+    called_by: Option<&'a Record>,
 }
 
 impl<'a> Showing<'a> {
@@ -290,7 +291,15 @@ impl<'a> Showing<'a> {
             kind: reader.catalogue().kind(&record.kind),
             audience: record.audience,
             steps: record.steps.iter().map(|step| (step.place, step)).collect(),
+            called_by: None,
         }
+    }
+
+    /// With the record by whose title this one is called: see [`reading::called_by`](crate::reading::called_by).
+    #[must_use]
+    pub fn called_by(mut self, other: Option<&'a Record>) -> Self {
+        self.called_by = other;
+        self
     }
 
     /// The kind, if the newest catalogue knows it.
@@ -385,6 +394,9 @@ impl<'a> Showing<'a> {
     }
 
     fn title(&self, record: &Record) -> String {
+        if let Some(other) = self.called_by {
+            return Showing::new(self.reader, self.scope, other).title(other);
+        }
         let title = self
             .kind
             .and_then(|kind| kind.field(&kind.title))

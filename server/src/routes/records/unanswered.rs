@@ -87,7 +87,8 @@ pub(super) async fn spoken(
         let Some(scope) = scopes.get(&record.journal) else {
             continue;
         };
-        let showing = Showing::new(&reader, scope, record);
+        let called_by = reading::called_by(&mut *unit, &reader, scope, record).await?;
+        let showing = Showing::new(&reader, scope, record).called_by(called_by.as_ref());
         let mut log = reading::log(&mut *unit, (record.journal, record.id)).await?;
         log.retain(|logged| wants(record, logged) && may_know(&showing, record, logged));
         if !log.is_empty() {
