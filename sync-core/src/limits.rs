@@ -16,8 +16,8 @@ pub const REQUEST_INFLATED_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const STREAM_INFLATED_BYTES_MAX: usize = 256 * 1024;
 /// Batches in one sync request.
 pub const REQUEST_BATCHES_MAX: usize = 256;
-/// Cursors in one sync request.
-pub const REQUEST_CURSORS_MAX: usize = 256;
+/// Cursors in one sync request: a county has some hundreds of villages.
+pub const REQUEST_CURSORS_MAX: usize = 1_024;
 /// Nesting of CBOR; the types themselves allow less.
 pub const CBOR_DEPTH_MAX: usize = 16;
 /// One page of a sync response, as it is sent.
