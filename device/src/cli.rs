@@ -36,6 +36,13 @@ impl std::fmt::Debug for Complaint {
     }
 }
 
+impl Complaint {
+    /// What the person reads.
+    pub fn worded(&self, lang: Lang) -> String {
+        self.0.worded(lang)
+    }
+}
+
 impl<T: Worded + 'static> From<T> for Complaint {
     fn from(worded: T) -> Self {
         Self(Box::new(worded))
@@ -58,8 +65,8 @@ pub fn main() -> ExitCode {
     let done = desk::run(&args, lang, &mut terminal, &mut io::stdout().lock());
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Complaint(worded)) => {
-            let said = writeln!(io::stderr(), "{}", worded.worded(lang));
+        Err(complaint) => {
+            let said = writeln!(io::stderr(), "{}", complaint.worded(lang));
             debug_assert!(said.is_ok(), "standard error takes a line");
             ExitCode::FAILURE
         }

@@ -151,6 +151,8 @@ pub struct Synced {
     pub answered: usize,
     /// How many entries came.
     pub entries: u64,
+    /// How many batches carried for others the server took.
+    pub delivered: usize,
     /// What is to be shown anew.
     pub changed: BTreeSet<(JournalId, RecordId)>,
     /// Batches that the server could not take now, with its reasons.
@@ -565,6 +567,7 @@ struct Standing {
 impl Synced {
     fn add(&mut self, before: &Standing, after: &Standing, learned: &Learned) {
         self.answered += before.unsent.saturating_sub(after.unsent);
+        self.delivered += before.carries.saturating_sub(after.carries);
         for (journal, end) in &after.positions {
             let stood = before.positions.get(journal).copied().flatten();
             let seq = |position: Option<Position>| position.map_or(0, |position| position.seq);

@@ -7,7 +7,7 @@ use sync_core::command::Verb;
 use sync_core::due::{self, DueItem, Entered, Facts, Reader};
 use sync_core::id::{AreaId, Date, JournalId, RecordId, Timestamp, UserId};
 use sync_core::month;
-use sync_core::record::Step;
+use sync_core::record::{Step, referred};
 use sync_core::value::{Fields, Value};
 use sync_core::view::{Shown, View};
 
@@ -379,14 +379,6 @@ impl Field {
         let view = self.view(journal, target, now);
         view.map_or_else(|| target.short(), |view| self.title(&view, now))
     }
-}
-
-/// The record (or person) that a reference's value names.
-pub fn referred(value: &Value) -> Option<RecordId> {
-    let Value::Bytes(bytes) = value else {
-        return None;
-    };
-    RecordId::try_from(bytes.get(..16)?).ok()
 }
 
 fn linked<'v>(view: &'v View, field: &str) -> impl Iterator<Item = RecordId> + 'v {

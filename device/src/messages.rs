@@ -62,6 +62,7 @@ texts! {
     NothingToRescue = "没有已封存而未回执的内容。", "Nothing was sealed and not yet received.";
     Rescued = "{} 批已封存的内容写入 {}，交给同事用 carry 代送。没有封存的内容随 PIN 一起丢失。", "{} sealed batches are in {}: let a teammate carry it. What was not sealed is lost with the PIN.";
     RescueNeedsNoPin = "rescue 不需要 PIN，请在命令行直接运行。", "rescue needs no PIN: run it by itself.";
+    WhichVillage = "您在几个村任职，请用 --village 写明村名（可只写开头）。", "You work in several villages: say which with --village (the beginning of its name will do).";
     NoVillage = "本机没有您任职的村，请先同步，或请管理员任命。", "You are assigned to no village on this device: sync, or ask an administrator.";
     NoCatalogue = "本机还没有目录，请先同步。", "No catalogue is on this device yet: sync first.";
     Saved = "已保存 {}。未回执 {} 条。", "Saved {}. {} without a receipt.";
@@ -85,7 +86,7 @@ texts! {
     ClearThem = "解除标记：clear 原因 记录，或 clear 原因 --all。", "Clear marks: clear CAUSE RECORD, or clear CAUSE --all.";
     MarkCleared = "标记已解除：{}", "Mark cleared: {}";
     NoSuchMonth = "请写明月份，如 2026-11。", "Say the month, as 2026-11.";
-    WhichVillage = "请写明是哪个村，或用 --all 表示本机全部。", "Say which village, or --all for all on this device.";
+    WhichVillages = "请写明是哪个村，或用 --all 表示本机全部。", "Say which village, or --all for all on this device.";
     LeaseOver = "已超过 7 天没有联系服务器，暂不显示他人填写的内容；您仍可记录，已写的都在。", "No word from the server for more than 7 days: what others wrote is hidden. You can go on recording; all you wrote is here.";
     RefusedCount = "{} 条被拒收或未生效，见 refused。", "{} refused or without effect: see refused.";
     UnsentCount = "{} 条还没有回执，有信号时请 sync。", "{} without a receipt: sync when there is a signal.";
@@ -110,7 +111,8 @@ texts! {
     WithoutEffect = "未生效", "without effect";
     WasRefused = "拒收", "refused";
     ReceivedAt = "               收到 {}  链 {}", "               received {}  chain {}";
-    Synced = "同步完成：{} 条得到回执，收到 {} 批。", "Synced: {} got their receipts, {} entries came.";
+    Synced = "同步完成：{} 条得到回执，收到 {} 批。", "Synced: {} got their receipts; entries that came: {}.";
+    Delivered = "代送的 {} 批已送达。", "Carried batches delivered: {}.";
     HeldBack = "第 {} 号起的一批暂未收下：{}", "The batch from {} on was not taken: {}";
     RetryAfter = "{} 秒后再试。", "Try again in {} seconds.";
     EnrolAgain = "本机的密钥不能再用。请向管理员要新的登记码，然后 enrol 代码；本机内容都在。", "This device's key can no longer be used. Ask an administrator for a new code, then: enrol CODE. All it holds is kept.";
@@ -124,8 +126,8 @@ texts! {
     VillageLine = "{}  {}  位置 {}  未回执 {}", "{}  {}  position {}  without a receipt {}";
     Checkpoint = "已核对的检查点：{}", "Verified checkpoint: {}";
     NothingToExport = "没有待发的内容。", "Nothing waits to be sent.";
-    Exported = "{} 批已加密写入 {}，只有服务器能打开。", "{} batches are in {}, encrypted so that only the server opens them.";
-    Carried = "已收下 {} 批，下次同步时代送。", "{} batches taken along; they go with the next sync.";
+    Exported = "{} 批已加密写入 {}，只有服务器能打开。", "Batches encrypted into a file: {} ({}). Only the server opens them.";
+    Carried = "已收下 {} 批，下次同步时代送。", "Batches taken along: {}. They go with the next sync.";
     WhichRecord = "请写明是哪一条记录。", "Say which record.";
     ReasonPrompt = "原因：", "Reason:";
     NoSuchAudience = "可见范围有：village、team、county、sensitive。", "Audiences are village, team, county and sensitive.";

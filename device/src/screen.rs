@@ -1,5 +1,7 @@
 //! Text on a terminal of 80 columns, where a Chinese character takes two.
 
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// How many columns a line takes at most.
@@ -37,35 +39,23 @@ pub fn fit(text: &str, columns: usize) -> String {
     fitted + &" ".repeat(missing)
 }
 
-/// A text in lines of so many columns, broken at spaces where there are any and between Chinese characters otherwise.
+/// A text in lines of so many columns, broken where Unicode lets a line break (UAX #14): at spaces, and between Chinese characters
+/// but not before their punctuation. Further lines stand as far in as the first.
 ///
 /// ```
 /// use device::screen::wrap;
 ///
-/// assert_eq!(wrap("水压小，三天两头停水。", 10), ["水压小，三", "天两头停水", "。"]);
+/// assert_eq!(wrap("水压小，三天两头停水。", 10), ["水压小，三", "天两头停", "水。"]);
 /// assert_eq!(wrap("water is weak here", 10), ["water is", "weak here"]);
 /// ```
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for paragraph in text.split('\n') {
-        let mut line = String::new();
-        for c in paragraph.chars() {
-            if width(&line) + c.width().unwrap_or(0) > columns {
-                let rest = match line.rfind(' ') {
-                    Some(at) if c != ' ' => line.split_off(at).trim_start().to_owned(),
-                    _ => String::new(),
-                };
-                lines.push(line.trim_end().to_owned());
-                line = rest;
-                if c == ' ' {
-                    continue;
-                }
-            }
-            line.push(c);
-        }
-        lines.push(line.trim_end().to_owned());
-    }
-    lines
+    let (indent, _) = text.split_at(text.len() - text.trim_start_matches(' ').len());
+    let options = textwrap::Options::new(columns)
+        .subsequent_indent(indent)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(text, options);
+    lines.into_iter().map(Cow::into_owned).collect()
 }
 
 /// Rows as columns: each as wide as its widest cell, the last one taking what is left of the line.

@@ -59,6 +59,13 @@ pub struct Reading<'a> {
     pub now: Timestamp,
 }
 
+/// The field of these that a person calls so: by its name, or by its label in either language.
+pub fn called<'f>(fields: &'f [FieldOfKind], name: &str) -> Option<&'f FieldOfKind> {
+    fields.iter().find(|field| {
+        field.name == name || field.label.zh == name || field.label.en.eq_ignore_ascii_case(name)
+    })
+}
+
 impl Reading<'_> {
     /// Adds `name=value` to an intent on a record of a kind; an empty value clears the field. Names may be labels.
     pub fn add(&self, intent: &mut Intent, kind: &str, text: &str) -> Result<(), Misread> {
@@ -74,12 +81,7 @@ impl Reading<'_> {
             .kind(kind)
             .map(|kind| kind.fields.as_slice())
             .unwrap_or_default();
-        let is_named = |field: &&FieldOfKind| {
-            field.name == name
-                || field.label.zh == name
-                || field.label.en.eq_ignore_ascii_case(name)
-        };
-        let found = fields.iter().find(is_named);
+        let found = called(fields, name);
         let writable = fields
             .iter()
             .filter(|field| !field.derived && !field.retired);

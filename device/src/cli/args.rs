@@ -110,6 +110,8 @@ pub enum Command {
         set: Vec<String>,
         #[arg(long, value_name = "AUDIENCE")]
         audience: Option<String>,
+        #[arg(long, value_name = "VILLAGE")]
+        village: Option<String>,
     },
     /// Sets fields.
     Set {

@@ -159,7 +159,8 @@ impl<'a> Desk<'a> {
                 kind,
                 set,
                 audience,
-            } => self.create(kind, set, audience.as_deref()),
+                village,
+            } => self.create(kind, set, audience.as_deref(), village.as_deref()),
             Command::Set { record, fields } => self.set(record, fields),
             Command::Amend {
                 record,
@@ -242,12 +243,35 @@ impl<'a> Desk<'a> {
         self.print(&self.lang.fill(text, values))
     }
 
-    /// The one village that this device writes in, or the one that is meant.
-    pub(super) fn journal(&self) -> Result<JournalId, Complaint> {
-        let villages = self.field.villages();
+    /// The villages that this device writes in.
+    fn own_villages(&self) -> impl Iterator<Item = (JournalId, String)> {
         let writes = |journal: &JournalId| self.field.device().role(*journal, self.now).is_some();
-        let mut own = villages.iter().map(|(journal, _)| *journal).filter(writes);
-        own.next().ok_or_else(|| Said(Text::NoVillage).into())
+        let villages = self.field.villages().into_iter();
+        villages.filter(move |(journal, _)| writes(journal))
+    }
+
+    /// The one village that this device writes in.
+    pub(super) fn journal(&self) -> Result<JournalId, Complaint> {
+        let mut own = self.own_villages();
+        let (journal, _) = own.next().ok_or(Said(Text::NoVillage))?;
+        match own.next() {
+            None => Ok(journal),
+            Some(_) => Err(Said(Text::WhichVillage).into()),
+        }
+    }
+
+    /// One of them, by its name or the beginning of it.
+    pub(super) fn village_named(&self, name: &str) -> Result<JournalId, Complaint> {
+        let own: Vec<(JournalId, String)> = self.own_villages().collect();
+        let among = |wanted: &dyn Fn(&str) -> bool| {
+            let mut found = own.iter().filter(|(_, village)| wanted(village));
+            found.next().filter(|_| found.next().is_none())
+        };
+        let found = among(&|village| village == name)
+            .or_else(|| among(&|village| village.starts_with(name)));
+        found
+            .map(|(journal, _)| *journal)
+            .ok_or_else(|| Said(Text::WhichVillage).into())
     }
 
     pub(super) fn catalogue(&self) -> Result<&Catalogue, Complaint> {

@@ -26,18 +26,11 @@ impl Desk<'_> {
         if all || (named.is_empty() && known.len() == 1) {
             return Ok(known);
         }
-        let mut meant = Vec::new();
-        for name in named {
-            let mut found = known.iter().filter(|(_, village)| village == name);
-            match (found.next(), found.next()) {
-                (Some(village), None) => meant.push(village.clone()),
-                _ => return Err(Said(Text::WhichVillage).into()),
-            }
+        if named.is_empty() {
+            return Err(Said(Text::WhichVillages).into());
         }
-        if meant.is_empty() {
-            return Err(Said(Text::WhichVillage).into());
-        }
-        Ok(meant)
+        let one = |name: &String| Ok((self.village_named(name)?, name.clone()));
+        named.iter().map(one).collect()
     }
 
     /// What counts and is marked, perhaps for one cause, each with why.

@@ -26,6 +26,9 @@ impl Desk<'_> {
     pub(super) fn synced(&mut self, synced: &Synced) -> Done {
         let (answered, entries) = (synced.answered.to_string(), synced.entries.to_string());
         self.fill(Text::Synced, &[&answered, &entries])?;
+        if synced.delivered > 0 {
+            self.fill(Text::Delivered, &[&synced.delivered.to_string()])?;
+        }
         for (_, first, outcome) in &synced.held_back {
             let why = self.lang.outcome(outcome);
             self.fill(Text::HeldBack, &[&first.to_string(), &why])?;

@@ -40,19 +40,19 @@ impl Desk<'_> {
     }
 
     fn run_line(&mut self, line: &str) -> Done {
+        match self.type_line(line) {
+            Ok(()) => Ok(()),
+            Err(complaint) => self.complain(&complaint),
+        }
+    }
+
+    /// Runs one command as it is typed after the prompt, split into words as a shell does.
+    pub fn type_line(&mut self, line: &str) -> Done {
         let command = args::localised(Line::command(), self.lang);
-        let parsed = command
-            .try_get_matches_from(words(line))
-            .and_then(|matches| Line::from_arg_matches(&matches));
-        match parsed {
-            Err(error) => self.line(error.to_string().trim_end()),
-            Ok(Line {
-                command: Command::Shell,
-            }) => Ok(()),
-            Ok(Line { command }) => match self.run(&command) {
-                Ok(()) => Ok(()),
-                Err(complaint) => self.complain(&complaint),
-            },
+        let matches = command.try_get_matches_from(words(line))?;
+        match Line::from_arg_matches(&matches)?.command {
+            Command::Shell => Ok(()),
+            command => self.run(&command),
         }
     }
 

@@ -4,9 +4,9 @@ use std::env;
 use std::fs;
 use std::process;
 
-use sync_core::catalog::{Kind, audience_name};
+use sync_core::catalog::{FieldType, Kind, audience_name};
 use sync_core::command::{Audience, Verb};
-use sync_core::id::{ItemId, RecordId};
+use sync_core::id::{ItemId, JournalId, RecordId};
 use sync_core::sync::device::{Intent, Target, World};
 use sync_core::value::Value;
 use sync_core::view::{Shown, View};
@@ -103,9 +103,19 @@ impl Desk<'_> {
         Ok(())
     }
 
-    pub(super) fn create(&mut self, kind: &str, typed: &[String], audience: Option<&str>) -> Done {
-        let kind = self.kind_named(kind)?.name.clone();
-        let journal = self.journal()?;
+    pub(super) fn create(
+        &mut self,
+        kind: &str,
+        typed: &[String],
+        audience: Option<&str>,
+        village: Option<&str>,
+    ) -> Done {
+        let kind = self.kind_named(kind)?.clone();
+        let journal = match village {
+            Some(name) => self.village_named(name)?,
+            None => self.journal_of(&kind, typed)?,
+        };
+        let kind = kind.name;
         let audience = match audience {
             Some(name) => Some(named_audience(name)?),
             None => None,
@@ -122,6 +132,21 @@ impl Desk<'_> {
         }
         self.save(journal, intent)?;
         Ok(())
+    }
+
+    /// Where a new record belongs: beside the first record that it refers to, else in the one village that this device writes in.
+    fn journal_of(&self, kind: &Kind, typed: &[String]) -> Result<JournalId, Complaint> {
+        let referred = typed.iter().find_map(|text| {
+            let (name, target) = crate::values::assignment(text).ok()?;
+            let is_ref = crate::values::called(&kind.fields, name).is_some_and(|field| {
+                matches!(field.ty, FieldType::Ref { .. } | FieldType::Refs { .. })
+            });
+            is_ref.then_some(target)
+        });
+        match referred {
+            Some(target) => Ok(self.found(target, None)?.0.journal),
+            None => self.journal(),
+        }
     }
 
     pub(super) fn set(&mut self, record: &str, typed: &[String]) -> Done {
@@ -253,8 +278,11 @@ impl Desk<'_> {
 
 fn targets(value: &Value) -> Vec<RecordId> {
     match value {
-        Value::List(values) => values.iter().filter_map(crate::look::referred).collect(),
-        value => crate::look::referred(value).into_iter().collect(),
+        Value::List(values) => values
+            .iter()
+            .filter_map(sync_core::record::referred)
+            .collect(),
+        value => sync_core::record::referred(value).into_iter().collect(),
     }
 }
 

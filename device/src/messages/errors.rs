@@ -20,6 +20,13 @@ pub trait Worded {
     fn worded(&self, lang: Lang) -> String;
 }
 
+/// What is wrong with a command, with the help that its words have in his language already.
+impl Worded for clap::Error {
+    fn worded(&self, _lang: Lang) -> String {
+        self.to_string().trim_end().to_owned()
+    }
+}
+
 /// A sentence by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Said(pub Text);

@@ -131,6 +131,11 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("new", "新建任何种类的记录", "Make a record of any kind"),
     ("new kind", "种类", "A kind"),
     (
+        "new village",
+        "在哪个村新建（任职不止一村、又没有写明农户等引用时）",
+        "In which village, for those who work in several and refer to no record of one",
+    ),
+    (
         "new audience",
         "可见范围：village、team、county、sensitive",
         "Who may read it: village, team, county, sensitive",
