@@ -200,6 +200,11 @@ pub async fn start(
 }
 
 impl Running {
+    /// The application that it serves.
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
     /// The address that it listens on, with the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address

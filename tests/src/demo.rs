@@ -1,40 +1,39 @@
-//! The story that `cargo xtask demo` plays.
+//! The story that `cargo xtask demo` plays: one village's day, over the real server and real devices.
+//!
+//! - `clock` makes two days pass in a minute.
+//! - `county` is the server, what its administrators set up, and who reads in a browser.
+//! - `phone` is a field device: what its person types, and what it answers.
+//! - `day` is the story itself. Every scene checks what it tells.
+//! - `teller` says what happens.
 
-use std::collections::BTreeSet;
+mod clock;
+mod county;
+mod day;
+mod phone;
+mod teller;
 
-use anyhow::anyhow;
-use clap::ValueEnum;
-use sync_core::area::{Level, import};
+use std::io::Write;
+use std::net::SocketAddr;
 
-use crate::fixtures;
+use anyhow::Context as _;
+use device::messages::Lang;
 
-/// The language of the story.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Language {
-    /// Chinese.
-    Zh,
-    /// English.
-    En,
-}
-
-/// Plays the story and says on standard output what happens.
+/// Plays the story and says on `out` what happens; unless it is to end with the story, leaves the server running until it is interrupted.
 ///
 /// # Errors
 ///
 /// When anything goes otherwise than the story says.
-pub fn play(language: Language, _once: bool) -> anyhow::Result<()> {
-    let areas = import(fixtures::AREAS, &BTreeSet::new())
-        .map_err(|mistakes| anyhow!("{} mistakes in the file of areas", mistakes.len()))?;
-    let villages = areas
-        .iter()
-        .filter(|area| area.code.level() == Level::Village)
-        .count();
-    match language {
-        Language::Zh => println!("导入区划：{} 个，其中村 {villages} 个。", areas.len()),
-        Language::En => println!(
-            "Areas imported: {}, of them {villages} villages.",
-            areas.len()
-        ),
+pub fn play(lang: Lang, listen: SocketAddr, once: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("no room for the demo's files")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let mut county = county::County::start(&runtime, folder.path(), listen)?;
+    let mut teller = teller::Teller::new(lang, out);
+    day::play(&mut county, &mut teller)?;
+    if once {
+        return county.stop();
     }
-    Ok(())
+    day::look_around(&county, &mut teller)?;
+    county.run_until_interrupted()
 }

@@ -1,20 +1,26 @@
 //! `cargo xtask demo`: one village's day, told as it happens.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use clap::Parser;
-use tests::demo::{Language, play};
+use device::messages::Lang;
+use tests::demo::play;
 
 /// Plays one village's day.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The language of the story.
-    #[arg(long, default_value = "en")]
-    lang: Language,
+    #[arg(long, value_enum, default_value = "en")]
+    lang: Lang,
     /// End after the story.
     #[arg(long)]
     once: bool,
+    /// The address that the server listens on; port 0 lets the system choose.
+    #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
+    listen: SocketAddr,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { lang, once } = Arguments::parse();
-    play(lang, once)
+    let Arguments { lang, once, listen } = Arguments::parse();
+    play(lang, listen, once, &mut std::io::stdout())
 }

@@ -1,0 +1,343 @@
+//! The county's server, what its administrators set up, and who reads in a browser.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use rand::RngExt as _;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value as Json, json};
+use server::app::{self, Running};
+use server::clock::Clock as _;
+use server::config::Config;
+use server::journals::{fold, publish};
+use server::random::Random;
+use sync_core::id::{Date, Timestamp};
+use sync_core::sync::enrol::OneTimeCode;
+use sync_core::vault::Pin;
+use tokio::runtime::Runtime;
+
+use super::clock::StoryClock;
+use super::phone::Phone;
+use crate::fixtures;
+
+/// Somebody with an account.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    pub(super) user_name: &'static str,
+    pub(super) name: &'static str,
+    pub(super) role: &'static str,
+    pub(super) password: String,
+    user: String,
+}
+
+/// The server, over HTTP, and the secrets that its people know.
+pub(super) struct County<'a> {
+    runtime: &'a Runtime,
+    running: Running,
+    clock: Arc<StoryClock>,
+    client: Client,
+    folder: PathBuf,
+    accounts: BTreeMap<&'static str, Account>,
+    signed_in: RefCell<BTreeMap<&'static str, (String, Timestamp)>>,
+    pin: String,
+}
+
+impl<'a> County<'a> {
+    /// Starts an empty server on SQLite in a folder.
+    pub(super) fn start(
+        runtime: &'a Runtime,
+        folder: &Path,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let clock = Arc::new(StoryClock::start());
+        clock.leap(clock.last_day().plus_days(-1), 7, 30);
+        let config = Config {
+            data_dir: folder.join("server"),
+            listen,
+            ..Config::default()
+        };
+        let started = app::start(config, Arc::clone(&clock) as _, Random::system());
+        Ok(Self {
+            running: runtime.block_on(started)?,
+            runtime,
+            clock,
+            client: Client::new(),
+            folder: folder.to_owned(),
+            accounts: BTreeMap::new(),
+            signed_in: RefCell::default(),
+            pin: fresh_pin(),
+        })
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.running.address())
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn pin(&self) -> &str {
+        &self.pin
+    }
+
+    pub(super) fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The second and last day of the story.
+    pub(super) fn last_day(&self) -> Date {
+        self.clock.last_day()
+    }
+
+    /// It is such a time on the first (0) or second (1) day.
+    pub(super) fn at(&self, day: i32, hour: i64, minute: i64) {
+        self.clock
+            .leap(self.clock.last_day().plus_days(day - 1), hour, minute);
+    }
+
+    /// Founds the deployment with its three administrators.
+    pub(super) fn found(
+        &mut self,
+        people: [(&'static str, &'static str); 3],
+    ) -> anyhow::Result<()> {
+        let code = self
+            .running
+            .first_code()
+            .context("founded already")?
+            .reveal();
+        let password = fresh_password();
+        let person = |(user_name, name): (&str, &str)| json!({ "user_name": user_name, "display_name": name });
+        let [system, security, audit] = people;
+        let founded = self.post(
+            None,
+            "/v1/bootstrap",
+            &json!({ "code": code, "password": password, "system": person(system), "security": person(security), "audit": person(audit) }),
+        )?;
+        let administrators = founded["administrators"]
+            .as_array()
+            .context("administrators")?;
+        for ((user_name, name), made) in people.into_iter().zip(administrators) {
+            let password = match made["code"].as_str() {
+                Some(code) => self.set_password(code)?,
+                None => password.clone(),
+            };
+            let role = match made["role"].as_str() {
+                Some("SYS") => "SYS",
+                Some("SEC") => "SEC",
+                _ => "AUD",
+            };
+            let user = text(&made["user"])?;
+            let account = Account {
+                user_name,
+                name,
+                role,
+                password,
+                user,
+            };
+            self.accounts.insert(role, account);
+        }
+        Ok(())
+    }
+
+    /// Imports the areas of the sample: what the server says of it.
+    pub(super) fn import_areas(&self) -> anyhow::Result<Json> {
+        let token = self.log_in("SYS")?;
+        let import = self
+            .request(Method::POST, Some(&token), "/v1/areas/import")
+            .header("content-type", "text/csv")
+            .body(fixtures::AREAS);
+        Ok(serde_json::from_slice(&self.send(import)?)?)
+    }
+
+    /// Makes an account with a role in an area from the first day of the story, known under `key`.
+    pub(super) fn person(
+        &mut self,
+        key: &'static str,
+        (user_name, name): (&'static str, &'static str),
+        (role, area): (&'static str, &str),
+        to: Option<Date>,
+    ) -> anyhow::Result<()> {
+        let (system, security) = (self.log_in("SYS")?, self.log_in("SEC")?);
+        let person = json!({ "user_name": user_name, "display_name": name });
+        let added = self.post(Some(&system), "/v1/users", &person)?;
+        let user = text(&added["user"])?;
+        let mut assignment = json!({ "user": user, "role": role, "area": area });
+        if let Some(to) = to {
+            assignment["to"] = json!(to.to_string());
+        }
+        self.post(Some(&security), "/v1/assignments", &assignment)?;
+        let password = self.set_password(&text(&added["password_code"]["code"])?)?;
+        let account = Account {
+            user_name,
+            name,
+            role,
+            password,
+            user,
+        };
+        self.accounts.insert(key, account);
+        Ok(())
+    }
+
+    /// Enrols a device for somebody, as an administrator hands out a code.
+    pub(super) fn phone(&self, key: &str) -> anyhow::Result<Phone> {
+        let account = self.account(key)?;
+        let path = format!("/v1/users/{}/enrolment-code", account.user);
+        let issued = self.post(Some(&self.log_in("SYS")?), &path, &json!({}))?;
+        let folder = self.folder.join("phones").join(account.user_name);
+        let code = text(&issued["code"])?;
+        Phone::enrol(
+            account.name,
+            &folder,
+            &self.pin,
+            &self.url(),
+            &code,
+            self.now(),
+        )
+    }
+
+    /// Revokes a device for good.
+    pub(super) fn revoke(&self, phone: &Phone, cause: &str) -> anyhow::Result<()> {
+        let path = format!("/v1/devices/{}/revoke", phone.field.device().id());
+        self.post(
+            Some(&self.log_in("SYS")?),
+            &path,
+            &json!({ "cause": cause }),
+        )?;
+        Ok(())
+    }
+
+    /// What the server does by itself within a minute: folds what arrived, and publishes a checkpoint.
+    pub(super) fn settle(&self) -> anyhow::Result<()> {
+        let app = self.running.app();
+        self.runtime.block_on(async {
+            fold::fold_all(app.store(), app.catalogues(), app.deployment()).await?;
+            publish::publish(app).await?;
+            Ok(())
+        })
+    }
+
+    /// An access token of a browser's session: that of the last log-in, while it is good.
+    pub(super) fn log_in(&self, key: &'static str) -> anyhow::Result<String> {
+        let now = self.now();
+        if let Some((token, until)) = self.signed_in.borrow().get(key)
+            && now < *until
+        {
+            return Ok(token.clone());
+        }
+        let Account {
+            user_name,
+            password,
+            ..
+        } = self.account(key)?;
+        let body = json!({ "user_name": user_name, "password": password });
+        let pair = self.post(None, "/v1/session", &body)?;
+        let token = text(&pair["access_token"])?;
+        let seconds = pair["expires_in_seconds"].as_i64().unwrap_or(0);
+        let until = now.plus_ms(seconds * 1000);
+        self.signed_in
+            .borrow_mut()
+            .insert(key, (token.clone(), until));
+        Ok(token)
+    }
+
+    pub(super) fn get(&self, token: &str, path: &str) -> anyhow::Result<Json> {
+        Ok(serde_json::from_slice(&self.get_bytes(token, path)?)?)
+    }
+
+    pub(super) fn get_bytes(&self, token: &str, path: &str) -> anyhow::Result<Vec<u8>> {
+        self.send(self.request(Method::GET, Some(token), path))
+    }
+
+    /// Ends with the story.
+    pub(super) fn stop(self) -> anyhow::Result<()> {
+        Ok(self.runtime.block_on(self.running.stop())?)
+    }
+
+    /// Lets people look around until somebody presses Ctrl-C.
+    pub(super) fn run_until_interrupted(self) -> anyhow::Result<()> {
+        self.clock.leap_to_present();
+        let interrupted = async {
+            // Whoever cannot be told to stop would run for ever.
+            if tokio::signal::ctrl_c().await.is_err() {}
+        };
+        Ok(self.runtime.block_on(self.running.until(interrupted))?)
+    }
+
+    fn account(&self, key: &str) -> anyhow::Result<&Account> {
+        self.accounts
+            .get(key)
+            .with_context(|| format!("nobody is {key}"))
+    }
+
+    fn set_password(&self, code: &str) -> anyhow::Result<String> {
+        let password = fresh_password();
+        self.post(
+            None,
+            "/v1/password/set",
+            &json!({ "code": code, "new": password }),
+        )?;
+        Ok(password)
+    }
+
+    fn post(&self, token: Option<&str>, path: &str, body: &Json) -> anyhow::Result<Json> {
+        let request = self.request(Method::POST, token, path).json(body);
+        let bytes = self.send(request)?;
+        if bytes.is_empty() {
+            return Ok(Json::Null);
+        }
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+
+    fn request(&self, method: Method, token: Option<&str>, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.url()));
+        match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    fn send(&self, request: RequestBuilder) -> anyhow::Result<Vec<u8>> {
+        self.runtime.block_on(async {
+            let response = request.send().await?;
+            let (url, status) = (response.url().path().to_owned(), response.status());
+            let bytes = response.bytes().await?;
+            ensure!(
+                status.is_success(),
+                "{url}: {status} {}",
+                String::from_utf8_lossy(&bytes)
+            );
+            Ok(bytes.into())
+        })
+    }
+}
+
+fn text(json: &Json) -> anyhow::Result<String> {
+    Ok(json
+        .as_str()
+        .context("the server's answer lacks a text")?
+        .to_owned())
+}
+
+/// No two demonstrations have the same password.
+fn fresh_password() -> String {
+    OneTimeCode::from_random(rand::rng().random()).reveal()
+}
+
+/// Nor the same PIN.
+fn fresh_pin() -> String {
+    loop {
+        let pin = format!("{:06}", rand::rng().random_range(0..1_000_000));
+        if Pin::typed(&pin).check().is_ok() {
+            return pin;
+        }
+    }
+}
