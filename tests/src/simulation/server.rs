@@ -15,7 +15,7 @@ use sync_core::testing::{Host, HostJournal};
 use super::Fault;
 
 /// How many households one village has before [`Fault::CountIsAGate`] refuses more.
-const GATE: usize = 4;
+const GATE: usize = 3;
 
 #[derive(Debug)]
 pub(super) struct Server {
