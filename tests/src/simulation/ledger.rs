@@ -52,20 +52,19 @@ impl Ledger {
             .or(said.first())
     }
 
-    /// All markers, with the phone that saved each and the places that it stands at.
-    pub(super) fn markers(&self) -> BTreeMap<&str, (usize, BTreeSet<Origin>)> {
-        let mut markers: BTreeMap<&str, (usize, BTreeSet<Origin>)> = BTreeMap::new();
+    /// All markers, with what was said first under each and the places that it stands at.
+    pub(super) fn markers(&self) -> BTreeMap<&str, (&Said, BTreeSet<Origin>)> {
+        let mut markers: BTreeMap<&str, (&Said, BTreeSet<Origin>)> = BTreeMap::new();
         for (place, said) in self
             .by_place
             .iter()
             .flat_map(|(place, all)| all.iter().map(move |said| (*place, said)))
         {
             if let Some(marker) = &said.marker {
-                markers
+                let (_, places) = markers
                     .entry(marker)
-                    .or_insert_with(|| (said.phone, BTreeSet::new()))
-                    .1
-                    .insert(place);
+                    .or_insert_with(|| (said, BTreeSet::new()));
+                places.insert(place);
             }
         }
         markers

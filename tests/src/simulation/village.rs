@@ -54,7 +54,7 @@ pub(super) struct Carried {
     /// Whether a lying server showed it a history of its own.
     pub(super) misled: bool,
     /// Whether its storage was copied, or is a copy.
-    copied: bool,
+    pub(super) copied: bool,
 }
 
 /// What the simulation knows that no phone tells it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::admit;
 use sync_core::command::Origin;
-use sync_core::id::RecordId;
+use sync_core::id::{RecordId, Timestamp, UserId};
 
 use super::super::ledger::mentions;
 use super::super::village::Sim;
@@ -25,6 +25,8 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<String>) {
         .collect();
     // Only what was erased may be missing.
     let mut blank: BTreeSet<Origin> = BTreeSet::new();
+    // What a copied phone said under a number that its twin used for something else loses its place, but not its time.
+    let mut blank_at: BTreeSet<(Option<UserId>, Timestamp)> = BTreeSet::new();
     for entry in all() {
         let batch = &entry.parts.batch;
         for ((envelope, salted), fate) in batch
@@ -45,16 +47,22 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<String>) {
                 None if erased.contains(&envelope.record) => {
                     blank.insert(batch.origin(envelope.n));
                     blank.extend(envelope.origin);
+                    let device = sim.server.host.registry().devices.get(&batch.device);
+                    blank_at.insert((device.map(|device| device.user), envelope.at));
                 }
                 None => {}
             }
         }
     }
-    for (marker, (phone, places)) in &markers {
-        if !stands.contains_key(marker) && places.is_disjoint(&blank) && !sim.phones[*phone].misled
-        {
+    for (marker, (said, places)) in &markers {
+        let carried = &sim.phones[said.phone];
+        let user = sim.people[carried.person].user;
+        let is_blank = !places.is_disjoint(&blank)
+            || (carried.copied && blank_at.contains(&(Some(user), said.at)));
+        if !stands.contains_key(marker) && !is_blank && !carried.misled {
             found.push(format!(
-                "P1: {marker}, saved on phone {phone}, is nowhere to be found"
+                "P1: {marker}, saved on phone {}, is nowhere to be found",
+                said.phone
             ));
         }
     }
