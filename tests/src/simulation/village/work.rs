@@ -179,7 +179,12 @@ impl Sim {
         // It stands under its root too: there it is found when its phone gets another lane.
         let mut places: Vec<Origin> = saved.commands.iter().map(place).collect();
         places.push(envelope.origin.unwrap_or(origin));
-        let said = Said { saw, phone, ..said };
+        let said = Said {
+            saw,
+            at: now,
+            phone,
+            ..said
+        };
         self.finish_save(&places, &saved.effects, &said);
     }
 }
