@@ -3,6 +3,7 @@
 
 mod access;
 mod admin;
+mod cli;
 mod county;
 mod edges;
 mod founding;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use device::messages::Lang;
+use device::screen::Table;
 use serde_json::Value as Json;
 use server::verify;
 use sync_core::admit::codes::{flag, refused};
@@ -590,18 +591,17 @@ pub(super) fn look_around(county: &County<'_>, teller: &mut Teller<'_>) -> anyho
         &format!("服务器还在 {url} 运行，按 Ctrl-C 结束并清除一切。接口说明：{url}/docs。账号（密码本次随机生成）："),
         &format!("The server goes on at {url}; Ctrl-C ends it and removes everything. The API's description: {url}/docs. Accounts (the passwords were made for this run):"),
     )?;
-    let accounts: Vec<String> = county
-        .accounts()
-        .map(|account| {
-            format!(
-                "{:<5} {}  {:<3}  {}",
-                account.user_name, account.name, account.role, account.password
-            )
-        })
-        .collect();
-    for account in accounts {
-        teller.say(&format!("  {account}"), &format!("  {account}"))?;
+    let mut accounts = Table::default();
+    for account in county.accounts() {
+        let (user_name, name) = (account.user_name.to_owned(), account.name.to_owned());
+        accounts.row([
+            user_name,
+            name,
+            account.role.to_owned(),
+            account.password.clone(),
+        ]);
     }
+    teller.list(&accounts.lines())?;
     let phone = county.folder().join("phones/ma");
     teller.say(
         "马建国的手机（另开一个终端）：",

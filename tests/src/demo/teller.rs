@@ -42,6 +42,15 @@ impl<'a> Teller<'a> {
         Ok(())
     }
 
+    /// Lists lines.
+    pub(super) fn list(&mut self, lines: &[String]) -> anyhow::Result<()> {
+        writeln!(self.out)?;
+        for line in lines {
+            writeln!(self.out, "  {line}")?;
+        }
+        Ok(())
+    }
+
     /// Shows what somebody does and what comes of it, as it stands on the screen.
     pub(super) fn show(&mut self, who: &str, does: &str, answer: &str) -> anyhow::Result<()> {
         writeln!(self.out, "\n  {who} › {does}")?;
