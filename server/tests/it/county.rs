@@ -6,13 +6,13 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use serde_json::json;
 use server::journals::fold;
-use store::accounts::{Account, NewRefreshToken, Session};
+use store::accounts::Account;
 use store::personal::Personal;
 use sync_core::area::Level;
 use sync_core::cbor;
 use sync_core::command::Audience;
 use sync_core::id::{
-    AreaId, AssignmentId, Date, DeviceId, JournalId, RecordId, SessionId, Timestamp, UserId, sha256,
+    AreaId, AssignmentId, Date, DeviceId, JournalId, RecordId, Timestamp, UserId, sha256,
 };
 use sync_core::registry::{Purpose, RegistryAct};
 use sync_core::sign::SigningKey;
@@ -70,7 +70,11 @@ pub(crate) struct County {
 
 impl County {
     pub(crate) async fn new() -> Self {
-        let world = World::founded().await;
+        Self::of(World::founded().await).await
+    }
+
+    /// The same in a founded world.
+    pub(crate) async fn of(world: World) -> Self {
         let today = world.app.clock().now().date();
         let mut acts = areas(today.plus_days(-400));
         let mut phones = BTreeMap::new();
@@ -200,46 +204,7 @@ impl County {
 
     /// A token of a new session.
     pub(crate) async fn token(&self, user: UserId, device: Option<DeviceId>) -> String {
-        let app = &self.world.app;
-        let session = SessionId(app.random().bytes());
-        let now = self.now();
-        let began = Session {
-            session,
-            user,
-            device,
-            started_at: now,
-            expires_at: now.plus_ms(3_600_000),
-            ended: None,
-        };
-        let refresh = NewRefreshToken {
-            hash: sha256(&[&session.0]),
-            issued_at: now,
-            expires_at: now.plus_ms(3_600_000),
-        };
-        let mut unit = app.store().begin().await.unwrap();
-        if let Some(id) = device
-            && unit.device(id).await.unwrap().is_none()
-        {
-            let key = SigningKey::from_seed(user.0.repeat(2).try_into().unwrap()).public();
-            let device = store::accounts::Device {
-                device: id,
-                user,
-                key,
-                enrolled_at: now,
-                ended_at: None,
-            };
-            unit.add_device(&device).await.unwrap();
-        }
-        unit.add_session(&began, &refresh).await.unwrap();
-        unit.commit().await.unwrap();
-        let identity = server::session::access::Identity {
-            user,
-            device,
-            session,
-        };
-        app.access_tokens()
-            .issue(&identity, now, app.random().bytes())
-            .unwrap()
+        self.world.token(user, device).await
     }
 
     /// Syncs a phone by the real route until nothing is new, and folds.

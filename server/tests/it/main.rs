@@ -5,6 +5,7 @@ mod access;
 mod admin;
 mod cli;
 mod county;
+mod crash;
 mod edges;
 mod founding;
 mod kept;

@@ -13,14 +13,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use server::app;
-use server::clock::ManualClock;
+use server::clock::{Clock as _, ManualClock, SystemClock};
 use server::config::Config;
 use server::context::App;
 use server::random::Random;
 use server::routes;
+use server::session::access::Identity;
 use server::session::founding;
-use store::accounts::Device;
-use sync_core::id::{DeviceId, Timestamp, sha256};
+use store::accounts::{Device, NewRefreshToken, Session};
+use sync_core::id::{DeviceId, SessionId, Timestamp, UserId, sha256};
 use sync_core::sign::{REFRESH_CONTEXT, SigningKey};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -33,7 +34,7 @@ pub(crate) struct World {
     pub(crate) app: App,
     pub(crate) clock: Arc<ManualClock>,
     router: Router,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What the server answered.
@@ -111,39 +112,69 @@ impl World {
     /// An empty server with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self::within(
+            folder,
+            Timestamp(1_795_000_000_000),
+            Random::seeded(42),
+            change,
+        )
+        .await
+    }
+
+    /// A founded server whose clock stands at the present, to be left to the program.
+    pub(crate) async fn today() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemClock::start().now();
+        let world = Self::within(folder, now, Random::seeded(42), |_| {}).await;
+        world.found().await
+    }
+
+    /// A server over a folder that another one left.
+    pub(crate) async fn again(folder: TempDir) -> Self {
+        let now = SystemClock::start().now();
+        Self::within(folder, now, Random::system(), |_| {}).await
+    }
+
+    /// A server over what lies in a folder.
+    pub(crate) async fn restored(folder: TempDir) -> Self {
+        let now = Timestamp(1_795_000_000_000);
+        Self::within(folder, now, Random::seeded(42), |_| {}).await
+    }
+
+    /// The folder, which nobody has open any more.
+    pub(crate) fn leave(self) -> TempDir {
+        self.app.stop();
+        self.folder
+    }
+
+    async fn within(
+        folder: TempDir,
+        now: Timestamp,
+        random: Random,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Config {
             data_dir: folder.path().join("data"),
             ..Config::default()
         };
         change(&mut config);
-        Self::over(folder, config).await
-    }
-
-    /// A server over what lies in a folder.
-    pub(crate) async fn restored(folder: TempDir) -> Self {
-        let config = Config {
-            data_dir: folder.path().join("data"),
-            ..Config::default()
-        };
-        Self::over(folder, config).await
-    }
-
-    async fn over(folder: TempDir, config: Config) -> Self {
-        let clock = Arc::new(ManualClock::at(Timestamp(1_795_000_000_000)));
-        let app = app::assemble(config, clock.clone(), Random::seeded(42))
-            .await
-            .unwrap();
+        let clock = Arc::new(ManualClock::at(now));
+        let app = app::assemble(config, clock.clone(), random).await.unwrap();
         Self {
             router: routes::router(app.clone()),
             app,
             clock,
-            _folder: folder,
+            folder,
         }
     }
 
     /// A server with its three administrators `sys`, `sec` and `aud`, of whom `sys` and `sec` have the same password.
     pub(crate) async fn founded() -> Self {
-        let world = Self::empty().await;
+        Self::empty().await.found().await
+    }
+
+    async fn found(self) -> Self {
+        let world = self;
         let code = founding::issue_code(&world.app)
             .await
             .unwrap()
@@ -249,6 +280,50 @@ impl World {
     /// Whether an access token is still good.
     pub(crate) async fn is_signed_in(&self, pair: &Pair) -> bool {
         self.get("/v1/session", pair.access()).await.code() == "ok"
+    }
+
+    /// A token of a new session.
+    pub(crate) async fn token(&self, user: UserId, device: Option<DeviceId>) -> String {
+        let app = &self.app;
+        let session = SessionId(app.random().bytes());
+        let now = app.clock().now();
+        let began = Session {
+            session,
+            user,
+            device,
+            started_at: now,
+            expires_at: now.plus_ms(3_600_000),
+            ended: None,
+        };
+        let refresh = NewRefreshToken {
+            hash: sha256(&[&session.0]),
+            issued_at: now,
+            expires_at: now.plus_ms(3_600_000),
+        };
+        let mut unit = app.store().begin().await.unwrap();
+        if let Some(id) = device
+            && unit.device(id).await.unwrap().is_none()
+        {
+            let key = SigningKey::from_seed(user.0.repeat(2).try_into().unwrap()).public();
+            let device = Device {
+                device: id,
+                user,
+                key,
+                enrolled_at: now,
+                ended_at: None,
+            };
+            unit.add_device(&device).await.unwrap();
+        }
+        unit.add_session(&began, &refresh).await.unwrap();
+        unit.commit().await.unwrap();
+        let identity = Identity {
+            user,
+            device,
+            session,
+        };
+        app.access_tokens()
+            .issue(&identity, now, app.random().bytes())
+            .unwrap()
     }
 
     pub(crate) fn pass(&self, minutes: u64) {
