@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::sync::Notify;
 
 use crate::county::{COUNTY, County, JOURNAL, user};
 use crate::world::{World, request};
@@ -157,17 +158,22 @@ impl Field {
     /// Both phones sync at once; what is answered is taken in.
     async fn sync(&mut self, address: SocketAddr) {
         let requests = self.requests();
-        self.sync_while(address, &requests, async {}).await;
+        self.sync_while(address, &requests, &Notify::new(), async {})
+            .await;
     }
 
     async fn sync_while(
         &mut self,
         address: SocketAddr,
         requests: &[(&'static str, SyncRequest)],
+        answered: &Notify,
         other: impl Future<Output = ()>,
     ) {
-        let exchanges =
-            (requests.iter()).map(|(name, request)| exchange(address, &self.tokens[name], request));
+        let exchanges = requests.iter().map(async |(name, request)| {
+            let answer = exchange(address, &self.tokens[name], request).await;
+            answered.notify_one();
+            answer
+        });
         let (answers, ()) = tokio::join!(futures::future::join_all(exchanges), other);
         for ((name, request), answer) in requests.iter().zip(answers) {
             let Some(answer) = answer else { continue };
@@ -227,9 +233,7 @@ impl Field {
         fold::fold_all(app.store(), app.catalogues(), app.deployment())
             .await
             .unwrap();
-        publish::publish(app.store(), app.log_key(), app.deployment(), now())
-            .await
-            .unwrap();
+        publish::publish(app).await.unwrap();
         let token = world.token(user("pa"), None).await;
         let path = format!("/v1/audit/bundle?area={COUNTY}");
         let drawn = request(&Method::GET, &path, Some(&token), None);
@@ -282,17 +286,26 @@ async fn what_was_acknowledged_outlives_a_server_that_is_killed_at_any_moment() 
         }
         let requests = field.requests();
         let address = server.address;
-        // Of every order of magnitude: before the request has left, and long after its answer was written.
+        // As soon as it has acknowledged something, or at a moment of any order of magnitude: before a request has left, or long
+        // after its answer was written.
+        let is_acknowledged = below(2) == 0;
         let most = 1 << below(15);
         let turns = below(most);
+        let answered = Notify::new();
         let child = &mut server.child;
         let killed = async {
-            for _ in 0..turns {
-                tokio::task::yield_now().await;
+            if is_acknowledged {
+                answered.notified().await;
+            } else {
+                for _ in 0..turns {
+                    tokio::task::yield_now().await;
+                }
             }
             child.start_kill().unwrap();
         };
-        field.sync_while(address, &requests, killed).await;
+        field
+            .sync_while(address, &requests, &answered, killed)
+            .await;
         assert!(!server.end().await.success(), "it was killed");
     }
     let server = Server::start(field.folder.path()).await;

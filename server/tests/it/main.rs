@@ -9,6 +9,7 @@ mod crash;
 mod edges;
 mod founding;
 mod kept;
+mod limits;
 mod log_in;
 mod passwords;
 mod quiet;
