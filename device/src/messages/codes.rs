@@ -159,6 +159,8 @@ pub const PROBLEMS: &[CodeWords] = words! {
     "too_many_requests": "尝试次数过多", "too many attempts", "请稍后再试，账户不会被锁定。", "Wait a while; nobody is locked out.";
     "internal": "服务器内部错误", "something went wrong on the server", "请稍后再试，本机内容不受影响。", "Try again later; what is on the device stays.";
     "busy": "服务器繁忙", "the server is busy", "请稍后再试。", "Try again later.";
+    "behind_checkpoint": "服务器数据落后于其签名过的检查点，暂不接收内容", "the server has lost what it once signed, and takes nothing",
+        "本机内容不受影响，请照常记录并告知管理员。", "What is on this device stays: go on recording, and tell an administrator.";
 };
 
 #[cfg(test)]

@@ -329,6 +329,57 @@ fn what_cannot_be_done_says_what_to_do() {
 }
 
 #[test]
+fn a_month_is_closed_and_the_marks_of_what_came_later_are_cleared_many_at_once() {
+    let shared = Shared::new();
+    let url = shared.serve();
+    let (township, county) = {
+        let county = shared.county();
+        (county.host.township(), county.host.county())
+    };
+    let fs = shared.person("马第一", "FS");
+    let office = shared.person_in(township, "张乡长", "TW");
+    let supervisor = shared.person_in(county, "赵督导", "CS");
+    let mut fs = Desk::enrolled(&shared, &url, fs);
+    let mut office = Desk::enrolled(&shared, &url, office);
+    let mut supervisor = Desk::enrolled(&shared, &url, supervisor);
+    let households = ["张三", "李四"].map(|name| {
+        let said = fs.ok(&["new", "household", "--set", &format!("户主姓名={name}")]);
+        saved(&said)
+    });
+    // Weeks later there is a signal; the township was faster.
+    let later = minutes(35 * 24 * 60);
+    shared.county().now = later;
+    for desk in [&mut fs, &mut office, &mut supervisor] {
+        desk.now = later;
+    }
+    office.ok(&["sync"]);
+    assert!(office.fails(&["seal", "十一月"]).contains("2026-11"));
+    assert!(office.ok(&["seal", "2026-12"]).contains("还没有结束"));
+    assert!(office.ok(&["seal", "2026-11"]).contains("半子沟村 2026-11"));
+    assert!(office.ok(&["seal", "2026-11"]).contains("已经月结"));
+    office.ok(&["sync"]);
+    fs.ok(&["sync"]);
+    assert!(fs.ok(&["show", "2026-11"]).contains("已月结"));
+    assert!(fs.ok(&["show", &households[0]]).contains("补录"));
+
+    supervisor.ok(&["sync"]);
+    let flagged = supervisor.ok(&["flagged", "after_seal"]);
+    assert!(
+        flagged.contains("张三") && flagged.contains("李四") && flagged.contains("补录"),
+        "{flagged}"
+    );
+    assert!(supervisor.ok(&["flagged", "clock"]).contains("没有带标记"));
+    let refused = fs.ok(&["clear", "after_seal", &households[0]]);
+    assert!(refused.contains("您的角色不能这样办"), "{refused}");
+    supervisor.ok(&["clear", "after_seal", "--all", "--reason", "已核实"]);
+    assert!(supervisor.ok(&["flagged"]).contains("没有带标记"));
+    supervisor.ok(&["sync"]);
+    fs.ok(&["sync"]);
+    let shown = fs.ok(&["show", &households[1]]);
+    assert!(shown.contains("标记已解除：补录"), "{shown}");
+}
+
+#[test]
 fn several_commands_share_one_pin_in_the_shell() {
     let (_shared, fs, _tm) = team();
     let said = fs.answered(

@@ -15,7 +15,7 @@ use device::server::{
 use device::{Field, Server};
 use serde_json::{Value as Json, json};
 use sync_core::catalog::SourceFile;
-use sync_core::id::{DeviceId, Digest, Timestamp, UserId};
+use sync_core::id::{AreaId, DeviceId, Digest, Timestamp, UserId};
 use sync_core::registry::{RegistryAct, Standing};
 use sync_core::sign::{ENROL_CONTEXT, PublicKey, REFRESH_CONTEXT, Signature};
 use sync_core::sync::PROTOCOL;
@@ -76,8 +76,14 @@ impl Shared {
 
     /// A person with an assignment in the village.
     pub(crate) fn person(&self, name: &str, role: &str) -> UserId {
+        let area = self.county().village.area;
+        self.person_in(area, name, role)
+    }
+
+    /// A person with an assignment for an area.
+    pub(crate) fn person_in(&self, area: AreaId, name: &str, role: &str) -> UserId {
         let mut county = self.county();
-        let (area, since) = (county.village.area, NOW.date().plus_days(-100));
+        let since = NOW.date().plus_days(-100);
         let user = county.host.add_user(name, NOW);
         county.host.assign(user, role, area, since, None, NOW);
         user
