@@ -28,13 +28,18 @@ use std::fmt;
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use store::StoreError;
-use store::journals::ReadJournals;
-use sync_core::id::{JournalId, RecordId, Seq};
+use store::journals::{Filter, Folded, ReadJournals};
+use store::{Reading, StoreError};
+use sync_core::catalog::Capability;
+use sync_core::id::{AreaId, JournalId, RecordId, Seq};
+use sync_core::record::Record;
+use sync_core::registry::Purpose;
 
-use crate::context::Json;
+use crate::context::{App, Caller, Json};
+use crate::journals::pull::{Reader, Scope};
 use crate::problem::{Code, Problem};
-use crate::reading::{Key, Scopes};
+use crate::reading::{self, Key, Scopes};
+use crate::routes::records::shown::Showing;
 
 /// The position up to which the journal is folded that an answer is about: what it shows is what these entries add up to.
 pub const SEQ_HEADER: &str = "x-zhucun-seq";
@@ -97,6 +102,109 @@ impl<T: Serialize> IntoResponse for Read<T> {
                 .insert(SEQ_HEADER, HeaderValue::from(seq));
         }
         response
+    }
+}
+
+/// A journal's records, open to somebody who may read them.
+struct OpenJournal<'a> {
+    unit: Box<dyn Reading>,
+    reader: Reader<'a>,
+    scope: Scope,
+    /// How far it is folded.
+    seq: Seq,
+}
+
+impl<'a> OpenJournal<'a> {
+    /// What is not there and what the caller may not know of are alike: not found.
+    async fn open(
+        app: &'a App,
+        caller: &Caller,
+        journal: JournalId,
+        at: Option<Seq>,
+    ) -> Result<Self, ReadFailure> {
+        let mut unit = app.store().read().await?;
+        let reader = app.reader(&mut *unit, caller).await?;
+        let reader = reader.ok_or(ReadFailure::NotFound)?;
+        let scope = reader.scope(journal, Capability::ReadRecords);
+        let scope = scope.ok_or(ReadFailure::NotFound)?;
+        let seq = folded(&mut *unit, journal, at).await?;
+        Ok(Self {
+            unit,
+            reader,
+            scope,
+            seq,
+        })
+    }
+
+    /// A record, with the one by whose title it is called.
+    async fn record(&mut self, key: Key) -> Result<(Folded, Option<Record>), ReadFailure> {
+        let found = reading::record(&mut *self.unit, &self.scope, key).await?;
+        let found = found.ok_or(ReadFailure::NotFound)?;
+        let (reader, scope) = (&self.reader, &self.scope);
+        let called_by = reading::called_by(&mut *self.unit, reader, scope, &found.record).await?;
+        Ok((found, called_by))
+    }
+}
+
+/// The records of several journals, open to somebody who may read them.
+struct OpenList<'a> {
+    unit: Box<dyn Reading>,
+    reader: Reader<'a>,
+    scopes: Scopes,
+    /// How far the journal is folded, if it is one.
+    seq: Option<Seq>,
+}
+
+impl<'a> OpenList<'a> {
+    /// Within an area, or wherever the caller reads records.
+    async fn open(
+        app: &'a App,
+        caller: &Caller,
+        area: Option<AreaId>,
+        at: Option<Seq>,
+    ) -> Result<Self, ReadFailure> {
+        let mut unit = app.store().read().await?;
+        let reader = app.reader(&mut *unit, caller).await?;
+        let reader = reader.ok_or(ReadFailure::NotFound)?;
+        let scopes = reader.journals(Purpose::Village, &[Capability::ReadRecords], area);
+        let scopes = scopes.ok_or(ReadFailure::NotFound)?;
+        let seq = folded_one(&mut *unit, &scopes, at).await?;
+        Ok(Self {
+            unit,
+            reader,
+            scopes,
+            seq,
+        })
+    }
+
+    /// A page of them, each with the record by whose title it is called, and where the list goes on.
+    async fn page(
+        &mut self,
+        filter: Filter,
+        keep: impl Fn(&Folded) -> bool,
+    ) -> Result<(Vec<(Folded, Option<Record>)>, Option<After>), ReadFailure> {
+        let (found, next) = reading::page(&mut *self.unit, &self.scopes, filter, keep).await?;
+        let mut page = Vec::with_capacity(found.len());
+        for folded in found {
+            let record = &folded.record;
+            let Some(scope) = self.scopes.get(&record.journal) else {
+                continue;
+            };
+            let called_by = reading::called_by(&mut *self.unit, &self.reader, scope, record);
+            let called_by = called_by.await?;
+            page.push((folded, called_by));
+        }
+        Ok((page, next.map(After)))
+    }
+
+    /// Shows one of them.
+    fn showing<'s>(
+        &'s self,
+        record: &'s Record,
+        called_by: Option<&'s Record>,
+    ) -> Option<Showing<'s>> {
+        let scope = self.scopes.get(&record.journal)?;
+        Some(Showing::new(&self.reader, scope, record).called_by(called_by))
     }
 }
 

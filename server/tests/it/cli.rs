@@ -149,7 +149,10 @@ fn what_is_not_there_or_not_in_order_is_said_and_nothing_is_made() {
             &["assignment", "give", "nobody", "FS", "640422100203"],
             "nobody has this user name",
         ),
-        (&["device", "revoke", "00", "--cause", "lost"], "hexadecimal"),
+        (
+            &["device", "revoke", "00", "--cause", "lost"],
+            "hexadecimal",
+        ),
     ] {
         let complaint = operator.fails(arguments);
         assert!(complaint.contains(expected), "{arguments:?}: {complaint}");

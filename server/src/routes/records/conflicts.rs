@@ -2,18 +2,15 @@
 
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
-use store::journals::Filter;
-use sync_core::catalog::Capability;
+use store::journals::{Filter, Folded};
 use sync_core::id::{AreaId, Seq};
-use sync_core::record::Slot;
-use sync_core::registry::Purpose;
+use sync_core::record::{Record, Slot};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::context::{App, Caller};
 use crate::problem::Problem;
-use crate::reading;
-use crate::routes::records::shown::{FieldView, RecordHead, Showing};
-use crate::routes::records::{After, Read, ReadFailure, folded_one, limit};
+use crate::routes::records::shown::{FieldView, RecordHead};
+use crate::routes::records::{After, OpenList, Read, ReadFailure, limit};
 use crate::routes::wire::Id;
 
 /// Where.
@@ -71,42 +68,28 @@ async fn conflicts(
     query: WaitingQuery,
 ) -> Result<Read<ConflictList>, ReadFailure> {
     let limit = limit(query.limit)?;
-    let mut unit = app.store().read().await?;
-    let reader = app
-        .reader(&mut *unit, caller)
-        .await?
-        .ok_or(ReadFailure::NotFound)?;
     let area = query.area.map(|area| area.0);
-    let scopes = reader
-        .journals(Purpose::Village, &[Capability::ReadRecords], area)
-        .ok_or(ReadFailure::NotFound)?;
-    let seq = folded_one(&mut *unit, &scopes, query.at).await?;
+    let mut open = OpenList::open(app, caller, area, query.at).await?;
     let filter = Filter {
         conflicted: true,
         after: query.after.map(|after| after.0),
         limit,
         ..Filter::default()
     };
-    let (page, next) = reading::page(&mut *unit, &scopes, filter, |_| true).await?;
+    let (page, next) = open.page(filter, |_| true).await?;
     let has_several = |slot: &Slot| matches!(slot, Slot::Register(held) if held.len() > 1);
-    let mut conflicts = Vec::with_capacity(page.len());
-    for folded in &page {
-        let record = &folded.record;
-        let Some(scope) = scopes.get(&record.journal) else {
-            continue;
-        };
-        let called_by = reading::called_by(&mut *unit, &reader, scope, record).await?;
-        let showing = Showing::new(&reader, scope, record).called_by(called_by.as_ref());
-        conflicts.push(Conflicted {
-            record: showing.head(record),
-            fields: showing.fields(record, has_several),
-        });
-    }
+    let show = |(folded, called_by): &(Folded, Option<Record>)| {
+        let showing = open.showing(&folded.record, called_by.as_ref())?;
+        Some(Conflicted {
+            record: showing.head(&folded.record),
+            fields: showing.fields(&folded.record, has_several),
+        })
+    };
     Ok(Read {
-        seq,
+        seq: open.seq,
         body: ConflictList {
-            conflicts,
-            next: next.map(After),
+            conflicts: page.iter().filter_map(show).collect(),
+            next,
         },
     })
 }

@@ -3,7 +3,6 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use sync_core::catalog::Capability;
 use sync_core::id::{JournalId, RecordId};
 use sync_core::record;
 
@@ -12,7 +11,7 @@ use crate::journals::pull::Scope;
 use crate::problem::Problem;
 use crate::reading::{self, Sight, sight};
 use crate::routes::records::timeline::is_open_to;
-use crate::routes::records::{ReadFailure, SEQ_HEADER, folded};
+use crate::routes::records::{OpenJournal, ReadFailure, SEQ_HEADER};
 use crate::routes::wire::Id;
 
 /// Gives a record as an Automerge document, for other programs. A document holds its whole past, so only those get it who read
@@ -30,20 +29,14 @@ pub async fn export_document(
 }
 
 async fn document(app: &App, caller: &Caller, key: reading::Key) -> Result<Response, ReadFailure> {
-    let mut unit = app.store().read().await?;
-    let reader = app
-        .reader(&mut *unit, caller)
-        .await?
-        .ok_or(ReadFailure::NotFound)?;
-    let scope = reader
-        .scope(key.0, Capability::ReadRecords)
-        .ok_or(ReadFailure::NotFound)?;
-    let seq = folded(&mut *unit, key.0, None).await?;
-    let found = unit
-        .record(key.0, key.1)
-        .await?
-        .ok_or(ReadFailure::NotFound)?
-        .record;
+    let OpenJournal {
+        mut unit,
+        reader,
+        scope,
+        seq,
+    } = OpenJournal::open(app, caller, key.0, None).await?;
+    let found = unit.record(key.0, key.1).await?;
+    let found = found.ok_or(ReadFailure::NotFound)?.record;
     let mut log = reading::log(&mut *unit, key).await?;
     log.retain(|logged| logged.place.seq <= seq && logged.fate.counts());
     let kind = reader.catalogue().kind(&found.kind);

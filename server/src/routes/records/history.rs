@@ -2,7 +2,6 @@
 
 use axum::extract::{Path, Query, State};
 use serde::Serialize;
-use sync_core::catalog::Capability;
 use sync_core::id::{JournalId, RecordId, Seq};
 use utoipa::ToSchema;
 
@@ -12,7 +11,7 @@ use crate::reading;
 use crate::routes::records::show::AtQuery;
 use crate::routes::records::shown::{RecordHead, Showing};
 use crate::routes::records::timeline::{LineView, line, may_know};
-use crate::routes::records::{Read, ReadFailure, folded};
+use crate::routes::records::{OpenJournal, Read, ReadFailure};
 use crate::routes::wire::Id;
 
 /// The history of a record.
@@ -45,21 +44,12 @@ async fn history(
     key: reading::Key,
     at: Option<Seq>,
 ) -> Result<Read<History>, ReadFailure> {
-    let mut unit = app.store().read().await?;
-    let reader = app
-        .reader(&mut *unit, caller)
-        .await?
-        .ok_or(ReadFailure::NotFound)?;
-    let scope = reader
-        .scope(key.0, Capability::ReadRecords)
-        .ok_or(ReadFailure::NotFound)?;
-    let seq = folded(&mut *unit, key.0, at).await?;
-    let found = reading::record(&mut *unit, &scope, key)
-        .await?
-        .ok_or(ReadFailure::NotFound)?;
-    let called_by = reading::called_by(&mut *unit, &reader, &scope, &found.record).await?;
-    let showing = Showing::new(&reader, &scope, &found.record).called_by(called_by.as_ref());
-    let mut log = reading::log(&mut *unit, key).await?;
+    let mut open = OpenJournal::open(app, caller, key.0, at).await?;
+    let (found, called_by) = open.record(key).await?;
+    let mut log = reading::log(&mut *open.unit, key).await?;
+    let seq = open.seq;
+    let showing = Showing::new(&open.reader, &open.scope, &found.record);
+    let showing = showing.called_by(called_by.as_ref());
     // What was admitted since the fold is not in the record yet.
     log.retain(|logged| logged.place.seq <= seq && may_know(&showing, &found.record, logged));
     if log.is_empty() {

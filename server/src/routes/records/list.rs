@@ -4,17 +4,15 @@ use std::fmt;
 
 use axum::extract::{Query, State};
 use serde::{Deserialize, Deserializer, Serialize};
-use store::journals::Filter;
-use sync_core::catalog::Capability;
+use store::journals::{Filter, Folded};
 use sync_core::id::{AreaId, Seq};
-use sync_core::registry::Purpose;
+use sync_core::record::Record;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::context::{App, Caller};
 use crate::problem::Problem;
-use crate::reading;
-use crate::routes::records::shown::{RecordView, Showing};
-use crate::routes::records::{After, Read, ReadFailure, folded_one, limit};
+use crate::routes::records::shown::RecordView;
+use crate::routes::records::{After, OpenList, Read, ReadFailure, limit};
 use crate::routes::wire::{Id, Instant};
 
 /// The most words that are looked for at once.
@@ -114,16 +112,8 @@ async fn list(
     query: ListQuery,
 ) -> Result<Read<RecordList>, ReadFailure> {
     let limit = limit(query.limit)?;
-    let mut unit = app.store().read().await?;
-    let reader = app
-        .reader(&mut *unit, caller)
-        .await?
-        .ok_or(ReadFailure::NotFound)?;
     let area = query.area.map(|area| area.0);
-    let scopes = reader
-        .journals(Purpose::Village, &[Capability::ReadRecords], area)
-        .ok_or(ReadFailure::NotFound)?;
-    let seq = folded_one(&mut *unit, &scopes, query.at).await?;
+    let mut open = OpenList::open(app, caller, area, query.at).await?;
     let filter = Filter {
         kind: query.kind,
         state: query.state,
@@ -138,25 +128,17 @@ async fn list(
         ..Filter::default()
     };
     // A record whose `Create` did not count is none; its command stands in the list of what is unanswered.
-    let (page, next) = reading::page(&mut *unit, &scopes, filter, |folded| {
-        folded.record.created.is_some()
-    })
-    .await?;
-    let mut records = Vec::with_capacity(page.len());
-    for folded in &page {
-        let record = &folded.record;
-        let Some(scope) = scopes.get(&record.journal) else {
-            continue;
-        };
-        let called_by = reading::called_by(&mut *unit, &reader, scope, record).await?;
-        let showing = Showing::new(&reader, scope, record).called_by(called_by.as_ref());
-        records.push(showing.record(folded));
-    }
+    let is_one = |folded: &Folded| folded.record.created.is_some();
+    let (page, next) = open.page(filter, is_one).await?;
+    let show = |(folded, called_by): &(Folded, Option<Record>)| {
+        let showing = open.showing(&folded.record, called_by.as_ref())?;
+        Some(showing.record(folded))
+    };
     Ok(Read {
-        seq,
+        seq: open.seq,
         body: RecordList {
-            records,
-            next: next.map(After),
+            records: page.iter().filter_map(show).collect(),
+            next,
         },
     })
 }

@@ -2,7 +2,6 @@
 
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
-use sync_core::catalog::Capability;
 use sync_core::id::{JournalId, RecordId, Seq};
 use utoipa::IntoParams;
 
@@ -10,7 +9,7 @@ use crate::context::{App, Caller};
 use crate::problem::Problem;
 use crate::reading;
 use crate::routes::records::shown::{RecordView, Showing};
-use crate::routes::records::{Read, ReadFailure, folded};
+use crate::routes::records::{OpenJournal, Read, ReadFailure};
 use crate::routes::wire::Id;
 
 /// As of when.
@@ -42,24 +41,15 @@ async fn show(
     key: reading::Key,
     at: Option<Seq>,
 ) -> Result<Read<RecordView>, ReadFailure> {
-    let mut unit = app.store().read().await?;
-    let reader = app
-        .reader(&mut *unit, caller)
-        .await?
-        .ok_or(ReadFailure::NotFound)?;
-    let scope = reader
-        .scope(key.0, Capability::ReadRecords)
-        .ok_or(ReadFailure::NotFound)?;
-    let seq = folded(&mut *unit, key.0, at).await?;
-    let found = reading::record(&mut *unit, &scope, key)
-        .await?
-        .filter(|folded| folded.record.created.is_some());
-    let found = found.ok_or(ReadFailure::NotFound)?;
-    let called_by = reading::called_by(&mut *unit, &reader, &scope, &found.record).await?;
-    let showing = Showing::new(&reader, &scope, &found.record).called_by(called_by.as_ref());
-    let body = showing.record(&found);
+    let mut open = OpenJournal::open(app, caller, key.0, at).await?;
+    let (found, called_by) = open.record(key).await?;
+    if found.record.created.is_none() {
+        return Err(ReadFailure::NotFound);
+    }
+    let showing = Showing::new(&open.reader, &open.scope, &found.record);
+    let body = showing.called_by(called_by.as_ref()).record(&found);
     Ok(Read {
-        seq: Some(seq),
+        seq: Some(open.seq),
         body,
     })
 }

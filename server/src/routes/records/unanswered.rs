@@ -3,18 +3,16 @@
 use axum::extract::{Query, State};
 use serde::Serialize;
 use store::journals::Filter;
-use sync_core::catalog::Capability;
 use sync_core::record::{Logged, Record};
-use sync_core::registry::Purpose;
 use utoipa::ToSchema;
 
 use crate::context::{App, Caller};
 use crate::problem::Problem;
 use crate::reading;
 use crate::routes::records::conflicts::WaitingQuery;
-use crate::routes::records::shown::{RecordHead, Showing};
+use crate::routes::records::shown::RecordHead;
 use crate::routes::records::timeline::{LineView, line, may_know};
-use crate::routes::records::{After, Read, ReadFailure, folded_one, limit};
+use crate::routes::records::{After, OpenList, Read, ReadFailure, limit};
 
 /// A record with commands of which somebody should know.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,31 +63,21 @@ pub(super) async fn spoken(
     wants: impl Fn(&Record, &Logged) -> bool + Send + Sync,
 ) -> Result<Read<SpokenList>, ReadFailure> {
     let limit = limit(query.limit)?;
-    let mut unit = app.store().read().await?;
-    let reader = app
-        .reader(&mut *unit, caller)
-        .await?
-        .ok_or(ReadFailure::NotFound)?;
     let area = query.area.map(|area| area.0);
-    let scopes = reader
-        .journals(Purpose::Village, &[Capability::ReadRecords], area)
-        .ok_or(ReadFailure::NotFound)?;
-    let seq = folded_one(&mut *unit, &scopes, query.at).await?;
+    let mut open = OpenList::open(app, caller, area, query.at).await?;
     let filter = Filter {
         after: query.after.map(|after| after.0),
         limit,
         ..filter
     };
-    let (page, next) = reading::page(&mut *unit, &scopes, filter, |_| true).await?;
+    let (page, next) = open.page(filter, |_| true).await?;
     let mut records = Vec::new();
-    for folded in &page {
+    for (folded, called_by) in &page {
         let record = &folded.record;
-        let Some(scope) = scopes.get(&record.journal) else {
+        let mut log = reading::log(&mut *open.unit, (record.journal, record.id)).await?;
+        let Some(showing) = open.showing(record, called_by.as_ref()) else {
             continue;
         };
-        let called_by = reading::called_by(&mut *unit, &reader, scope, record).await?;
-        let showing = Showing::new(&reader, scope, record).called_by(called_by.as_ref());
-        let mut log = reading::log(&mut *unit, (record.journal, record.id)).await?;
         log.retain(|logged| wants(record, logged) && may_know(&showing, record, logged));
         if !log.is_empty() {
             let lines = log
@@ -103,10 +91,7 @@ pub(super) async fn spoken(
         }
     }
     Ok(Read {
-        seq,
-        body: SpokenList {
-            records,
-            next: next.map(After),
-        },
+        seq: open.seq,
+        body: SpokenList { records, next },
     })
 }
