@@ -120,7 +120,8 @@ pub fn sight(kind: Option<&Kind>, field: &str, record: Audience, scope: &Scope) 
     let Some((kind, field)) = kind.and_then(|kind| Some((kind, kind.field(field)?))) else {
         return Sight::Withheld;
     };
-    if !reads(scope, record) || !reads(scope, kind.audience_of(field, record)) {
+    let is_sensitive = field.audience == Some(Audience::Sensitive);
+    if is_sensitive || !reads(scope, record) || !reads(scope, kind.audience_of(field, record)) {
         return Sight::Withheld;
     }
     match field.mask {

@@ -253,6 +253,49 @@ async fn a_conflict_shows_both_values_with_who_and_when() {
 }
 
 #[tokio::test]
+async fn a_department_is_shown_what_was_sent_to_it_and_nothing_else() {
+    let mut county = County::new().await;
+    let (dp, from) = (user("dp"), county.now().date().plus_days(-1));
+    county
+        .enter(&[
+            RegistryAct::SetUser {
+                user: dp,
+                name: "某部门".to_owned(),
+                active: true,
+            },
+            RegistryAct::Assign {
+                assignment: assignment("dp"),
+                user: dp,
+                role: "DP".to_owned(),
+                area: COUNTY,
+                from,
+                to: None,
+                sent_by: None,
+            },
+        ])
+        .await;
+    county.db_account("dp").await;
+    county.sync("cs").await;
+    let task = |assignee: &str| {
+        Intent::create("task")
+            .with("title", Value::text("核实饮水工程"))
+            .with("brief", Value::text("到户看水压"))
+            .link("assignees", RecordId(user(assignee).0))
+    };
+    let sent = county.save("cs", task("dp"));
+    let others = county.save("cs", task("fs"));
+    county.sync("cs").await;
+    let shown = county.reveal("dp", sent, "brief", "办理交办任务").await;
+    assert_eq!(shown.body["texts"], json!(["到户看水压"]), "{shown:?}");
+    for record in [others, county.visit, county.household] {
+        for field in ["brief", "note"] {
+            let hidden = county.reveal("dp", record, field, "看看").await;
+            assert_eq!(hidden.code(), "not_found", "{field}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reveal_is_entered_before_anything_is_shown() {
     let county = County::new().await;
     let log = async || {

@@ -347,8 +347,14 @@ fn check_audience(
     if values.peek().is_none() {
         return ensure(as_record, || whole(misfit::WRONG_AUDIENCE));
     }
+    // What the record was open to when this was written: to what it is now, or to fewer.
+    let then = |one: &&Audience| **one == record || widens(**one, record);
     for field in values {
-        let fits = field.audience.map_or(as_record, |own| own == audience);
+        let mut open = kind.audiences.iter().filter(then);
+        let fits = match field.audience {
+            None => as_record,
+            Some(_) => open.any(|then| kind.audience_of(field, *then) == audience),
+        };
         ensure(fits, || of(&field.name, misfit::WRONG_AUDIENCE))?;
     }
     Ok(())

@@ -144,9 +144,13 @@ impl Kind {
             && !field.retired
     }
 
-    /// The audience of what is written to a field of a record that is now open to `record`.
+    /// The audience of what is written to a field of a record that is now open to `record`: the narrower of the two. What is
+    /// sensitive in the team's own record is the team's.
     pub fn audience_of(&self, field: &Field, record: Audience) -> Audience {
-        field.audience.unwrap_or(record)
+        match (field.audience, record) {
+            (Some(Audience::Sensitive), Audience::Team) => Audience::Team,
+            (own, _) => own.unwrap_or(record),
+        }
     }
 
     /// The fields whose values every `Create` must bring.

@@ -24,6 +24,8 @@ pub enum Capability {
     Export,
     /// Read one sensitive field for a stated purpose, logged.
     Reveal,
+    /// The same of a record that names its user: one that was sent to him.
+    RevealSent,
     /// Destroy the content of records, as the law requires.
     Erase,
     /// Clear the marks of commands that count, each with its cause.
@@ -46,7 +48,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities by their stable names.
-    pub const NAMES: [(&str, Self); 16] = [
+    pub const NAMES: [(&str, Self); 17] = [
         ("sync", Self::Sync),
         ("read_records", Self::ReadRecords),
         ("read_refused", Self::ReadRefused),
@@ -54,6 +56,7 @@ impl Capability {
         ("audit", Self::Audit),
         ("export", Self::Export),
         ("reveal", Self::Reveal),
+        ("reveal_sent", Self::RevealSent),
         ("erase", Self::Erase),
         ("clear_flags", Self::ClearFlags),
         ("manage_accounts", Self::ManageAccounts),

@@ -289,6 +289,10 @@ fn capability(capability: Capability) -> (&'static str, &'static str) {
         Capability::Audit => ("抽样审计", "draw samples and audit bundles"),
         Capability::Export => ("导出清单", "export lists"),
         Capability::Reveal => ("说明用途后查看敏感内容", "reveal, for a stated purpose"),
+        Capability::RevealSent => (
+            "说明用途后查看派给本人的记录",
+            "the same of records sent to him",
+        ),
         Capability::Erase => ("依法销毁内容", "erase, as the law requires"),
         Capability::ClearFlags => ("解除标记", "clear marks"),
         Capability::ManageAccounts => ("管理账户", "manage accounts"),

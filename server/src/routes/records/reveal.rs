@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use store::StoreError;
 use sync_core::catalog::{Capability, Kind};
 use sync_core::command::Audience;
-use sync_core::id::{JournalId, RecordId, Seq};
+use sync_core::id::{JournalId, RecordId, Seq, UserId};
 use sync_core::limits;
-use sync_core::record::{Held, Item, Record, Slot};
+use sync_core::record::{Held, Item, Record, Slot, referred};
 use sync_core::registry::AccessAct;
 use sync_core::value::Value;
 use utoipa::ToSchema;
@@ -117,14 +117,14 @@ async fn reveal(app: &App, caller: &Caller, body: Reveal) -> Result<Revealed, Re
         .reader(&mut *unit, caller)
         .await?
         .ok_or(RevealFailure::NotFound)?;
-    let scope = reader
-        .scope(journal, Capability::Reveal)
-        .ok_or(RevealFailure::NotFound)?;
-    let found = unit
-        .record(journal, id)
-        .await?
-        .ok_or(RevealFailure::NotFound)?
-        .record;
+    let found = unit.record(journal, id).await?;
+    let found = found.ok_or(RevealFailure::NotFound)?.record;
+    let mut capabilities = vec![Capability::Reveal];
+    capabilities.extend(names(&found, caller.user()).then_some(Capability::RevealSent));
+    let mut open = capabilities
+        .into_iter()
+        .filter_map(|capability| Some((capability, reader.scope(journal, capability)?)));
+    let (capability, scope) = open.next().ok_or(RevealFailure::NotFound)?;
     let kind = reader
         .catalogue()
         .kind(&found.kind)
@@ -149,7 +149,7 @@ async fn reveal(app: &App, caller: &Caller, body: Reveal) -> Result<Revealed, Re
     );
 
     let access = reader
-        .access_journal(journal, Capability::Reveal)
+        .access_journal(journal, capability)
         .ok_or(RevealFailure::NoAccessJournal)?;
     let act = AccessAct::Reveal {
         user: caller.user(),
@@ -179,6 +179,19 @@ async fn reveal(app: &App, caller: &Caller, body: Reveal) -> Result<Revealed, Re
         texts,
         entered_in: Id(access),
         entered_at: seq,
+    })
+}
+
+/// Whether a record was sent to a person: whether it names him among those who are to act on it.
+fn names(record: &Record, user: UserId) -> bool {
+    let mut held = record.fields.values().flat_map(|slot| match slot {
+        Slot::Register(held) => held.as_slice(),
+        Slot::Text(_) | Slot::List(_) | Slot::Withheld => &[],
+    });
+    let is_he = |value: &Value| referred(value).is_some_and(|target| target.0 == user.0);
+    held.any(|held| match &held.value {
+        Value::List(values) => values.iter().any(is_he),
+        value => is_he(value),
     })
 }
 

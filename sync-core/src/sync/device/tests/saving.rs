@@ -1,7 +1,8 @@
 use super::*;
 use crate::admit::codes::{flag, no_effect, refused};
+use crate::command::{Audience, Verb};
 use crate::month::Month;
-use crate::sync::device::Effect;
+use crate::sync::device::{Effect, Target};
 
 #[test]
 fn an_open_form_pins_what_its_person_was_looking_at() {
@@ -364,4 +365,37 @@ fn a_phone_knows_beforehand_what_comes_after_a_months_close() {
     assert_eq!(scene.fates().last(), Some(&marked));
     let record = scene.fs.device.record(journal, household).unwrap();
     assert!(record.is_flagged());
+}
+
+#[test]
+fn what_is_sensitive_in_the_teams_own_record_is_the_teams() {
+    let mut scene = Scene::new();
+    let since = NOW.date().plus_days(-100);
+    let committee = scene.host.add_user("李主任", NOW);
+    (scene.host).assign(committee, "VC", scene.village.area, since, None, NOW);
+    let mut committee = Phone::enrol(&mut scene.host, committee, NOW);
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let visit = |audience: Audience| {
+        let target = Target::New {
+            kind: "visit".to_owned(),
+            audience: Some(audience),
+        };
+        Intent::new(target, Verb::Create)
+            .link("household", household)
+            .with("illness", Value::text("高血压"))
+    };
+    for (audience, the_village_reads) in [(Audience::Team, false), (Audience::Village, true)] {
+        let saved = scene
+            .fs
+            .save(journal, None, visit(audience), minutes(1))
+            .unwrap();
+        scene.meet(minutes(2));
+        committee.sync(&mut scene.host, minutes(2)).unwrap();
+        let read = |phone: &Phone| {
+            let view = phone.device.view(journal, saved.record, minutes(3));
+            view.is_some_and(|view| view.value("illness").is_some())
+        };
+        assert!(read(&scene.tm), "{audience:?}: the team reads it");
+        assert_eq!(read(&committee), the_village_reads, "{audience:?}");
+    }
 }
