@@ -47,43 +47,43 @@ pub const NO_EFFECT: &[CodeWords] = words! {
     "void": "记录已作废", "the record is void";
     "erased": "记录内容已依法删除", "the record was erased";
     "sealed": "该月已经月结", "the month is closed already",
-        "要重新打开，请县级用 act 办理。", "The county can open it again, with act.";
-    "not_flagged": "没有这种标记可以解除", "nothing that you see is marked for this",
-        "用 flagged 看带标记的内容。", "See with flagged what is marked.";
-    "needs": "它依据的前一步没有生效", "the command it rests on had no effect",
+        "如需重新打开，请县级督导用 act 办理。", "The county can open it again, with act.";
+    "not_flagged": "没有可以解除的此类标记", "nothing that you see is marked for this",
+        "请用 flagged 查看带标记的内容。", "See with flagged what is marked.";
+    "needs": "所依据的前一步没有生效", "the command it rests on had no effect",
         "先重新办理前一步。", "Do that one again first.";
 };
 
 /// Why a command is refused: by authority, by order, or because it is not what its kind declares.
 pub const REFUSED: &[CodeWords] = words! {
-    "device_revoked": "写它的设备已被收回", "the device that wrote it was revoked",
+    "device_revoked": "写这条内容的设备已被吊销", "the device that wrote it was revoked",
         "请用新设备重新提交，或由第一书记代为提交。", "Offer it again from a new device, or let the first secretary sign for it.";
-    "device_suspended": "写它的设备已被暂停", "the device that wrote it was suspended",
+    "device_suspended": "写这条内容的设备已被暂停", "the device that wrote it was suspended",
         "重新登记本机后，用 again 重新提交。", "Enrol this device anew, then offer it again.";
     "account_closed": "账户已停用", "the account is closed", "请联系管理员。", "Ask an administrator.";
     "not_assigned": "您在这个村没有任职", "you are not assigned there", "请联系管理员。", "Ask an administrator.";
     "not_begun": "任职还没有开始", "the assignment has not begun", "任职开始后重新提交。", "Offer it again once it has.";
     "assignment_ended": "离任之后所写", "written after the assignment ended",
-        "可由在任同事用 again --others 代为提交。", "A teammate in office can sign for it: again --others.";
-    "assignment_withdrawn": "任职已被撤回", "the assignment was withdrawn", "可由在任同事代为提交。", "A teammate in office can sign for it.";
+        "可由第一书记用 again --others 代为提交。", "The first secretary can sign for it: again --others.";
+    "assignment_withdrawn": "任职已被撤销", "the assignment was withdrawn", "可由第一书记代为提交。", "The first secretary can sign for it.";
     "too_old": "离任超过 30 天才收到", "received more than 30 days after the assignment ended",
-        "可由在任同事代为提交。", "A teammate in office can sign for it.";
-    "not_allowed": "您的角色不能这样办", "your role may not do this", "请有权办理的同事来办。", "Ask somebody whose role may.";
+        "可由第一书记代为提交。", "The first secretary can sign for it.";
+    "not_allowed": "您的角色不能这样办", "your role may not do this", "请由有权限的同事办理。", "Ask somebody whose role may.";
     "month_not_over": "当月还没有结束", "the month is not over yet", "下月起再办理月结。", "Close it next month.";
-    "malformed": "内容自相矛盾，无法处理", "it contradicts itself", "请更新应用后重新提交。", "Update the app and offer it again.";
+    "malformed": "内容前后矛盾，无法处理", "it contradicts itself", "请更新应用后重新提交。", "Update the app and offer it again.";
     "limit": "超出限度", "it exceeds a limit", "请精简后重新填写。", "Make it shorter.";
-    "base_unseen": "它所依据的内容本机并未核对", "it rests on what this device had not verified", "请同步后重新提交。", "Sync and offer it again.";
+    "base_unseen": "所依据的内容本机尚未核对", "it rests on what this device had not verified", "请同步后重新提交。", "Sync and offer it again.";
     "unknown_catalogue": "目录版本没有发布", "its catalogue version is not published", "请同步后重新提交。", "Sync and offer it again.";
     "unknown_kind": "没有这种记录", "there is no such kind of record", "请更新应用。", "Update the app.";
-    "unknown_action": "没有这种办理方式", "the kind has no such action", "用 show 看可办的事。", "See with show what may be done.";
+    "unknown_action": "没有这种办理方式", "the kind has no such action", "请用 show 查看可办的事项。", "See with show what may be done.";
     "unknown_record": "服务器没有这条记录", "the server has no such record", "先重新提交登记它的那一条。", "Offer again first what created it.";
     "unknown_link": "所指的记录或人员不存在", "it refers to what is not there", "请核对后重新填写。", "Check it and fill it in anew.";
     "record_exists": "这条记录已经有了", "the record exists already";
     "already_received": "早已收到过", "it was received before";
-    "needs": "它依据的前一条被拒收", "the command it rests on was refused", "先重新提交前一条。", "Offer that one again first.";
+    "needs": "所依据的前一条已被拒收", "the command it rests on was refused", "先重新提交前一条。", "Offer that one again first.";
     "required": "缺少必填内容", "something required is missing", "请补齐后重新填写。", "Fill it in.";
     "reason_required": "必须写明原因", "a reason is required", "请用 --reason 写明。", "Give one with --reason.";
-    "same_person": "办理和查验不能是同一人", "the same person did the step that another must check", "请另一位同事来办。", "Let another colleague do it.";
+    "same_person": "办理与查验不能由同一人完成", "the same person did the step that another must check", "请由另一位同事办理。", "Let another colleague do it.";
     "not_filed": "还没存档，不用更正", "it is not filed", "直接用 set 或 edit 修改。", "Change it with set or edit.";
     "record_full": "这条记录的修改次数已满", "the record takes no more commands", "请新建一条续写。", "Continue it in a new record.";
     "retired_kind": "这种记录不再新建", "no more records of this kind are made";
@@ -92,7 +92,7 @@ pub const REFUSED: &[CodeWords] = words! {
     "too_many_fields": "一次填写的字段太多", "it writes too many fields at once", "请分几次填写。", "Write fewer at once.";
     "too_many_links": "引用太多", "it has too many references", "请减少引用。", "Take fewer.";
     "out_of_order": "字段次序不对", "its fields are out of order", "请更新应用。", "Update the app.";
-    "unknown_field": "没有这个字段", "the kind has no such field", "用 show 或 new 看字段。", "See its fields with show.";
+    "unknown_field": "没有这个字段", "the kind has no such field", "请用 show 查看字段。", "See its fields with show.";
     "derived_field": "这个字段由系统计算，不能填写", "the field is computed and never written";
     "retired_field": "这个字段已停用", "the field takes no more values";
     "wrong_verb": "这个字段不能这样填写", "the field is written otherwise",
@@ -104,7 +104,7 @@ pub const REFUSED: &[CodeWords] = words! {
     "unexpected_part": "带了用不上的内容", "it brings what is of no use there";
     "wrong_audience": "可见范围不对", "it is for the wrong audience", "用 new --audience 选择允许的范围。", "Choose one that the kind allows.";
     "wrong_type": "填写的内容类型不对", "the value is not of the field's type", "请按字段类型填写。", "Write what the field takes.";
-    "empty": "内容是空的", "it is blank", "要清除请写 字段= 。", "To clear a field write FIELD= .";
+    "empty": "内容为空", "it is blank", "要清除请写 字段= 。", "To clear a field write FIELD= .";
     "too_long": "内容太长", "the text is too long", "请精简。", "Shorten it.";
     "not_one_line": "只能写一行", "the field takes one line", "请去掉换行。", "Take the line breaks out.";
     "control_character": "含有控制字符", "the text holds a control character", "请去掉。", "Take it out.";
@@ -124,10 +124,10 @@ pub const REFUSED: &[CodeWords] = words! {
 
 /// Why a batch cannot be unpacked or attributed.
 pub const UNUSABLE: &[CodeWords] = words! {
-    "malformed": "服务器读不出这一批，请更新应用", "the server cannot read it: update the app";
+    "malformed": "服务器无法读取这一批，请更新应用", "the server cannot read it: update the app";
     "unknown_device": "服务器不认识本机的密钥", "the server does not know this device's key";
     "unknown_journal": "服务器没有这个村的日志", "the server has no journal of this village";
-    "bad_signature": "签名对不上", "the signature does not verify";
+    "bad_signature": "签名验证不通过", "the signature does not verify";
     "not_yours": "这一批不是本机写的", "the batch is another device's";
 };
 

@@ -55,7 +55,7 @@ struct Team {
 /// Plays it.
 pub(super) fn play(county: &mut County<'_>, teller: &mut Teller<'_>) -> anyhow::Result<()> {
     teller.say(
-        "西吉县一个村的两天，走真实的服务器（SQLite）和真实的手机端。地名是真的（国家统计局区划代码），人都是编的。",
+        "西吉县一个村的两天，用真实的服务器（SQLite）和真实的手机端演示。地名真实（国家统计局区划代码），人物均为虚构。",
         "Two days of one village in Xiji county, over the real server (SQLite) and real devices. The places are real (division codes of the National Bureau of Statistics); the people are made up.",
     )?;
     set_up(county, teller)?;
@@ -76,7 +76,7 @@ pub(super) fn play(county: &mut County<'_>, teller: &mut Teller<'_>) -> anyhow::
 
 fn set_up(county: &mut County<'_>, teller: &mut Teller<'_>) -> anyhow::Result<()> {
     teller.scene(
-        "开张：三员、区划、任职",
+        "系统启用：三员、区划、任职",
         "Setting up: three administrators, areas, assignments",
     )?;
     county.found([("han", "韩志刚"), ("bai", "白雪"), ("ding", "丁一鸣")])?;
@@ -84,8 +84,8 @@ fn set_up(county: &mut County<'_>, teller: &mut Teller<'_>) -> anyhow::Result<()
     let count = |name: &str| imported[name].to_string();
     let (areas, journals) = (count("added"), count("journals"));
     teller.say(
-        &format!("服务器第一次启动时印出一次性口令，没有默认密码。系统管理员韩志刚用它建起部署，导入 {areas} 个区划，其中 {journals} 个村（社区）各有一本日志。"),
-        &format!("At its first start the server prints a one-time code; there is no default password. With it Han Zhigang (system administrator) founds the deployment and imports {areas} areas; {journals} of them are villages, each with a journal."),
+        &format!("服务器首次启动时打印一次性代码，没有默认密码。系统管理员韩志刚用它完成初始化，导入 {areas} 个区划，其中 {journals} 个村（社区）各有一本日志。"),
+        &format!("At its first start the server prints a one-time code; there is no default password. With it Han Zhigang (system administrator) founds the deployment; he imports {areas} areas, of which {journals} are villages, each with a journal."),
     )?;
     let last_day = county.last_day().plus_days(-1);
     county.person("FS", ("ma", "马建国"), ("FS", VILLAGE), None)?;
@@ -100,8 +100,8 @@ fn set_up(county: &mut County<'_>, teller: &mut Teller<'_>) -> anyhow::Result<()
     county.person("CS", ("tian", "田淑芬"), ("CS", COUNTY), None)?;
     county.person("PA", ("zhou", "周国栋"), ("PA", PROVINCE), None)?;
     teller.say(
-        "他建账号，但不能授权；授权的是安全管理员白雪：马建国任泉儿湾村第一书记，李晓梅、苏永福任队员（苏永福任期到今天为止），王海燕任邻村大滩村第一书记，田淑芬任县级督导，周国栋任省级审计。",
-        "He makes accounts and cannot grant anything; Bai Xue (security administrator) grants: Ma Jianguo is first secretary of Quan'erwan village, Li Xiaomei and Su Yongfu are team members there (Su until today), Wang Haiyan is first secretary of the next village, Tian Shufen supervises for the county, Zhou Guodong audits for the province.",
+        "他建立账户，但不能授权；授权的是安全管理员白雪：马建国任泉儿湾村第一书记，李晓梅、苏永福任工作队员（苏永福任职到今天为止），王海燕任邻村大滩村第一书记，田淑芬任县级督导，周国栋任省级审计。",
+        "He makes accounts and cannot grant anything. Bai Xue (security administrator) assigns: Ma Jianguo is first secretary of Quan'erwan village, Li Xiaomei and Su Yongfu are team members there (Su until today), Wang Haiyan is first secretary of the next village, Tian Shufen supervises for the county, Zhou Guodong audits for the province.",
     )
 }
 
@@ -119,8 +119,8 @@ fn enrol(county: &County<'_>, teller: &mut Teller<'_>) -> anyhow::Result<Team> {
         tian: county.phone("CS")?,
     };
     teller.say(
-        "每部手机自己生成密钥，用一次性口令登记。以下“姓名 ›”后面是他在手机端（zhucun-field）输入的命令，缩进的是手机的回答。",
-        "Each phone makes its own key and is enrolled by a one-time code. After “name ›” stands what somebody types into the field client (zhucun-field); indented is what it answers.",
+        "每部手机自己生成密钥，用一次性登记码登记。以下“姓名 ›”之后是其本人在手机端（zhucun-field）输入的命令，下面缩进的是手机的回答。",
+        "Each phone makes its own key and is enrolled by a one-time code. After “name ›” stands what that person types into the field client (zhucun-field); indented below it, what the client answers.",
     )?;
     quietly(county, teller, &mut team.ma, "sync")?;
     for (householder, group) in HOUSEHOLDS {
@@ -173,14 +173,14 @@ fn offline_visits(
     let unsent: usize = team.li.field.device().unsent().values().sum();
     ensure!(unsent == 2, "two commands wait on the phone, not {unsent}");
     teller.say(
-        "“已保存”就是已经落盘：这时拔电池也不丢。何时有信号、何时再送，由手机自己照看。",
-        "“Saved” means on disk: pull the battery now and nothing is lost. When there is signal, it goes.",
+        "四位数字是四看，依次为教育、医疗、住房、饮水：1 好，2 有问题。“已保存”就是已经落盘：这时断电也不会丢失，有信号时再上传。",
+        "The four digits are what was seen of schooling, medical care, housing and water: 1 is good, 2 a problem. “Saved” means on disk: pull the battery now and nothing is lost. It is sent when there is a signal.",
     )
 }
 
 fn held_open(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> anyhow::Result<()> {
     teller.scene(
-        "同一户、同一栏：表单一直开着",
+        "同一户、同一字段：表单一直开着",
         "One household, one field: a form that stayed open",
     )?;
     county.at(0, 10, 5);
@@ -190,12 +190,12 @@ fn held_open(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> a
         .field
         .open_form(household.journal, Some(household.record));
     teller.say(
-        "10:05 马建国打开马德福家的表单，边聊边填。这一户填的是“一组”。",
-        "10:05. Ma Jianguo opens the form of Ma Defu's household and fills it in while they talk. It says group 一组.",
+        "10:05 马建国打开马德福家的表单，边聊边填，表单上的村民组是“一组”。",
+        "10:05. Ma Jianguo opens the form of Ma Defu's household and fills it in while they talk. The villagers' group in it is 一组 (group one).",
     )?;
     county.at(0, 10, 20);
     teller.say(
-        "10:20 李晓梅在山梁上有信号，把村民组改成“二组”并送了出去；10:30 马建国的手机在后台收到了，但他的表单还开着。",
+        "10:20 李晓梅在山梁上有信号，把村民组改成“二组”并上传；10:30 马建国的手机在后台收到，但他的表单还开着。",
         "10:20. Li Xiaomei, up on the ridge with signal, changes the group to 二组 and sends it. 10:30. It reaches Ma's phone in the background, while his form is still open.",
     )?;
     typed(county, teller, &mut team.li, "set 马德福 group=二组")?;
@@ -212,7 +212,7 @@ fn held_open(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> a
         .field
         .save(&mut world, household.journal, Some(form), intent)?;
     teller.say(
-        "10:40 他存了“三组”。他没见过“二组”，所以不能算他改掉了“二组”：两个值都留下，待核对。",
+        "10:40 他保存了“三组”。他没有看到“二组”，所以不覆盖“二组”：两个值都保留，标为待核对，由知情人选定。",
         "10:40. He saves 三组. He never saw 二组, so he did not overwrite it: both values stay until somebody who knows chooses.",
     )?;
     typed(county, teller, &mut team.ma, "conflicts")?;
@@ -232,7 +232,7 @@ fn held_open(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> a
     quietly(county, teller, &mut team.ma, "sync")?;
     quietly(county, teller, &mut team.li, "sync")?;
     teller.say(
-        "傍晚两人都有了信号，李晓梅当面问过，选定“三组”。选定本身也是一条记录。",
+        "傍晚两人都有了信号。李晓梅当面问过农户，选定“三组”；选定本身也留有记录。",
         "In the evening both have signal. Li has asked the family, and chooses 三组; the choice is itself on record.",
     )?;
     let conflict = typed(county, teller, &mut team.li, "conflicts")?;
@@ -291,7 +291,7 @@ fn late_action(
         "the later report has no effect and is kept"
     );
     teller.say(
-        "李晓梅的报验先到、已生效；马建国的写在后面、没看到前面那一条，所以不生效，但原文留着，他看得见原因，可以另行处理。他放下这一条。",
+        "李晓梅的报验先到，已生效；马建国的后到，写的时候没有看到前一条，所以未生效。原文和原因都保留，可以另行办理。他将这一条搁置。",
         "Li's report came first and took effect; Ma's came later, written without knowledge of hers, so it changes nothing. It is kept, with its reason. He leaves it aside.",
     )?;
     typed(county, teller, &mut team.ma, "leave 1")?;
@@ -304,12 +304,12 @@ fn after_the_end(
     team: &mut Team,
 ) -> anyhow::Result<()> {
     teller.scene(
-        "任期之外：一条补收有标记，一条拒收由队友重交",
+        "离任前后：一条收下并标记，一条拒收、由同事重新提交",
         "After an assignment's end: one flagged, one refused and offered again",
     )?;
     county.at(0, 20, 30);
     teller.say(
-        "任期最后一天晚上，苏永福在没有信号的二组走访了李存福；第二天一早卸任后，又顺路看了杨学义，仍记在手机上。",
+        "任职最后一天晚上，苏永福在没有信号的二组走访了李存福；第二天一早已经离任，又顺路看望了杨学义，仍记在手机上。",
         "On the last evening of his assignment Su Yongfu visits Li Cunfu, without signal. The next morning, no longer assigned, he looks in on Yang Xueyi and writes that down too.",
     )?;
     typed(
@@ -344,7 +344,7 @@ fn after_the_end(
         "what was written after the end is refused: {fates:?}"
     );
     teller.say(
-        "昨天写的，今天才收到：收下，标明“任期结束后收到”。今天写的：已无权限，拒收，但不丢。马建国读得到，核实后以自己的名义重交，原作者仍记在案。",
+        "昨天写的今天才收到：收下，并标明离任后才收到。今天写的：已无权限，拒收，但不丢失。马建国看得到，核实后以自己的名义重新提交，出处仍记录在案。",
         "What he wrote yesterday counts, marked as received after the end. What he wrote today is refused, and not lost: Ma can read it and, having checked, offers it again in his own name, with its origin on record.",
     )?;
     county.at(1, 9, 0);
@@ -389,7 +389,7 @@ fn after_the_end(
 
 fn carried(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> anyhow::Result<()> {
     teller.scene(
-        "手机欠费：请邻村的人捎带",
+        "手机欠费：请邻村同事代送",
         "No data left: the next village carries it",
     )?;
     county.at(1, 10, 0);
@@ -420,7 +420,7 @@ fn carried(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> any
         "the carrier sees none of it"
     );
     teller.say(
-        "王海燕捎到了，但包是封给服务器的，她打不开，手机上也什么都没有；服务器认的是李晓梅的签名。马建国那里已经看到，李晓梅的手机连上后拿到回执。",
+        "王海燕已经送到。交换包只有服务器能打开，她看不到内容，她的手机上也不留内容；服务器认的是李晓梅的签名。马建国已能看到这次走访，李晓梅的手机下次联网时拿到回执。",
         "Wang Haiyan has delivered it. The parcel is sealed to the server: she could not open it, and nothing of it is on her phone. What counts is Li's signature. Ma sees the visit, and Li's phone gets the receipt when it is next online.",
     )?;
     quietly(county, teller, &mut team.ma, "sync")?;
@@ -436,13 +436,13 @@ fn carried(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> any
 
 fn stolen(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> anyhow::Result<()> {
     teller.scene(
-        "手机被偷：拿到密钥也没用",
+        "手机被盗：拿到密钥也无法使用",
         "A stolen phone: its key gets nowhere",
     )?;
     county.at(1, 12, 30);
     county.revoke(&team.wang, "stolen")?;
     teller.say(
-        "集市上王海燕的手机被偷了，管理员当即吊销。就算小偷知道 PIN：",
+        "王海燕的手机在集市上被盗，管理员当即吊销。即使盗窃者知道 PIN：",
         "At the market Wang Haiyan's phone is stolen; the administrator revokes it at once. Even if the thief knows the PIN:",
     )?;
     county.at(1, 12, 50);
@@ -469,7 +469,7 @@ fn stolen(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> anyh
         "what the stolen phone wrote is refused: {complaint}"
     );
     teller.say(
-        "他送不进去；托人捎带，签名虽真，也只落得一条拒收，县里看得见：",
+        "他无法同步；即使托人代送，签名虽真，也只会被拒收，县里看得到：",
         "It cannot sync; carried by somebody else, its signature is genuine, and all it gets is a refusal, which the county sees:",
     )?;
     teller.show("田淑芬", "GET /v1/unanswered", &revoked.join("\n"))
@@ -477,7 +477,7 @@ fn stolen(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> anyh
 
 fn supervisor(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> anyhow::Result<()> {
     teller.scene(
-        "县级督导：看合并后的日志，批注，退回",
+        "县级督导：查看合并后的走访记录，批注，退回",
         "The county supervisor reads the merged log, comments, returns",
     )?;
     county.at(1, 14, 0);
@@ -494,8 +494,8 @@ fn supervisor(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> 
         teller.show("田淑芬", &format!("GET {path}"), &lines.join("\n"))?;
     }
     teller.say(
-        "清单按记录列，不按人计数、不排名。她对马德福家的走访提出退回，并退回任务，要求处理渗漏。",
-        "Lists are of records; nobody is counted or ranked. She returns the visit to Ma Defu with a comment, and returns the task because of the leak.",
+        "清单只列记录，不按人计数，不排名。她用批注退回马德福家的走访，又退回任务，要求处理渗漏。",
+        "Lists are of records; nobody is counted or ranked. With a comment she sends back the visit at Ma Defu's; the task she returns because of the leak.",
     )?;
     quietly(county, teller, &mut team.tian, "sync")?;
     let visit = visit_of(&team.tian, "马德福", county.now())?;
@@ -545,7 +545,7 @@ fn supervisor(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> 
 
 fn audit(county: &County<'_>, teller: &mut Teller<'_>) -> anyhow::Result<()> {
     teller.scene(
-        "省级审计：离线验证，改一处就露馅",
+        "省级审计：离线验证，改动一处即被发现",
         "The provincial audit: verified offline, and a forgery caught",
     )?;
     county.at(1, 17, 0);
@@ -574,8 +574,8 @@ fn audit(county: &County<'_>, teller: &mut Teller<'_>) -> anyhow::Result<()> {
     let forged_path = county.folder().join("forged-bundle");
     fs::write(&forged_path, forged.to_bytes())?;
     teller.say(
-        "有人把“任期结束后收到”的标记从副本里抹掉：",
-        "Somebody takes the mark “received after the end” out of a copy:",
+        "有人从副本里删去“离任后才收到”的标记：",
+        "Somebody takes the mark “received after its end” out of a copy:",
     )?;
     let (holds, report) = verify::verify(&forged_path, None, language)?;
     teller.show("周国栋", "zhucun audit verify forged-bundle", &report)?;
@@ -588,8 +588,8 @@ pub(super) fn look_around(county: &County<'_>, teller: &mut Teller<'_>) -> anyho
     teller.scene("随便看看", "Look around")?;
     let url = county.url();
     teller.say(
-        &format!("服务器还在 {url} 运行，按 Ctrl-C 结束并清除一切。接口说明：{url}/docs。账号（密码本次随机生成）："),
-        &format!("The server goes on at {url}; Ctrl-C ends it and removes everything. The API's description: {url}/docs. Accounts (the passwords were made for this run):"),
+        &format!("服务器仍在 {url} 运行，按 Ctrl-C 结束并清除全部内容。接口说明：{url}/docs。账户（密码为本次随机生成）："),
+        &format!("The server goes on at {url}; Ctrl-C ends it and removes everything. What the interface offers: {url}/docs. Accounts (the passwords were made for this run):"),
     )?;
     let mut accounts = Table::default();
     for account in county.accounts() {
