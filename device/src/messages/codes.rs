@@ -71,7 +71,7 @@ pub const REFUSED: &[CodeWords] = words! {
     "not_allowed": "您的角色不能这样办", "your role may not do this", "请由有权限的同事办理。", "Ask somebody whose role may.";
     "month_not_over": "当月还没有结束", "the month is not over yet", "下月起再办理月结。", "Close it next month.";
     "malformed": "内容前后矛盾，无法处理", "it contradicts itself", "请更新应用后重新提交。", "Update the app and offer it again.";
-    "limit": "超出限度", "it exceeds a limit", "请精简后重新填写。", "Make it shorter.";
+    "limit": "超出上限", "it exceeds a limit", "请精简后重新填写。", "Make it shorter.";
     "base_unseen": "所依据的内容本机尚未核对", "it rests on what this device had not verified", "请同步后重新提交。", "Sync and offer it again.";
     "unknown_catalogue": "目录版本没有发布", "its catalogue version is not published", "请同步后重新提交。", "Sync and offer it again.";
     "unknown_kind": "没有这种记录", "there is no such kind of record", "请更新应用。", "Update the app.";

@@ -149,7 +149,7 @@ impl Worded for CannotSave {
             Self::NotAssigned => lang.say(Text::NoVillage),
             Self::NoCatalogue => lang.say(Text::NoCatalogue),
             Self::UnknownRecord => lang.say(Text::NoSuchRecord),
-            Self::FormClosed => lang.pick("这张表已经关闭。", "This form is closed."),
+            Self::FormClosed => lang.pick("这张表单已经关闭。", "This form is closed."),
             Self::NothingToOffer => lang.pick(
                 "没有可以重新提交的内容。",
                 "There is nothing to offer again.",
@@ -228,7 +228,7 @@ impl Worded for Refused {
                 .to_owned(),
             Self::Unlock(UnlockError::WrongPin { tries_left }) => lang.fill(Text::WrongPin, &[&tries_left.to_string()]),
             Self::Unlock(UnlockError::OtherDevice) => {
-                lang.pick("设备密钥文件不是这个存储的。", "The device's secret does not belong to this store.").to_owned()
+                lang.pick("设备密钥文件与本机存储不匹配。", "The device's secret does not belong to this store.").to_owned()
             }
         }
     }
@@ -258,7 +258,7 @@ impl Worded for WeakPin {
             ),
             Self::Guessed => lang.pick(
                 "这个 PIN 太容易猜到，请换一个。",
-                "This PIN is guessed first: take another.",
+                "This PIN is too easy to guess: take another.",
             ),
         }
         .to_owned()
@@ -335,7 +335,7 @@ impl Worded for Failure {
                 "The server cannot be reached ({why}). All is kept; sync again when there is a signal."
             ),
             (Self::Unreadable(why), Lang::Zh) => {
-                format!("服务器的回答读不懂（{why}），请核对服务器地址或更新应用。")
+                format!("无法读取服务器的回答（{why}），请核对服务器地址或更新应用。")
             }
             (Self::Unreadable(why), Lang::En) => format!(
                 "The server's answer cannot be read ({why}): check its address, or update the app."

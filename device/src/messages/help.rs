@@ -72,7 +72,7 @@ pub const HELP: &[(&str, &str, &str)] = &[
         "The records of a kind, the latest first",
     ),
     ("list kind", "种类，如 visit 或 走访", "A kind, as visit"),
-    ("list all", "连同作废的", "Hidden ones too"),
+    ("list all", "连同作废的", "Void ones too"),
     ("show", "看一条记录", "Show a record"),
     (
         "show reveal",
@@ -87,7 +87,7 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ),
     (
         "visit household",
-        "农户：名单编号、姓名开头或记录编号",
+        "农户：农户清单里的序号、姓名开头或记录编号",
         "A household: number in the list, beginning of the name, or id",
     ),
     (
@@ -120,7 +120,7 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("task action", "动作，如 sign 或 签收", "An action, as sign"),
     (
         "act",
-        "对任何记录办理一个动作",
+        "对任一记录办理一个动作",
         "Take an action on any record",
     ),
     (
@@ -159,7 +159,7 @@ pub const HELP: &[(&str, &str, &str)] = &[
     (
         "void",
         "作废一条记录（不会删除）",
-        "Hide a record; nothing is deleted",
+        "Void a record; nothing is deleted",
     ),
     (
         "conflicts",
