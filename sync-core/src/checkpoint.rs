@@ -1,8 +1,8 @@
 //! Checkpoints: one Merkle log over the heads of all journals, its signed tree heads, and the proofs against them.
 //!
 //! When journals have moved, a [`Leaf`] for each is appended to one RFC 6962 tree ([`merkle`]); the tree's size and root are
-//! signed as a C2SP `tlog-checkpoint`, which is a signed note ([`note`]) that witnesses may cosign; the tree is kept and served
-//! in C2SP `tlog-tiles` ([`tile`]). So any tool that reads transparency logs reads ours.
+//! signed as a C2SP `tlog-checkpoint`, which is a signed note ([`note`]) that witnesses may cosign; [`tile`] lays the tree out as
+//! C2SP `tlog-tiles`. These are the forms that tools for transparency logs read.
 //!
 //! A leaf proves that a head was published, not that it is the journal's only one: an auditor takes all leaves, and every head
 //! must lie on one chain.

@@ -1,7 +1,7 @@
 //! What is due: working-day clocks, and the order of the due list (待办).
 //!
 //! Both are computed from what a record is now and was before, by the catalogue's rules, the province profile and the calendar;
-//! device and county compute them with this very code and get the same. A clock is held by an office and never by a person; the
+//! whoever computes them does so with this very code and gets the same. A clock is held by an office and never by a person; the
 //! list orders conditions by urgency and waiting time and never counts anybody's work.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! The story that `cargo xtask demo` plays: one village's day, over the real server and real devices.
+//! The story that `cargo xtask demo` plays: two days of one village, over the real server and real devices.
 //!
 //! - `clock` makes two days pass in a minute.
 //! - `county` is the server, what its administrators set up, and who reads in a browser.

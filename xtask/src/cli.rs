@@ -16,7 +16,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Plays one village's day over a real server, and leaves it running to look around
+    /// Plays two days of one village over a real server, and leaves it running to look around
     Demo {
         /// End after the story instead, with an exit code
         #[arg(long)]
@@ -29,7 +29,7 @@ enum Command {
     Test,
     /// What `test` does; then that everything committed but generated is up to date
     Ci,
-    /// Regenerates what is committed but generated: query data, API description, access table
+    /// Regenerates what is committed but generated: query data, API description, codes, access table
     Prepare,
     /// Runs the simulation of many devices on chosen seeds, optimised
     Simulate {

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: one village's day, told as it happens.
+//! `cargo xtask demo`: two days of one village, told as they happen.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -6,7 +6,7 @@ use clap::Parser;
 use device::messages::Lang;
 use tests::demo::play;
 
-/// Plays one village's day.
+/// Plays two days of one village.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The language of the story.

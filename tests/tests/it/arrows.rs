@@ -1,4 +1,4 @@
-//! Who may never do what: each test is one line of the house's table of arrows (ARCHITECTURE.md, "Invariants").
+//! Who may never do what: each test is one rule, most of them told with their reasons in ARCHITECTURE.md, "Invariants".
 //!
 //! A package that is not there yet keeps its rule: the rule then waits for it.
 

@@ -33,7 +33,7 @@ fn a_seed_plays_the_same_each_time() {
     );
 }
 
-/// One test for each planted fault: its name says which rule of `ARCHITECTURE.md` would be broken.
+/// One test for each planted fault: its name is the rule that the fault breaks.
 macro_rules! planted {
     ($($rule:ident: $fault:ident,)*) => {
         mod planted {
