@@ -158,7 +158,7 @@ pub enum Command {
         #[arg(value_name = "N")]
         number: usize,
     },
-    /// Hides a record.
+    /// Voids a record.
     Void {
         #[arg(value_name = "RECORD")]
         record: String,
