@@ -6,7 +6,7 @@ use super::local::Sealed;
 use super::storage::{Key, Write};
 use super::{Device, Effect, World};
 use crate::admit;
-use crate::batch::Malformed;
+use crate::batch::{Malformed, WireBatch};
 use crate::cbor;
 use crate::checkpoint::{CheckpointError, Leaf, merkle, open_checkpoint, origin};
 use crate::id::{JournalId, RecordId, Seq};
@@ -69,9 +69,18 @@ struct Authority {
 /// A page whose every entry the chain bears and a known device signed.
 struct VerifiedPage {
     journal: JournalId,
-    entries: Vec<(Entry, Chain)>,
+    entries: Vec<VerifiedEntry>,
     /// An entry is under this device's key, and this device does not have its batch.
     lacks_own: bool,
+}
+
+/// One of its entries.
+struct VerifiedEntry {
+    entry: Entry,
+    /// The chain after it.
+    chain: Chain,
+    /// Its batch as it travelled, unless it came in a segment.
+    packed: Option<WireBatch>,
 }
 
 impl Device {
@@ -166,7 +175,7 @@ impl Device {
             .get(&journal)
             .map_or(Chain::start(journal), |local| local.chain);
         let mut entries = Vec::new();
-        let mut take = |entry: Entry| {
+        let mut take = |entry: Entry, packed: Option<WireBatch>| {
             let seq = entry.head.seq;
             let key = registry
                 .devices
@@ -175,7 +184,11 @@ impl Device {
             let signed = key.is_some_and(|key| entry.parts.is_signed_by(deployment, key));
             chain = (chain.append_entry(deployment, &entry))
                 .map_err(|broken| LyingServer::Chain { journal, broken })?;
-            entries.push((entry, chain));
+            entries.push(VerifiedEntry {
+                entry,
+                chain,
+                packed,
+            });
             if signed {
                 Ok(())
             } else {
@@ -185,7 +198,7 @@ impl Device {
         for bytes in &page.segments {
             let opened =
                 crate::segment::open(deployment, &bytes.0).map_err(|_| LyingServer::Segment)?;
-            opened.into_iter().try_for_each(&mut take)?;
+            opened.into_iter().try_for_each(|entry| take(entry, None))?;
         }
         let own = |first: &u64| self.journals.get(&journal)?.sealed.get(first);
         let mut lacks_own = false;
@@ -195,7 +208,11 @@ impl Device {
                 break;
             }
             let parts = |first: u64| own(&first).map(|sealed: &Sealed| sealed.parts.clone());
-            take(wire.open(deployment, parts)?)?;
+            let packed = match &wire.body {
+                WireBody::Batch(batch) => Some(batch.clone()),
+                WireBody::Own { first } => own(first).map(|sealed| sealed.wire.clone()),
+            };
+            take(wire.open(deployment, parts)?, packed)?;
         }
         if !lacks_own && chain.end != page.end {
             let broken = Broken::Head(page.end.seq);
@@ -251,7 +268,7 @@ impl Device {
             .filter(|page| page.journal == *journal)
             .flat_map(|page| &page.entries);
         let here = new
-            .map(|(_, chain)| chain.end)
+            .map(|verified| verified.chain.end)
             .find(|here| here.seq == end.seq);
         let head = here
             .map(|here| here.head)
@@ -307,7 +324,12 @@ impl Device {
         let Some(local) = self.journals.get_mut(&journal) else {
             return;
         };
-        for (entry, chain) in page.entries {
+        for verified in page.entries {
+            let VerifiedEntry {
+                entry,
+                chain,
+                packed,
+            } = verified;
             let (seq, batch) = (entry.head.seq, &entry.parts.batch);
             if batch.device == device {
                 writes.push(Write::delete(Key::Sealed(journal, batch.first())));
@@ -328,16 +350,25 @@ impl Device {
                     .map(|envelope| envelope.record)
                     .filter(|record| local.is_erased(*record)),
             );
+            // What travelled is kept as it travelled: packing is dear on a phone.
+            let as_it_came =
+                packed.map(|batch| WireEntry::new(&entry.head, WireBody::Batch(batch)));
             touched.extend(local.append(device, &self.registry, &self.catalogues, entry, chain));
             let rewritten = local.erase(&erased);
             touched.extend(erased);
-            for seq in rewritten.into_iter().chain([seq]) {
-                let kept = local
-                    .entries
-                    .get(&seq)
-                    .map(|entry| cbor::encode(&WireEntry::pack(entry)));
-                writes.extend(kept.map(|bytes| Write::put(Key::Entry(journal, seq), bytes)));
-            }
+            let as_it_came = as_it_came.filter(|_| !rewritten.contains(&seq));
+            let anew = rewritten
+                .into_iter()
+                .chain(as_it_came.is_none().then_some(seq));
+            let anew: BTreeSet<Seq> = anew.collect();
+            let packed = anew
+                .iter()
+                .filter_map(|seq| local.entries.get(seq))
+                .map(WireEntry::pack);
+            writes.extend(packed.chain(as_it_came).map(|entry| {
+                let key = Key::Entry(journal, entry.seq);
+                Write::put(key, cbor::encode(&entry))
+            }));
         }
         local.refold(&self.catalogues, touched.iter().copied());
         changed.extend(touched.into_iter().map(|record| (journal, record)));
