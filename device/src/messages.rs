@@ -111,7 +111,7 @@ texts! {
     WithoutEffect = "未生效", "without effect";
     WasRefused = "拒收", "refused";
     ReceivedAt = "               收到 {}  链 {}", "               received {}  chain {}";
-    Synced = "同步完成：{} 条得到回执，收到 {} 批。", "Synced: {} got their receipts; entries that came: {}.";
+    Synced = "同步完成：{} 条得到回执，收到 {} 批。", "Synced. Receipts for this device: {}; batches from the server: {}.";
     Delivered = "代送的 {} 批已送达。", "Carried batches delivered: {}.";
     HeldBack = "第 {} 号起的一批暂未收下：{}", "The batch that begins with number {} was not taken: {}";
     RetryAfter = "{} 秒后再试。", "Try again in {} seconds.";

@@ -76,8 +76,8 @@ codes! {
     DeviceProof = "device_proof", UNAUTHORIZED, "The device did not prove its key", "设备未能证明其密钥",
         "Sign the token with the key that the device was enrolled with.", "请用设备登记时的密钥对令牌签名。";
     /// There is nothing here that the caller may know of.
-    NotFound = "not_found", NOT_FOUND, "There is nothing here", "此处没有内容",
-        "Check the address.", "请检查地址。";
+    NotFound = "not_found", NOT_FOUND, "Not found", "没有找到",
+        "It does not exist, or not within what you may see.", "可能不存在，也可能不在您可以查看的范围内。";
     /// The address does not take this method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This address does not take that method", "此地址不支持该方法",
         "See the header Allow.", "请查看 Allow 头。";

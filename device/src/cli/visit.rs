@@ -84,7 +84,7 @@ impl Desk<'_> {
         }
         let offered = (1..).zip(households.iter().take(OFFERED));
         let offered: Vec<String> = offered
-            .map(|(n, (row, _)): (usize, _)| format!("{n} {}", row.title))
+            .map(|(n, (row, _)): (usize, _)| format!("{n}\u{a0}{}", row.title))
             .collect();
         self.print(&offered.join("   "))?;
         loop {
@@ -139,7 +139,7 @@ impl Desk<'_> {
         }
         let offered: Vec<String> = (1..)
             .zip(&codes)
-            .map(|(n, code): (usize, _)| format!("{n} {}", self.lang.of(&code.label)))
+            .map(|(n, code): (usize, _)| format!("{n}\u{a0}{}", self.lang.of(&code.label)))
             .collect();
         if !offered.is_empty() {
             self.print(&offered.join("  "))?;
@@ -196,7 +196,7 @@ impl Desk<'_> {
             .unwrap_or_default();
         let codes: Vec<String> = (1..)
             .zip(&codes)
-            .map(|(n, code): (usize, _)| format!("{n} {}", self.lang.of(&code.label)))
+            .map(|(n, code): (usize, _)| format!("{n}\u{a0}{}", self.lang.of(&code.label)))
             .collect();
         self.print(&format!("{}    {}", fields.join(" · "), codes.join("  ")))?;
         loop {

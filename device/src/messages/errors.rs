@@ -303,8 +303,8 @@ impl Worded for SyncError {
         match self {
             Self::LoggedOut => lang
                 .pick(
-                    "需要重新登录：login 用户名。本机内容都在。",
-                    "Log in again: login USER_NAME. All that is on the device stays.",
+                    "需要重新登录：login 用户名。本机若已被停用或吊销，请用管理员发放的登记码重新登记：enrol 登记码。本机内容都在。",
+                    "Log in again: login USER_NAME. If this device was suspended or revoked, enrol it anew with a code from an administrator: enrol CODE. All that is on it stays.",
                 )
                 .to_owned(),
             Self::Server(failure) => failure.worded(lang),

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
-use device::messages::Lang;
+use device::messages::{FLAGS, Lang, NO_EFFECT, REFUSED};
 use device::screen::Table;
 use serde_json::Value as Json;
 use server::verify;
@@ -353,7 +353,7 @@ fn after_the_end(
     typed(county, teller, &mut team.ma, "again 1 --others")?;
     quietly(county, teller, &mut team.ma, "sync")?;
     let visit = visit_of(&team.ma, "杨学义", county.now())?;
-    quietly(
+    typed(
         county,
         teller,
         &mut team.ma,
@@ -461,8 +461,9 @@ fn stolen(county: &County<'_>, teller: &mut Teller<'_>, team: &mut Team) -> anyh
     county.settle()?;
     let list = county.get(&county.log_in("CS")?, "/v1/unanswered")?;
     let refusals = list["records"].as_array().context("records")?;
+    let lang = teller.lang();
     let revoked = refusals.iter().map(|listed| row(listed, teller.lang()));
-    let revoked = revoked.filter(|line| line.contains(refused::DEVICE_REVOKED));
+    let revoked = revoked.filter(|line| line.contains(&wording(refused::DEVICE_REVOKED, lang)));
     let revoked: Vec<String> = revoked.collect();
     ensure!(
         revoked.len() == 1,
@@ -551,6 +552,10 @@ fn audit(county: &County<'_>, teller: &mut Teller<'_>) -> anyhow::Result<()> {
     county.at(1, 17, 0);
     county.settle()?;
     let token = county.log_in("PA")?;
+    teller.say(
+        "周国栋取得全县 333 个村和登记册的全部条目，离线核验。他只读得到抽中的五条记录的内容，其余的只有摘要，照样能核验。",
+        "Zhou Guodong fetches all entries of the county's 333 villages and of the registry, and verifies them offline. He reads the content of five drawn records; of the others he has digests, which verify all the same.",
+    )?;
     let bundle = county.get_bytes(&token, "/v1/audit/bundle?sample=5")?;
     let path = county.folder().join("bundle");
     fs::write(&path, &bundle)?;
@@ -579,6 +584,10 @@ fn audit(county: &County<'_>, teller: &mut Teller<'_>) -> anyhow::Result<()> {
     )?;
     let (holds, report) = verify::verify(&forged_path, None, language)?;
     teller.show("周国栋", "zhucun audit verify forged-bundle", &report)?;
+    teller.say(
+        "不但那一条的判定对不上，它之后的每一条也接不上原来的链，所以能核对的条目也少了。",
+        "Not only is that entry's fate wrong: nothing after it continues the chain, so fewer entries could be checked.",
+    )?;
     ensure!(!holds, "a forged bundle is caught");
     Ok(())
 }
@@ -676,9 +685,18 @@ fn row(listed: &Json, lang: Lang) -> String {
     let lines = listed["lines"].as_array().into_iter().flatten();
     let causes = lines.filter_map(|line| line["fate"]["reasons"].as_array().cloned());
     let causes: BTreeSet<String> = causes.flatten().map(|cause| plain(&cause)).collect();
-    cells.extend(causes);
+    cells.extend(causes.iter().map(|cause| wording(cause, lang)));
     cells.retain(|cell| !cell.is_empty());
     cells.join("  ")
+}
+
+/// What people read for a cause.
+fn wording(cause: &str, lang: Lang) -> String {
+    let known = FLAGS.iter().chain(REFUSED).chain(NO_EFFECT);
+    let words = known.into_iter().find(|words| words.code == cause);
+    words
+        .map_or(cause, |words| lang.pick(words.zh, words.en))
+        .to_owned()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -237,9 +237,9 @@ fn who_writes(catalogue: &Catalogue, kind: &Kind) -> String {
         });
     }
     let verbs = [
-        ("补正（归档后）  amend what is filed", Operation::Amend),
+        ("更正（存档后）  amend what is filed", Operation::Amend),
         ("作废  void", Operation::Void),
-        ("依法销毁内容  erase, as the law requires", Operation::Erase),
+        ("依法删除内容  erase, as the law requires", Operation::Erase),
     ];
     for (title, operation) in verbs {
         grid.row(title.to_owned(), |role, notes| {
@@ -263,7 +263,7 @@ fn who_reads(catalogue: &Catalogue, kind: &Kind) -> String {
         let (zh, en) = audience(*record);
         write!(
             text,
-            "\n读：公开范围为「{zh}」的记录  To read, of a record for {en}:\n{}",
+            "\n读：可见范围为「{zh}」的记录  To read, of a record for {en}:\n{}",
             grid.print()
         )
         .expect("a string takes all that is written");
@@ -284,7 +284,7 @@ fn capability(capability: Capability) -> (&'static str, &'static str) {
     match capability {
         Capability::Sync => ("用手机同步", "sync a phone"),
         Capability::ReadRecords => ("查阅记录", "read records"),
-        Capability::ReadRefused => ("查看未被接受的内容", "read what was refused"),
+        Capability::ReadRefused => ("查看被拒收的内容", "read what was refused"),
         Capability::ReadAggregates => ("查看汇总数字", "read figures"),
         Capability::Audit => ("抽样审计", "draw samples and audit bundles"),
         Capability::Export => ("导出清单", "export lists"),
@@ -293,13 +293,13 @@ fn capability(capability: Capability) -> (&'static str, &'static str) {
             "说明用途后查看派给本人的记录",
             "the same of records sent to him",
         ),
-        Capability::Erase => ("依法销毁内容", "erase, as the law requires"),
+        Capability::Erase => ("依法删除内容", "erase, as the law requires"),
         Capability::ClearFlags => ("解除标记", "clear marks"),
         Capability::ManageAccounts => ("管理账户", "manage accounts"),
         Capability::ManageGrants => ("管理任职", "manage assignments"),
         Capability::ManageDevices => ("管理设备", "manage devices"),
         Capability::ImportAreas => ("导入区划", "import areas"),
-        Capability::PublishCatalogue => ("发布规则", "publish catalogues"),
+        Capability::PublishCatalogue => ("发布目录", "publish catalogues"),
         Capability::ReadAuditLog => ("查看访问日志", "read the access journals"),
         Capability::VerifyLog => ("核验日志", "verify journals and checkpoints"),
     }
@@ -362,7 +362,7 @@ fn roles(catalogue: &Catalogue) -> String {
             |role, _| if role.reads(wide) { "✔" } else { "·" }.to_owned(),
         );
     }
-    text += "\n收到哪些公开范围的内容  What a role reads of what is for\n";
+    text += "\n收到哪些可见范围的内容  What a role reads of what is for\n";
     text + &grid.print()
 }
 

@@ -54,7 +54,7 @@ impl From<ExchangeFailure> for Problem {
 
 /// Brings what was sealed and takes what is new: one request, one response.
 ///
-/// Both bodies are deterministic CBOR, described in ARCHITECTURE.md. A batch that is refused is no error: its fates are in
+/// Both bodies are deterministic CBOR: `sync_core::sync::wire` describes them. A batch that is refused is no error: its fates are in
 /// the receipt. Every unit is durable on its own before it is answered.
 #[utoipa::path(post, path = "/v1/sync", tag = "sync", security(("bearer" = [])),
     request_body(content = Vec<u8>, content_type = "application/cbor", description = "A SyncRequest"),
