@@ -165,6 +165,13 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+    /// Destroys the content of records, as the law requires.
+    Erase {
+        #[arg(value_name = "RECORD", required = true)]
+        records: Vec<String>,
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Fields with several values.
     Conflicts,
     /// Chooses one of several values.

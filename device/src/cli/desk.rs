@@ -184,6 +184,7 @@ impl<'a> Desk<'a> {
                 number,
             } => self.remove_item(record, field, *number),
             Command::Void { record, reason } => self.void(record, reason),
+            Command::Erase { records, reason } => self.erase(records, reason),
             Command::Conflicts => self.conflicts(),
             Command::Choose {
                 record,

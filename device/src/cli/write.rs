@@ -172,6 +172,17 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Destroys the content of records. All of them are found before the first is destroyed.
+    pub(super) fn erase(&mut self, records: &[String], reason: &str) -> Done {
+        let found = records.iter().map(|record| self.found(record, None));
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        for (row, _) in found {
+            let intent = Intent::new(Target::Existing(row.record), Verb::Erase).because(reason);
+            self.save(row.journal, intent)?;
+        }
+        Ok(())
+    }
+
     /// Edits a text: in the person's editor, or as said. A form is open meanwhile, so that what is looked at is what was seen.
     pub(super) fn edit(
         &mut self,

@@ -162,6 +162,16 @@ pub const HELP: &[(&str, &str, &str)] = &[
         "Void a record; nothing is deleted",
     ),
     (
+        "erase",
+        "依法删除记录的内容（县级；不可恢复，删除本身留痕）",
+        "Destroy the content of records, as the law requires (county); it cannot be undone, and stays on record",
+    ),
+    (
+        "erase records",
+        "要删除内容的记录：农户本身，以及提到本人的其他记录",
+        "The records: a household's own, and whichever others name the person",
+    ),
+    (
         "conflicts",
         "待核对：同一字段有几个值的",
         "Fields that have several values",

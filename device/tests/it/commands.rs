@@ -250,6 +250,34 @@ fn a_parcel_is_exported_and_carried() {
 }
 
 #[test]
+fn the_county_erases_what_the_law_says_and_no_phone_keeps_it() {
+    let shared = Shared::new();
+    let url = shared.serve();
+    let (fs, cs) = (shared.person("马第一", "FS"), shared.person("田督导", "CS"));
+    let fs = Desk::enrolled(&shared, &url, fs);
+    fs.ok(&["sync"]);
+    let household = saved(&fs.ok(&["new", "household", "--set", "householder=张三"]));
+    fs.ok(&["visit", "张三", "--method", "入户", "--note", "张三家缺水"]);
+    fs.ok(&["sync"]);
+    let cs = Desk::enrolled(&shared, &url, cs);
+    cs.ok(&["sync"]);
+    let visits = cs.ok(&["list", "走访"]);
+    let visit = visits.split_whitespace().next().unwrap();
+    let refused = fs.fails(&["erase", &household, "--reason", "本人依法要求"]);
+    assert!(refused.contains("没有保存"), "{refused}");
+    let missing = cs.fails(&["erase", &household, "李四", "--reason", "本人依法要求"]);
+    assert!(missing.contains("没有这样的记录"), "{missing}");
+    cs.ok(&["erase", &household, visit, "--reason", "本人依法要求"]);
+    cs.ok(&["sync"]);
+    fs.ok(&["sync"]);
+    for record in [household.as_str(), visit] {
+        let shown = fs.ok(&["show", record]);
+        assert!(!shown.contains("张三"), "{shown}");
+        assert!(shown.contains("本人依法要求"), "{shown}");
+    }
+}
+
+#[test]
 fn a_suspended_device_is_enrolled_anew_and_keeps_its_work() {
     let shared = Shared::new();
     let (url, user) = (shared.serve(), shared.person("马第一", "FS"));
