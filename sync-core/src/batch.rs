@@ -14,7 +14,7 @@ use crate::cbor;
 use crate::command::{Audience, Command, Content, Envelope, Origin, Salt};
 use crate::id::{AssignmentId, DeploymentId, DeviceId, Digest, JournalId, Seq, Timestamp, sha256};
 use crate::limits;
-use crate::pack;
+use crate::pack::{self, Room};
 use crate::sign::{PublicKey, Signature, SigningKey};
 
 #[cfg(test)]
@@ -393,14 +393,18 @@ impl core::fmt::Debug for Bytes {
 impl WireBatch {
     /// Unpacks it and recomputes every digest from what is here. It says nothing yet about who signed.
     pub fn open(&self) -> Result<Parts, Malformed> {
+        self.open_within(&mut Room::of_request())
+    }
+
+    /// Opens it within the room that is left, and takes from it; with too little, that is what is said ([`pack::PackError::NoRoom`]).
+    pub fn open_within(&self, room: &mut Room) -> Result<Parts, Malformed> {
         let lane = pack::Lane {
             device: self.device,
             journal: self.journal,
             first: self.first,
         };
-        let mut envelopes =
-            pack::unpack_envelopes(&lane, &self.envelopes.0, limits::STREAM_INFLATED_BYTES_MAX)?;
-        let mut contents = self.contents(&envelopes)?;
+        let mut envelopes = room.unpack_envelopes(&lane, &self.envelopes.0)?;
+        let mut contents = self.contents(&envelopes, room)?;
         let digests: BTreeMap<u32, Digest> = self.digests.iter().copied().collect();
         for ((index, envelope), salted) in (0..).zip(&mut envelopes).zip(&mut contents) {
             envelope.digest = match (&*salted, digests.get(&index)) {
@@ -430,7 +434,11 @@ impl WireBatch {
         })
     }
 
-    fn contents(&self, envelopes: &[Envelope]) -> Result<Vec<Option<Salted>>, Malformed> {
+    fn contents(
+        &self,
+        envelopes: &[Envelope],
+        room: &mut Room,
+    ) -> Result<Vec<Option<Salted>>, Malformed> {
         if !self
             .streams
             .is_sorted_by(|(audience, _), (next, _)| audience < next)
@@ -440,9 +448,7 @@ impl WireBatch {
         let salts: BTreeMap<u32, Salt> = self.salts.iter().copied().collect();
         let mut contents = vec![None; envelopes.len()];
         for (audience, bytes) in &self.streams {
-            for (index, content) in
-                pack::unpack_contents(&bytes.0, limits::STREAM_INFLATED_BYTES_MAX)?
-            {
+            for (index, content) in room.unpack_contents(&bytes.0)? {
                 let misplaced = Malformed::Content { index };
                 let at = index as usize;
                 let envelope = envelopes

@@ -10,7 +10,7 @@ pub const BATCH_COMMANDS_MAX: usize = 512;
 pub const BATCH_BYTES_MAX: usize = 32 * 1024;
 /// One sync request as it arrives.
 pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// One sync request, all its streams decompressed.
+/// One sync request, all its streams decompressed: what does not fit is answered `busy` and comes again in another.
 pub const REQUEST_INFLATED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// One stream (the envelopes of a batch, or its contents for one audience), decompressed. Larger than any honest batch.
 pub const STREAM_INFLATED_BYTES_MAX: usize = 256 * 1024;
@@ -84,6 +84,10 @@ const _: () = assert!(
 const _: () = assert!(
     BATCH_BYTES_MAX + COMMAND_BYTES_MAX < STREAM_INFLATED_BYTES_MAX,
     "an honest stream can be inflated"
+);
+const _: () = assert!(
+    5 * STREAM_INFLATED_BYTES_MAX <= REQUEST_INFLATED_BYTES_MAX,
+    "one batch, envelopes and four audiences, always fits a request"
 );
 const _: () = assert!(
     PAGE_BYTES_MIN <= PAGE_BYTES_START && PAGE_BYTES_START <= PAGE_BYTES_MAX,

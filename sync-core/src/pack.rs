@@ -23,6 +23,7 @@ use std::borrow::Cow;
 use crate::cbor;
 use crate::command::{Content, Envelope};
 use crate::id::{DeviceId, Digest, JournalId};
+use crate::limits;
 
 const ROWS: u8 = 0;
 const SQUEEZED: u8 = 1;
@@ -40,6 +41,9 @@ pub enum PackError {
     /// They stand for more than the limit given.
     #[error("unpacks to more than {0} bytes")]
     TooLarge(usize),
+    /// Nobody knows yet what they stand for: what else was unpacked with them left too little [`Room`].
+    #[error("no room is left to unpack it")]
+    NoRoom,
     /// Damaged, truncated, followed by something else, or never packed.
     #[error("not packed rows: {0}")]
     Malformed(&'static str),
@@ -63,6 +67,64 @@ impl Lane {
     }
 }
 
+/// How many bytes may still be unpacked: one room for all that one request brings.
+///
+/// The default is none at all.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Room(usize);
+
+impl Room {
+    /// Room for what one request may bring.
+    pub const fn of_request() -> Self {
+        Self(limits::REQUEST_INFLATED_BYTES_MAX)
+    }
+
+    /// How many bytes are left.
+    pub const fn left(&self) -> usize {
+        self.0
+    }
+
+    /// Unpacks one stream within what is left, and takes what it took. One that fails takes all that it might have taken.
+    ///
+    /// A stream that fails in less room than a stream may take has shown nothing against it: it is tried again elsewhere.
+    fn take<T>(
+        &mut self,
+        unpack: impl FnOnce(usize) -> Result<Unpacked<T>, PackError>,
+    ) -> Result<Vec<T>, PackError> {
+        let max = self.0.min(limits::STREAM_INFLATED_BYTES_MAX);
+        let unpacked = unpack(max);
+        self.0 -= unpacked.as_ref().map_or(max, |unpacked| unpacked.bytes);
+        match unpacked {
+            Ok(unpacked) => Ok(unpacked.rows),
+            Err(_) if max < limits::STREAM_INFLATED_BYTES_MAX => Err(PackError::NoRoom),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Unpacks contents within what is left.
+    pub(crate) fn unpack_contents(
+        &mut self,
+        bytes: &[u8],
+    ) -> Result<Vec<(u32, Content)>, PackError> {
+        self.take(|max| contents_within(bytes, max))
+    }
+
+    /// Unpacks the envelopes of a lane within what is left.
+    pub(crate) fn unpack_envelopes(
+        &mut self,
+        lane: &Lane,
+        bytes: &[u8],
+    ) -> Result<Vec<Envelope>, PackError> {
+        self.take(|max| envelopes_within(lane, bytes, max))
+    }
+}
+
+/// The rows of a stream, and how many bytes they took: decompressed, or in CBOR, whichever is more.
+struct Unpacked<T> {
+    rows: Vec<T>,
+    bytes: usize,
+}
+
 /// Packs contents, each with the index of its command in its batch or segment, in ascending order of the indices.
 pub fn pack_contents(rows: &[(u32, &Content)]) -> Vec<u8> {
     let same = |unpacked: Vec<(u32, Content)>| {
@@ -80,18 +142,27 @@ pub fn unpack_contents(
     bytes: &[u8],
     inflated_max: usize,
 ) -> Result<Vec<(u32, Content)>, PackError> {
-    let rows: Vec<(u32, Content)> = match opened(bytes, inflated_max)? {
-        Opened::Rows(rows) => {
-            cbor::decode(rows).map_err(|_| PackError::Malformed("not rows of contents"))?
-        }
+    contents_within(bytes, inflated_max).map(|unpacked| unpacked.rows)
+}
+
+fn contents_within(
+    bytes: &[u8],
+    inflated_max: usize,
+) -> Result<Unpacked<(u32, Content)>, PackError> {
+    let unpacked = match opened(bytes, inflated_max)? {
+        Opened::Rows(bytes) => Unpacked {
+            rows: cbor::decode(bytes).map_err(|_| PackError::Malformed("not rows of contents"))?,
+            bytes: bytes.len(),
+        },
         Opened::Columns(columns) => contents::from_columns(&columns, inflated_max)?,
     };
+    let rows = &unpacked.rows;
     let ascending = rows
         .iter()
         .zip(rows.iter().skip(1))
         .all(|((earlier, _), (later, _))| earlier < later);
     if ascending {
-        Ok(rows)
+        Ok(unpacked)
     } else {
         Err(PackError::Malformed("indices out of order"))
     }
@@ -122,19 +193,29 @@ pub fn unpack_envelopes(
     bytes: &[u8],
     inflated_max: usize,
 ) -> Result<Vec<Envelope>, PackError> {
-    let rows: Vec<Envelope> = match opened(bytes, inflated_max)? {
-        Opened::Rows(rows) => {
-            cbor::decode(rows).map_err(|_| PackError::Malformed("not rows of envelopes"))?
-        }
+    envelopes_within(lane, bytes, inflated_max).map(|unpacked| unpacked.rows)
+}
+
+fn envelopes_within(
+    lane: &Lane,
+    bytes: &[u8],
+    inflated_max: usize,
+) -> Result<Unpacked<Envelope>, PackError> {
+    let unpacked = match opened(bytes, inflated_max)? {
+        Opened::Rows(bytes) => Unpacked {
+            rows: cbor::decode(bytes).map_err(|_| PackError::Malformed("not rows of envelopes"))?,
+            bytes: bytes.len(),
+        },
         Opened::Columns(columns) => envelopes::from_columns(lane, &columns, inflated_max)?,
     };
+    let rows = &unpacked.rows;
     let numbered = rows
         .iter()
         .enumerate()
         .all(|(place, row)| Some(row.n) == lane.number(place));
     let bare = rows.iter().all(|row| row.digest == Digest([0; 32]));
     if numbered && bare {
-        Ok(rows)
+        Ok(unpacked)
     } else {
         Err(PackError::Malformed("not a run of bare envelopes"))
     }

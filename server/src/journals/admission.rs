@@ -10,11 +10,12 @@ use store::{Store, StoreError, Unit};
 use sync_core::admit::{
     self, Catalogues, Circumstances, LaneEnd, Unplaced, Unverified, Verified, Wanted,
 };
-use sync_core::batch::{Parts, WireBatch};
+use sync_core::batch::{Malformed, Parts, WireBatch};
 use sync_core::command::{Envelope, Verb};
 use sync_core::id::{DeviceId, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, Fate};
 use sync_core::limits;
+use sync_core::pack::{PackError, Room};
 use sync_core::registry::{RegistryAct, Standing};
 use sync_core::sync::wire::{Outcome, unusual};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -93,12 +94,22 @@ impl Admission {
         let _listeners = self.moved.send(moved);
     }
 
-    /// Admits a batch; returns once what became of it is durable.
-    pub async fn admit(&self, wire: WireBatch) -> Outcome {
-        let opened =
-            tokio::task::spawn_blocking(move || wire.open().map(|parts| (parts, wire))).await;
-        let Ok(Ok((parts, wire))) = opened else {
+    /// Admits a batch, unpacked within the room that its request has left; returns once what became of it is durable.
+    pub async fn admit(&self, wire: WireBatch, room: &mut Room) -> Outcome {
+        let mut left = core::mem::take(room);
+        let opening = tokio::task::spawn_blocking(move || {
+            let opened = wire.open_within(&mut left);
+            (opened, left, wire)
+        });
+        // A panic while it was opened leaves no room to the rest of its request.
+        let Ok((opened, left, wire)) = opening.await else {
             return unusable("malformed");
+        };
+        *room = left;
+        let parts = match opened {
+            Ok(parts) => parts,
+            Err(Malformed::Pack(PackError::NoRoom)) => return Outcome::Busy,
+            Err(_) => return unusable("malformed"),
         };
         let (answer, answered) = oneshot::channel();
         if self

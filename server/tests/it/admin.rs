@@ -9,6 +9,7 @@ use sync_core::catalog::{Catalogue, SourceFile};
 use sync_core::command::{Audience, Content, Envelope, Verb};
 use sync_core::id::{AssignmentId, Digest, JournalId, RecordId};
 use sync_core::journal::{Chain, Fate};
+use sync_core::pack::Room;
 use sync_core::registry::{Purpose, Standing};
 use sync_core::sign::{ENROL_CONTEXT, SigningKey};
 use sync_core::sync::enrol::OneTimeCode;
@@ -552,7 +553,12 @@ async fn send_from(
     };
     let content = Content::default();
     let parts = seal(&sealing, vec![Unsealed { envelope, content }]);
-    match world.app.admission().admit(parts.to_wire()).await {
+    match world
+        .app
+        .admission()
+        .admit(parts.to_wire(), &mut Room::of_request())
+        .await
+    {
         Outcome::Entered { unusual, .. } => unusual.into_iter().map(|(_, fate)| fate).collect(),
         other => panic!("{other:?}"),
     }

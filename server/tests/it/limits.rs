@@ -3,20 +3,22 @@
 use axum::http::{Method, Request, StatusCode, header};
 use store::journals::Used;
 use sync_core::admit::LaneEnd;
-use sync_core::batch::{self, Bytes, Position, Sealing, Seed, Unsealed, WireBatch};
+use sync_core::batch::{self, Bytes, Parts, Position, Sealing, Seed, Unsealed, WireBatch};
 use sync_core::cbor;
 use sync_core::command::{Audience, Content, Envelope, Verb};
-use sync_core::id::{Digest, RecordId, Timestamp};
+use sync_core::id::{DeviceId, Digest, RecordId, Timestamp};
 use sync_core::journal::Chain;
 use sync_core::limits::{
     AREA_FILE_BYTES_MAX, BATCH_COMMANDS_MAX, DEVICE_DAY_BYTES_MAX, DEVICE_DAY_COMMANDS_MAX,
     DEVICE_DAY_REFUSED_BYTES_MAX, PAGE_BYTES_MAX, PAGE_BYTES_MIN, REASON_CHARS_MAX,
-    REQUEST_BATCHES_MAX, REQUEST_BYTES_MAX, REQUEST_CURSORS_MAX,
+    REQUEST_BATCHES_MAX, REQUEST_BYTES_MAX, REQUEST_CURSORS_MAX, REQUEST_INFLATED_BYTES_MAX,
 };
+use sync_core::pack::Room;
+use sync_core::seal;
 use sync_core::sign::SigningKey;
 use sync_core::sync::PROTOCOL;
 use sync_core::sync::device::Intent;
-use sync_core::sync::wire::{Cursor, Outcome, SyncRequest, SyncResponse, WireEntry};
+use sync_core::sync::wire::{Carried, Cursor, Outcome, SyncRequest, SyncResponse, WireEntry};
 use sync_core::testing::TestRng;
 use sync_core::value::Value;
 
@@ -38,7 +40,15 @@ fn empty() -> SyncRequest {
 
 /// What the sync operation answers to these bytes from somebody's phone.
 async fn post(county: &County, name: &str, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
-    let device = county.phones[name].device.id();
+    post_from(county, name, county.phones[name].device.id(), body).await
+}
+
+async fn post_from(
+    county: &County,
+    name: &str,
+    device: DeviceId,
+    body: Vec<u8>,
+) -> (StatusCode, Vec<u8>) {
     let token = county.token(user(name), Some(device)).await;
     let request = Request::builder()
         .method(Method::POST)
@@ -211,7 +221,9 @@ async fn check_day(fill: impl Fn(&WireBatch) -> Used) {
     unit.commit().await.unwrap();
 
     let admission = county.world.app.admission().clone();
-    let edge = admission.admit(first.clone()).await;
+    let edge = admission
+        .admit(first.clone(), &mut Room::of_request())
+        .await;
     assert!(matches!(edge, Outcome::Entered { .. }), "{edge:?}");
     let again = SyncRequest {
         batches: vec![first],
@@ -242,11 +254,13 @@ async fn check_day(fill: impl Fn(&WireBatch) -> Used) {
         unit.lane(JOURNAL, device).await.unwrap()
     };
     let before = lane().await;
-    let past = admission.admit(second.clone()).await;
+    let past = admission
+        .admit(second.clone(), &mut Room::of_request())
+        .await;
     assert!(matches!(past, Outcome::Quota { .. }), "{past:?}");
     assert_eq!(lane().await, before, "the lane stays where it was");
     county.world.pass(24 * 60);
-    let tomorrow = admission.admit(second).await;
+    let tomorrow = admission.admit(second, &mut Room::of_request()).await;
     assert!(matches!(tomorrow, Outcome::Entered { .. }), "{tomorrow:?}");
 }
 
@@ -277,11 +291,27 @@ async fn a_device_sends_so_many_refused_bytes_a_day() {
     .await;
 }
 
+/// A phone of the supervisor that has sent nothing.
+async fn new_phone(county: &County) -> SigningKey {
+    let key = SigningKey::from_seed([55; 32]);
+    let enrol = sync_core::registry::RegistryAct::Enrol {
+        key: key.public(),
+        user: user("cs"),
+        label: "手机".to_owned(),
+    };
+    county.enter(&[enrol]).await;
+    key
+}
+
 /// A batch of so many commands, each of which is refused, by a phone that sent none before.
 fn of_commands(county: &County, key: &SigningKey, commands: usize) -> WireBatch {
+    let lane = LaneEnd::start(key.public().device(), JOURNAL);
+    of_reasons(county, key, &lane, &vec![0; commands]).to_wire()
+}
+
+/// A batch of commands, each of which is refused and gives a reason of so many letters.
+fn of_reasons(county: &County, key: &SigningKey, lane: &LaneEnd, letters: &[usize]) -> Parts {
     let now: Timestamp = county.now();
-    let device = key.public().device();
-    let lane = LaneEnd::start(device, JOURNAL);
     let sealing = Sealing {
         deployment: county.world.app.deployment(),
         journal: JOURNAL,
@@ -293,7 +323,7 @@ fn of_commands(county: &County, key: &SigningKey, commands: usize) -> WireBatch 
         seed: Seed([3; 16]),
         key,
     };
-    let command = |n| Unsealed {
+    let command = |(n, letters): (u64, &usize)| Unsealed {
         envelope: Envelope {
             n,
             record: RecordId([9; 16]),
@@ -309,29 +339,129 @@ fn of_commands(county: &County, key: &SigningKey, commands: usize) -> WireBatch 
             needs: None,
             origin: None,
         },
-        content: Content::default(),
+        content: Content {
+            reason: (*letters > 0).then(|| "a".repeat(*letters)),
+            ..Content::default()
+        },
     };
-    batch::seal(&sealing, (1..).take(commands).map(command).collect()).to_wire()
+    batch::seal(&sealing, (lane.n + 1..).zip(letters).map(command).collect())
+}
+
+/// How much of a request's room a batch takes.
+fn inflated(batch: &WireBatch) -> usize {
+    let mut room = Room::of_request();
+    batch.open_within(&mut room).unwrap();
+    REQUEST_INFLATED_BYTES_MAX - room.left()
+}
+
+/// Copies of a phone's first batch that nearly fill a request, and its second, which fills it and goes so far past it.
+fn filling(county: &County, key: &SigningKey, past: usize) -> (Vec<WireBatch>, WireBatch) {
+    let lane = LaneEnd::start(key.public().device(), JOURNAL);
+    let first = of_reasons(county, key, &lane, &[60_000; 4]);
+    let lane = LaneEnd {
+        n: first.batch.last(),
+        batch: first.batch.digest(county.world.app.deployment()),
+    };
+    let first = first.to_wire();
+    let room = REQUEST_INFLATED_BYTES_MAX + past;
+    let copies = room / inflated(&first);
+    let last = |letters: usize| of_reasons(county, key, &lane, &[letters]).to_wire();
+    let rest = room - copies * inflated(&first);
+    let last = last(1_000 + rest - inflated(&last(1_000)));
+    assert_eq!(inflated(&last), rest);
+    (vec![first; copies], last)
+}
+
+/// What the phone's request is answered, and how many of its commands are in the journal then.
+async fn answered(
+    county: &County,
+    key: &SigningKey,
+    batches: Vec<WireBatch>,
+    carried: Vec<Bytes>,
+) -> (SyncResponse, u64) {
+    let request = SyncRequest {
+        batches,
+        carried,
+        ..empty()
+    };
+    let device = key.public().device();
+    let (status, bytes) = post_from(county, "cs", device, cbor::encode(&request)).await;
+    assert!(status.is_success(), "{status}");
+    let mut unit = county.world.app.store().read().await.unwrap();
+    let lane = unit.lane(JOURNAL, device).await.unwrap();
+    (cbor::decode(&bytes).unwrap(), lane.map_or(0, |lane| lane.n))
+}
+
+#[tokio::test]
+async fn the_batches_of_a_request_unpack_to_so_many_bytes() {
+    for past in [0, 1] {
+        let county = County::new().await;
+        let key = new_phone(&county).await;
+        let (mut batches, last) = filling(&county, &key, past);
+        batches.extend([last.clone(), last.clone()]);
+        let (answer, lane) = answered(&county, &key, batches, Vec::new()).await;
+        let mut receipts = answer.receipts.into_iter().rev();
+        let mut next = || receipts.next().unwrap().outcome;
+        assert_eq!(next(), Outcome::Busy, "beyond it nothing is judged");
+        if past == 0 {
+            assert!(matches!(next(), Outcome::Entered { .. }));
+            assert_eq!(lane, 5);
+        } else {
+            assert_eq!(next(), Outcome::Busy);
+            assert_eq!(lane, 4, "the lane stays where it was");
+        }
+        assert!(receipts.all(|receipt| matches!(receipt.outcome, Outcome::Entered { .. })));
+        let (answer, lane) = answered(&county, &key, vec![last], Vec::new()).await;
+        assert!(matches!(
+            answer.receipts[0].outcome,
+            Outcome::Entered { .. }
+        ));
+        assert_eq!(lane, 5, "in another request it fits");
+    }
+}
+
+#[tokio::test]
+async fn what_a_request_carries_counts_with_its_batches() {
+    for (past, taken, lane_after) in [(0, Carried::Taken, 5), (1, Carried::Busy, 4)] {
+        let county = County::new().await;
+        let key = new_phone(&county).await;
+        let (batches, last) = filling(&county, &key, past);
+        let app = &county.world.app;
+        let to = app.opening().public().unwrap();
+        let plain = cbor::encode(&last);
+        let sealed = seal::seal(&to, app.deployment(), &plain, &mut TestRng::new(1)).unwrap();
+        let sealed = Bytes(sealed);
+        let carried = vec![sealed.clone(), sealed.clone()];
+        let (answer, lane) = answered(&county, &key, batches, carried).await;
+        assert_eq!(answer.carried, [taken, Carried::Busy]);
+        assert_eq!(lane, lane_after);
+        let (answer, lane) = answered(&county, &key, Vec::new(), vec![sealed]).await;
+        assert_eq!(
+            (answer.carried, lane),
+            (vec![Carried::Taken], 5),
+            "in another request it fits"
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_batch_has_so_many_commands() {
     let county = County::new().await;
-    let key = SigningKey::from_seed([55; 32]);
-    let enrol = sync_core::registry::RegistryAct::Enrol {
-        key: key.public(),
-        user: user("cs"),
-        label: "手机".to_owned(),
-    };
-    county.enter(&[enrol]).await;
+    let key = new_phone(&county).await;
     let admission = county.world.app.admission();
     let past = admission
-        .admit(of_commands(&county, &key, BATCH_COMMANDS_MAX + 1))
+        .admit(
+            of_commands(&county, &key, BATCH_COMMANDS_MAX + 1),
+            &mut Room::of_request(),
+        )
         .await;
     let malformed = "malformed".to_owned();
     assert_eq!(past, Outcome::Unusable { code: malformed });
     let edge = admission
-        .admit(of_commands(&county, &key, BATCH_COMMANDS_MAX))
+        .admit(
+            of_commands(&county, &key, BATCH_COMMANDS_MAX),
+            &mut Room::of_request(),
+        )
         .await;
     let Outcome::Entered { unusual, .. } = edge else {
         panic!("{edge:?}");

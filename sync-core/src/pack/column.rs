@@ -260,6 +260,7 @@ impl Writer {
 pub(super) struct Reader<'b> {
     numbers: &'b [u8],
     texts: &'b [u8],
+    taken: usize,
     limit: usize,
     budget: usize,
 }
@@ -273,6 +274,7 @@ impl<'b> Reader<'b> {
         let mut reader = Self {
             numbers: bytes,
             texts: &[],
+            taken: bytes.len(),
             limit,
             budget: limit,
         };
@@ -285,10 +287,10 @@ impl<'b> Reader<'b> {
         })
     }
 
-    /// Insists that nothing is left.
-    pub(super) const fn finish(&self) -> Result<(), PackError> {
+    /// Insists that nothing is left, and says how many bytes it was: as columns, or in CBOR, whichever is more.
+    pub(super) fn finish(&self) -> Result<usize, PackError> {
         if self.numbers.is_empty() && self.texts.is_empty() {
-            Ok(())
+            Ok(self.taken.max(self.limit - self.budget))
         } else {
             Err(PackError::Malformed("more than its columns"))
         }

@@ -1,7 +1,7 @@
 //! The columns of contents.
 
-use super::PackError;
 use super::column::{Reader, Writer};
+use super::{PackError, Unpacked};
 use crate::command::{Content, Splice};
 use crate::id::ItemId;
 use crate::value::Fields;
@@ -63,7 +63,10 @@ pub(super) fn to_columns(rows: &[(u32, &Content)]) -> Vec<u8> {
     writer.finish()
 }
 
-pub(super) fn from_columns(bytes: &[u8], limit: usize) -> Result<Vec<(u32, Content)>, PackError> {
+pub(super) fn from_columns(
+    bytes: &[u8],
+    limit: usize,
+) -> Result<Unpacked<(u32, Content)>, PackError> {
     let mut reader = Reader::new(bytes, limit)?;
     let count = reader.length()?;
     reader.charge(count, ROW_BYTES)?;
@@ -74,7 +77,7 @@ pub(super) fn from_columns(bytes: &[u8], limit: usize) -> Result<Vec<(u32, Conte
     let mut splices = read_splices(&mut reader, with(HAS_SPLICES))?.into_iter();
     let mut removed = read_removed(&mut reader, with(HAS_REMOVED))?.into_iter();
     let mut reasons = reader.texts(with(HAS_REASON))?.into_iter();
-    reader.finish()?;
+    let bytes = reader.finish()?;
 
     let mut rows = Vec::with_capacity(count);
     for ((index, flags), values) in indices.into_iter().zip(&flags).zip(fields) {
@@ -101,7 +104,7 @@ pub(super) fn from_columns(bytes: &[u8], limit: usize) -> Result<Vec<(u32, Conte
         };
         rows.push((index, content));
     }
-    Ok(rows)
+    Ok(Unpacked { rows, bytes })
 }
 
 fn read_splices(reader: &mut Reader<'_>, edits: usize) -> Result<Vec<Vec<Splice>>, PackError> {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::column::{Reader, Writer};
-use super::{Lane, PackError};
+use super::{Lane, PackError, Unpacked};
 use crate::command::{Audience, Envelope, Link, Origin, Verb};
 use crate::id::{DeviceId, Digest, JournalId, RecordId, Timestamp};
 
@@ -150,7 +150,7 @@ pub(super) fn from_columns(
     lane: &Lane,
     bytes: &[u8],
     limit: usize,
-) -> Result<Vec<Envelope>, PackError> {
+) -> Result<Unpacked<Envelope>, PackError> {
     let mut reader = Reader::new(bytes, limit)?;
     let count = reader.length()?;
     reader.charge(count, ROW_BYTES)?;
@@ -188,7 +188,7 @@ pub(super) fn from_columns(
     let mut actions = reader.texts(with(HAS_ACTION))?.into_iter();
     let (names, sets) = reader.name_sets(count, NAME_BYTES)?;
     let mut links = read_links(&mut reader, count, &ids)?.into_iter();
-    reader.finish()?;
+    let bytes = reader.finish()?;
 
     let mut rows = Vec::with_capacity(count);
     let columns = places
@@ -233,7 +233,7 @@ pub(super) fn from_columns(
             origin,
         });
     }
-    Ok(rows)
+    Ok(Unpacked { rows, bytes })
 }
 
 const MISSING: PackError = PackError::Malformed("a column shorter than its rows");

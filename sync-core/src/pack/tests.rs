@@ -5,7 +5,7 @@ use super::*;
 use crate::arbitrary;
 use crate::command::{Link, Verb};
 use crate::id::{RecordId, Timestamp};
-use crate::limits::STREAM_INFLATED_BYTES_MAX;
+use crate::limits::{REQUEST_INFLATED_BYTES_MAX, STREAM_INFLATED_BYTES_MAX};
 use crate::value::{Fields, Value};
 
 const LANE: Lane = Lane {
@@ -216,6 +216,59 @@ fn the_limit_holds_for_the_rows_too() {
     );
 }
 
+/// What a stream of contents takes of a room.
+fn taken(packed: &[u8]) -> usize {
+    let mut room = Room::of_request();
+    room.unpack_contents(packed).unwrap();
+    REQUEST_INFLATED_BYTES_MAX - room.left()
+}
+
+#[test]
+fn a_room_gives_its_last_byte_and_not_one_more() {
+    let (many, alone) = (visits(40), visits(1));
+    let as_rows = framed(ROWS, &cbor::encode(&many));
+    let squeezed = pack_contents(&referring(&many));
+    let columns = framed(COLUMNS, &contents::to_columns(&referring(&alone)));
+    assert_eq!(squeezed[0], SQUEEZED);
+    for (packed, rows) in [(as_rows, &many), (squeezed, &many), (columns, &alone)] {
+        let took = taken(&packed);
+        let mut edge = Room(took);
+        assert_eq!(edge.unpack_contents(&packed).as_ref(), Ok(rows));
+        assert_eq!(edge.unpack_contents(&packed), Err(PackError::NoRoom));
+        let mut short = Room(took - 1);
+        assert_eq!(short.unpack_contents(&packed), Err(PackError::NoRoom));
+        assert_eq!(short.left(), 0);
+    }
+}
+
+#[test]
+fn a_room_counts_the_rows_that_a_few_bytes_stand_for() {
+    let long = "长".repeat(10_000);
+    let content = Content {
+        values: Fields::from_iter([("note", Value::text(long))]),
+        ..Content::default()
+    };
+    let rows: Vec<(u32, Content)> = (0..8).map(|index| (index, content.clone())).collect();
+    assert!(taken(&pack_contents(&referring(&rows))) > 8 * 30_000);
+    let bare: Vec<(u32, Content)> = (0..1).map(|index| (index, Content::default())).collect();
+    assert!(taken(&pack_contents(&referring(&bare))) < 64);
+}
+
+#[test]
+fn what_is_malformed_takes_what_it_might_have_taken() {
+    let mut room = Room(STREAM_INFLATED_BYTES_MAX + 7);
+    assert_eq!(
+        room.unpack_contents(&[9, 1, 2]),
+        Err(PackError::UnknownCodec(9))
+    );
+    assert_eq!(room.left(), 7);
+    assert_eq!(
+        room.unpack_envelopes(&LANE, &[9, 1, 2]),
+        Err(PackError::NoRoom),
+        "in too little room nothing is told apart"
+    );
+}
+
 /// Columns of constants take a few bytes for any number of rows.
 #[test]
 fn claimed_counts_make_nothing() {
@@ -283,14 +336,14 @@ proptest! {
         let rows = numbered(contents);
         let columns = contents::to_columns(&referring(&rows));
         let canonical: usize = rows.iter().map(|row| cbor::encode(row).len()).sum();
-        prop_assert_eq!(contents::from_columns(&columns, canonical), Ok(rows));
+        prop_assert_eq!(contents::from_columns(&columns, canonical).map(|unpacked| unpacked.rows), Ok(rows));
     }
 
     #[test]
     fn columns_alone_carry_every_run(rows in arbitrary::lane_of(LANE.device, LANE.journal, LANE.first, 12)) {
         let columns = envelopes::to_columns(&LANE, &rows);
         let canonical: usize = rows.iter().map(|row| cbor::encode(row).len()).sum();
-        prop_assert_eq!(envelopes::from_columns(&LANE, &columns, canonical), Ok(bare(&rows)));
+        prop_assert_eq!(envelopes::from_columns(&LANE, &columns, canonical).map(|unpacked| unpacked.rows), Ok(bare(&rows)));
     }
 
     #[test]

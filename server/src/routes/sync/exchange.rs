@@ -4,11 +4,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use futures::future::join_all;
 use store::StoreError;
 use sync_core::batch::WireBatch;
 use sync_core::cbor;
 use sync_core::limits;
+use sync_core::pack::Room;
 use sync_core::seal;
 use sync_core::sync::PROTOCOL;
 use sync_core::sync::wire::{Carried, Outcome, Receipt, SyncRequest, SyncResponse};
@@ -90,12 +90,15 @@ async fn exchange(
         return Err(ExchangeFailure::Malformed);
     }
     let device = caller.device().ok_or(ExchangeFailure::Device)?;
+    // What does not fit is told to come again: unjudged, so its lane stays where it was. One after the other, so that no more is
+    // in memory at once than one of them unpacks to.
+    let mut room = Room::of_request();
     let mut receipts = Vec::with_capacity(request.batches.len());
     for batch in request.batches {
         let (lane, journal, first) = (batch.device, batch.journal, batch.first);
         // A lane's batches follow one another: the next is judged when the one before has its fates.
         let outcome = if lane == device {
-            app.admission().admit(batch).await
+            app.admission().admit(batch, &mut room).await
         } else {
             Outcome::Unusable {
                 code: "not_yours".to_owned(),
@@ -108,7 +111,10 @@ async fn exchange(
             outcome,
         });
     }
-    let carried = join_all(request.carried.iter().map(|sealed| take(app, &sealed.0))).await;
+    let mut carried = Vec::with_capacity(request.carried.len());
+    for sealed in request.carried {
+        carried.push(take(app, &sealed.0, &mut room).await);
+    }
 
     let mut unit = app.store().read().await?;
     let reader = app.reader(&mut *unit, caller).await?;
@@ -155,12 +161,15 @@ async fn exchange(
 }
 
 /// Takes what a carrier brings. Whatever it is, the carrier learns only that the server has it.
-async fn take(app: &App, sealed: &[u8]) -> Carried {
+async fn take(app: &App, sealed: &[u8], room: &mut Room) -> Carried {
+    if room.left() == 0 {
+        return Carried::Busy;
+    }
     let opened = seal::open(app.opening(), app.deployment(), sealed).ok();
     let Some(batch) = opened.and_then(|bytes| cbor::decode::<WireBatch>(&bytes).ok()) else {
         return Carried::Taken;
     };
-    match app.admission().admit(batch).await {
+    match app.admission().admit(batch, room).await {
         // A gap closes when the batches before it arrive, by whichever way: it is kept by its carrier until then.
         Outcome::Busy | Outcome::Quota { .. } | Outcome::Gap { .. } => Carried::Busy,
         Outcome::Entered { .. }
