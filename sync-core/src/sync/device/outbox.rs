@@ -96,8 +96,10 @@ impl Device {
         let waiting = self.journals.values().flat_map(Local::to_send);
         let waiting = waiting.take(limits::REQUEST_BATCHES_MAX);
         let going = waiting.take_while(|sealed| fits(sealed.wire.packed_bytes()));
-        let batches = going.map(|sealed| sealed.wire.clone()).collect();
-        let taken_along = self.carried.iter().take(limits::REQUEST_BATCHES_MAX);
+        let batches: Vec<_> = going.map(|sealed| sealed.wire.clone()).collect();
+        // The server counts both together.
+        let rest = limits::REQUEST_BATCHES_MAX.saturating_sub(batches.len());
+        let taken_along = self.carried.iter().take(rest);
         let taken_along: Vec<_> = taken_along
             .take_while(|(_, sealed)| fits(sealed.len()))
             .collect();

@@ -118,6 +118,7 @@ impl Device {
         }
         let sent = core::mem::take(&mut self.sent_carried);
         let answered = sent.iter().zip(&response.carried);
+        let carries = self.carried.len();
         for (id, _) in answered.filter(|(_, carried)| **carried == Carried::Taken) {
             self.carried.remove(id);
             writes.push(Write::delete(Key::Carried(*id)));
@@ -135,7 +136,7 @@ impl Device {
 
         let sends_on =
             self.waiting() > 0 && self.waiting() < waiting && learned.held_back.is_empty();
-        let carries_on = self.carried.len() > sent.len() && !sent.is_empty();
+        let carries_on = !self.carried.is_empty() && self.carried.len() < carries;
         learned.more = (more && !learned.enrol_again) || sends_on || carries_on || settled;
         learned.effects.push(Effect::Persist(writes));
         let shown = changed

@@ -4,6 +4,7 @@ use crate::id::{Digest, ItemId};
 use crate::limits;
 use crate::registry::Standing;
 use crate::sync::device::Whereabouts;
+use crate::sync::wire::Carried;
 use crate::value::Fields;
 
 /// How many commands each batch has that a phone with these saved notes seals.
@@ -145,6 +146,44 @@ fn a_lost_reply_changes_nothing_and_nothing_counts_twice() {
     assert_eq!(scene.fs.device.whereabouts(journal, n), Some(received));
     assert!(scene.fs.device.unsent().is_empty());
     assert!(!scene.fs.storage.0.keys().any(Key::is_outbox));
+}
+
+/// A parcel of so many batches, none of which this phone can read.
+fn parcel(scene: &Scene, batches: usize) -> crate::seal::Parcel {
+    let sealed = (0..batches).map(|k| k.to_be_bytes().to_vec());
+    crate::seal::Parcel::new(scene.host.deployment(), sealed.collect())
+}
+
+#[test]
+fn a_request_brings_no_more_of_both_than_the_server_takes() {
+    let mut scene = Scene::new();
+    let parcel = parcel(&scene, limits::REQUEST_BATCHES_MAX);
+    scene.tm.storage.carry_out(&scene.tm.device.carry(&parcel));
+    let household = Intent::create("household").with("householder", Value::text("张三"));
+    let journal = scene.journal();
+    scene.tm.save(journal, None, household, NOW).unwrap();
+    let request = scene.tm.request(NOW);
+    assert_eq!(request.batches.len(), 1);
+    assert_eq!(request.carried.len(), limits::REQUEST_BATCHES_MAX - 1);
+    scene.tm.sync(&mut scene.host, NOW).unwrap();
+    assert_eq!(scene.tm.device.carries(), 0, "the rest goes with the next");
+}
+
+#[test]
+fn a_carrier_goes_on_while_something_is_taken() {
+    let mut scene = Scene::new();
+    let parcel = parcel(&scene, limits::REQUEST_BATCHES_MAX + 1);
+    scene.tm.storage.carry_out(&scene.tm.device.carry(&parcel));
+    for (taken, goes_on) in [(false, false), (true, true)] {
+        let request = scene.tm.request(NOW);
+        let mut response = scene.host.sync(&request, scene.tm.device.id(), NOW);
+        if !taken {
+            response.carried.fill(Carried::Busy);
+        }
+        let learned = scene.tm.take(&response, NOW).unwrap();
+        assert_eq!(learned.more, goes_on);
+    }
+    assert_eq!(scene.tm.device.carries(), 1);
 }
 
 #[test]
@@ -370,6 +409,8 @@ fn a_request_is_bounded_and_the_rest_follows() {
 fn a_page_is_halved_when_the_line_breaks_and_doubled_when_it_holds() {
     let mut scene = Scene::new();
     let budget = |phone: &mut Phone| phone.device.request().budget_bytes as usize;
+    scene.fs.restart();
+    assert_eq!(budget(&mut scene.fs), limits::PAGE_BYTES_START);
     for _ in 0..10 {
         scene.fs.sync(&mut scene.host, NOW).unwrap();
     }
