@@ -18,8 +18,8 @@ pub const STREAM_INFLATED_BYTES_MAX: usize = 256 * 1024;
 pub const REQUEST_BATCHES_MAX: usize = 256;
 /// Cursors in one sync request: a county has some hundreds of villages.
 pub const REQUEST_CURSORS_MAX: usize = 1_024;
-/// Nesting of CBOR; the types themselves allow less.
-pub const CBOR_DEPTH_MAX: usize = 16;
+/// How deep values nest, the outermost being 0: a list of structures of plain values. All other CBOR is as deep as its type.
+pub const VALUE_NESTING_MAX: u8 = 2;
 /// One page of a sync response, as it is sent.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// The smallest page a device may ask for.

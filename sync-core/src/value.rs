@@ -11,6 +11,8 @@ use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
+use crate::limits::VALUE_NESTING_MAX;
+
 /// One value. Lists and structures nest once: a list field holds plain values or structures of plain values.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
@@ -77,9 +79,6 @@ impl Value {
     }
 }
 
-/// How deep values nest: a list (0) of structures (1) of plain values (2).
-pub(crate) const NESTING_MAX: u8 = 2;
-
 impl<C> Encode<C> for Value {
     fn encode<W: Write>(
         &self,
@@ -114,7 +113,7 @@ impl<'b, C> Decode<'b, C> for Value {
 }
 
 fn decode_value(d: &mut Decoder<'_>, depth: u8) -> Result<Value, DecodeError> {
-    if depth > NESTING_MAX {
+    if depth > VALUE_NESTING_MAX {
         return Err(DecodeError::message("values nest too deeply"));
     }
     match d.datatype()? {

@@ -1,4 +1,6 @@
 //! Limits, as requests meet them: at the edge they are taken, one past it they are refused, with a stable code.
+//!
+//! Long because each limit of a request is met at its edge and one past it, in one place.
 
 use axum::http::{Method, Request, StatusCode, header};
 use store::journals::Used;

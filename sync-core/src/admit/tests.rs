@@ -4,6 +4,7 @@ mod authority;
 mod effect;
 mod flags;
 mod lanes;
+mod limits;
 mod month;
 mod scene;
 mod sight;

@@ -209,8 +209,59 @@ fn an_audience_has_one_stream() {
         .unwrap();
 }
 
+/// A batch of one command whose reason has so many letters.
+fn of_letters(letters: usize) -> Parts {
+    let envelope = Envelope {
+        n: 1,
+        record: crate::id::RecordId([9; 16]),
+        kind: "visit".to_owned(),
+        base: 0,
+        at: Timestamp(0),
+        verb: crate::command::Verb::Void,
+        action: None,
+        fields: Vec::new(),
+        links: Vec::new(),
+        audience: Audience::Village,
+        digest: Digest([0; 32]),
+        needs: None,
+        origin: None,
+    };
+    let content = Content {
+        reason: Some("a".repeat(letters)),
+        ..Content::default()
+    };
+    sealed(vec![Unsealed { envelope, content }])
+}
+
+#[test]
+fn a_segment_opens_to_so_many_bytes() {
+    let half = limits::SEGMENT_BYTES / 2;
+    let of_halves = |halves: Seq| -> Vec<Entry> {
+        (1..=halves)
+            .map(|seq| entry(seq, of_letters(half), &[Fate::Accepted]))
+            .collect()
+    };
+    let fits = of_halves(7);
+    assert_eq!(
+        segment::open(deployment(), &segment::pack(&fits)).as_ref(),
+        Ok(&fits)
+    );
+    assert!(matches!(
+        segment::open(deployment(), &segment::pack(&of_halves(8))),
+        Err(segment::SegmentError::Pack(_))
+    ));
+}
+
 #[test]
 fn a_batch_of_nothing_is_no_batch() {
+    assert_eq!(
+        sealed(Vec::new()).to_wire().open(),
+        Err(Malformed::Numbering)
+    );
+}
+
+/// The first batch of a lane.
+fn sealed(commands: Vec<Unsealed>) -> Parts {
     let journal = JournalId([5; 16]);
     let key = key();
     let sealing = Sealing {
@@ -224,8 +275,5 @@ fn a_batch_of_nothing_is_no_batch() {
         seed: Seed([0; 16]),
         key: &key,
     };
-    assert_eq!(
-        seal(&sealing, Vec::new()).to_wire().open(),
-        Err(Malformed::Numbering)
-    );
+    seal(&sealing, commands)
 }

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PackError;
-use crate::value::{Fields, NESTING_MAX, Value};
+use crate::limits::VALUE_NESTING_MAX;
+use crate::value::{Fields, Value};
 
 const END: u8 = 0xff;
 /// The tag of a column whose values are of several types; their own tags follow.
@@ -505,7 +506,7 @@ impl<'b> Reader<'b> {
         if count == 0 {
             return Ok(Vec::new());
         }
-        if depth > NESTING_MAX {
+        if depth > VALUE_NESTING_MAX {
             return Err(PackError::Malformed("values nest too deeply"));
         }
         let tags = match self.byte()? {

@@ -5,7 +5,7 @@ use super::*;
 use crate::arbitrary;
 use crate::command::{Link, Verb};
 use crate::id::{RecordId, Timestamp};
-use crate::limits::{REQUEST_INFLATED_BYTES_MAX, STREAM_INFLATED_BYTES_MAX};
+use crate::limits::{REQUEST_INFLATED_BYTES_MAX, STREAM_INFLATED_BYTES_MAX, VALUE_NESTING_MAX};
 use crate::value::{Fields, Value};
 
 const LANE: Lane = Lane {
@@ -214,6 +214,35 @@ fn the_limit_holds_for_the_rows_too() {
         unpack_contents(&packed, STREAM_INFLATED_BYTES_MAX),
         Err(PackError::TooLarge(STREAM_INFLATED_BYTES_MAX))
     );
+}
+
+#[test]
+fn values_nest_so_deep() {
+    let nested = |depth: u8| {
+        let value = (0..depth).fold(Value::Int(1), |inner, _| Value::List(vec![inner]));
+        let values = Fields::from_iter([("field", value)]);
+        let content = Content {
+            values,
+            ..Content::default()
+        };
+        vec![(0_u32, content)]
+    };
+    let (edge, past) = (nested(VALUE_NESTING_MAX), nested(VALUE_NESTING_MAX + 1));
+    let forms = |rows: &[(u32, Content)]| {
+        [
+            framed(ROWS, &cbor::encode(&rows.to_vec())),
+            framed(COLUMNS, &contents::to_columns(&referring(rows))),
+        ]
+    };
+    for packed in forms(&edge) {
+        assert_eq!(unpack_contents(&packed, MAX).as_ref(), Ok(&edge));
+    }
+    for packed in forms(&past) {
+        assert!(matches!(
+            unpack_contents(&packed, MAX),
+            Err(PackError::Malformed(_))
+        ));
+    }
 }
 
 /// What a stream of contents takes of a room.

@@ -301,6 +301,9 @@ fn pins_that_are_guessed_first_are_not_chosen() {
     for pin in ["258013", "112233", "135791", "驻村工作队员", "123457"] {
         assert_eq!(Pin::typed(pin).check(), Ok(()), "{pin}");
     }
+    let least = "258013";
+    assert_eq!(least.len(), limits::PIN_CHARS_MIN);
+    assert_eq!(Pin::typed(least).check(), Ok(()));
     assert_eq!(Pin::typed("25801").check(), Err(WeakPin::Length));
     let long = "25".repeat(limits::PIN_CHARS_MAX / 2);
     assert_eq!(Pin::typed(long.clone()).check(), Ok(()));

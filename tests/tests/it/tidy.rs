@@ -262,3 +262,29 @@ fn the_rules_for_documents_see_what_they_forbid() {
     }
     assert!(is_test_name("a_long_file_says_why") && !is_test_name("store_sqlite"));
 }
+
+#[test]
+fn every_limit_is_met_by_a_test() {
+    let limits = read("sync-core/src/limits.rs").expect("the file of limits is there");
+    let names = limits
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    let names: BTreeSet<&str> = names.collect();
+    assert!(names.len() > 30, "the limits are found: {names:?}");
+    let rust = files().into_iter().filter(|path| path.ends_with(".rs"));
+    let tests: Vec<String> = rust
+        .map(|path| {
+            let text = read(&path).unwrap_or_default();
+            if path.contains("/tests/") || path.ends_with("/tests.rs") {
+                without_comments_and_tests(&text)
+            } else {
+                tests_of(&text)
+            }
+        })
+        .collect();
+    let missed = names
+        .into_iter()
+        .filter(|name| !tests.iter().any(|test| holds(test, name)));
+    let missed: Vec<String> = missed.map(str::to_owned).collect();
+    check_none(&missed, "limits that no test names");
+}

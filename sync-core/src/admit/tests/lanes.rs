@@ -431,21 +431,6 @@ fn receipt_times_and_registry_positions_never_run_backwards() {
 }
 
 #[test]
-fn a_record_takes_only_so_many_commands_of_one_lane() {
-    let mut scene = Scene::new();
-    let record = scene.household();
-    let max = limits::RECORD_LANE_COMMANDS_MAX as usize;
-    let commands: Vec<Draft> = (1..max).map(|k| phone(record, &k.to_string())).collect();
-    let fates = scene.say_all(SECRETARY, commands);
-    assert!(fates.iter().all(|fate| *fate == Fate::Accepted));
-    assert_eq!(
-        scene.say(SECRETARY, phone(record, "x")),
-        refused(codes::refused::RECORD_FULL)
-    );
-    assert_eq!(scene.say(MEMBER, phone(record, "y")), Fate::Accepted);
-}
-
-#[test]
 fn a_phone_is_never_jammed_by_its_own_outbox() {
     let mut scene = Scene::new();
     let user = scene.hand(MEMBER).user;

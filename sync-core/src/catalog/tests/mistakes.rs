@@ -9,6 +9,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::{FIELDS_MAX, NAME_BYTES_MAX};
 
 /// What is said of the shipped files after one text in them was replaced. Lines are quoted and not numbered, so that only a change
 /// of what they say changes a test.
@@ -888,4 +889,35 @@ proptest! {
             }
         }
     }
+}
+
+/// Whether the sample is sound with these texts put in the place of others.
+fn is_sound(text: String) -> bool {
+    let mut files = builtin::files();
+    let name = "kinds/sample.toml".to_owned();
+    files.push(SourceFile { name, text });
+    Catalogue::parse(&files).is_ok()
+}
+
+#[test]
+fn a_name_has_so_many_bytes() {
+    let of_bytes = |bytes: usize| {
+        let name = "n".repeat(bytes);
+        let fields = SOUND.replace("[fields.name]", &format!("[fields.{name}]"));
+        fields.replace("title = \"name\"", &format!("title = \"{name}\""))
+    };
+    assert!(is_sound(of_bytes(NAME_BYTES_MAX)));
+    assert!(!is_sound(of_bytes(NAME_BYTES_MAX + 1)));
+}
+
+#[test]
+fn a_kind_has_so_many_fields() {
+    let of_fields = |fields: usize| {
+        let more = (1..fields).map(|k| {
+            format!("[fields.f{k}]\nlabel = {{ zh = \"字\", en = \"F\" }}\ntype = \"bool\"\n")
+        });
+        format!("{SOUND}{}", more.collect::<String>())
+    };
+    assert!(is_sound(of_fields(FIELDS_MAX)));
+    assert!(!is_sound(of_fields(FIELDS_MAX + 1)));
 }
