@@ -2,7 +2,7 @@
 //!
 //! [`run`] plays the village of one seed: people save, keep forms open, sync over a line that loses, repeats, reorders and cuts,
 //! phones crash between any two effects, clocks are wrong by years, storage is cloned, parcels are carried, assignments end,
-//! records are erased. Then everyone meets, and [`checks`] hold what stands against what people said and saw, which only the
+//! records are erased. Then everyone meets, and `checks` hold what stands against what people said and saw, which only the
 //! simulation itself wrote down. The same seed gives the same run, so a printed seed is a whole failure.
 //!
 //! [`Fault`]s prove the teeth: each breaks one rule on purpose, outside the production code (what the server is told before it
