@@ -10,17 +10,18 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::journals::ReadJournals;
-use store::{Store, StoreError};
+use store::{Store, StoreError, Unit};
 use sync_core::admit::Catalogues;
 use sync_core::catalog::Catalogue;
-use sync_core::id::{DeploymentId, DeviceId, SessionId, UserId};
+use sync_core::id::{DeploymentId, DeviceId, JournalId, Seq, SessionId, UserId};
+use sync_core::registry::AccessAct;
 use sync_core::seal::OpeningKey;
 use sync_core::sign::SigningKey;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::journals::admission::Admission;
+use crate::journals::admission::{Admission, Moved};
 use crate::journals::kept::Kept;
 use crate::journals::pull::Reader;
 use crate::journals::registrar::Registrar;
@@ -148,6 +149,24 @@ impl App {
             caller.device(),
             self.clock().now(),
         ))
+    }
+
+    /// Enters what somebody is about to be shown into an access journal, durably: its position there.
+    pub async fn enter_access(
+        &self,
+        mut unit: Box<dyn Unit>,
+        journal: JournalId,
+        act: AccessAct,
+        by: UserId,
+    ) -> Result<Seq, StoreError> {
+        let now = self.clock().now();
+        self.registrar()
+            .note(&mut *unit, journal, &[act], Some(by), now)
+            .await?;
+        let seq = unit.chain(journal).await?.map_or(0, |chain| chain.end.seq);
+        unit.commit().await?;
+        self.admission().poke(Moved { journal, seq });
+        Ok(seq)
     }
 
     /// Which deployment this is: part of everything that is signed.

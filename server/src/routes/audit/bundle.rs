@@ -20,7 +20,6 @@ use sync_core::sync::wire::{WireBody, WireEntry};
 use utoipa::IntoParams;
 
 use crate::context::{App, Caller};
-use crate::journals::admission::Moved;
 use crate::journals::pull::{Reader, Scope};
 use crate::problem::{Code, Problem};
 use crate::routes::audit::VERIFIES;
@@ -182,22 +181,8 @@ async fn draw(app: &App, caller: &Caller, query: &BundleQuery) -> Result<Vec<u8>
         .await
         .map_err(|_| StoreError::Impossible("an entry whose packing fails"))??;
 
-    let mut unit = app.store().begin().await?;
-    app.registrar()
-        .note(
-            &mut *unit,
-            access,
-            &[act],
-            Some(caller.user()),
-            app.clock().now(),
-        )
-        .await?;
-    let seq = unit.chain(access).await?.map_or(0, |chain| chain.end.seq);
-    unit.commit().await?;
-    app.admission().poke(Moved {
-        journal: access,
-        seq,
-    });
+    let unit = app.store().begin().await?;
+    app.enter_access(unit, access, act, caller.user()).await?;
     tracing::info!("bundle.drawn");
     Ok(bytes)
 }

@@ -15,7 +15,6 @@ use sync_core::value::Value;
 use utoipa::ToSchema;
 
 use crate::context::{App, Caller, Json};
-use crate::journals::admission::Moved;
 use crate::journals::pull::Scope;
 use crate::problem::{Code, Problem};
 use crate::routes::records::shown::Valued;
@@ -158,21 +157,7 @@ async fn reveal(app: &App, caller: &Caller, body: Reveal) -> Result<Revealed, Re
         field: body.field,
         purpose: purpose.to_owned(),
     };
-    app.registrar()
-        .note(
-            &mut *unit,
-            access,
-            &[act],
-            Some(caller.user()),
-            app.clock().now(),
-        )
-        .await?;
-    let seq = unit.chain(access).await?.map_or(0, |chain| chain.end.seq);
-    unit.commit().await?;
-    app.admission().poke(Moved {
-        journal: access,
-        seq,
-    });
+    let seq = app.enter_access(unit, access, act, caller.user()).await?;
     tracing::info!(record.id = %id, "field.revealed");
     Ok(Revealed {
         values,
