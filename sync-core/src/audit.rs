@@ -562,7 +562,7 @@ impl<'a> Journal<'a> {
                 Some(journal),
                 Some(seq),
                 codes::LANE,
-                "its lane does not continue",
+                format!("command {} after {}", batch.first(), lane.n),
             );
             return false;
         }
@@ -574,7 +574,7 @@ impl<'a> Journal<'a> {
                 Some(journal),
                 Some(seq),
                 codes::SEEN,
-                "it vouches for a head that is not on this chain",
+                format!("at position {}", batch.seen.seq),
             );
             return false;
         }
@@ -803,7 +803,7 @@ fn check_log(
                 Some(leaf.journal),
                 Some(leaf.seq),
                 codes::LEAF,
-                "a head was published that is not on this chain",
+                format!("leaf {position} of the log"),
             );
         }
     }
