@@ -20,11 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::batch::{Batch, Parts, Position, lane_start};
 use crate::catalog::Catalogue;
 use crate::command::Origin;
-use crate::id::{DeviceId, Digest, Seq, Timestamp};
+use crate::id::{DeploymentId, DeviceId, Digest, Seq, Timestamp};
 use crate::journal::{Chain, EntryHead, Fate};
 use crate::month::Month;
 use crate::record::FOLD_VERSION;
 use crate::registry::{Purpose, Registry};
+use crate::sign::PublicKey;
 
 pub use effect::erases;
 pub(crate) use index::begins_in;
@@ -42,9 +43,47 @@ pub struct LaneEnd {
     pub batch: Digest,
 }
 
-/// A batch whose signature the registry's key for its device verifies. Only [`Verified::check`] makes one.
+/// A batch that the key behind its device's id signed for a deployment. Whether anybody knows that device is another question
+/// ([`Verified::of`]), and changes; this does not, so it is answered beside the writer and not in its transaction.
 #[derive(Debug, Clone)]
-pub struct Verified(Parts);
+pub struct Signed {
+    parts: Parts,
+    deployment: DeploymentId,
+    digest: Digest,
+}
+
+impl Signed {
+    /// Checks the signature under the key of its device.
+    pub fn check(
+        deployment: DeploymentId,
+        key: &PublicKey,
+        parts: Parts,
+    ) -> Result<Self, Unverified> {
+        let digest = parts.batch.digest(deployment);
+        if !parts.is_signed_over(digest, deployment, key) {
+            return Err(Unverified::BadSignature);
+        }
+        Ok(Self {
+            parts,
+            deployment,
+            digest,
+        })
+    }
+
+    /// The batch.
+    pub const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The batch's digest.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// A batch whose signature the registry's key for its device verifies. Only [`Verified::check`] and [`Verified::of`] make one.
+#[derive(Debug, Clone)]
+pub struct Verified(Signed);
 
 /// Nothing can be attributed to anyone, so nothing is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,23 +106,40 @@ impl Verified {
             .devices
             .get(&parts.batch.device)
             .ok_or(Unverified::UnknownDevice)?;
+        Self::of(
+            registry,
+            Signed::check(registry.deployment, &device.key, parts)?,
+        )
+    }
+
+    /// Checks that the registry knows the device that signed, and the journal. A device's id derives from its key, so the key that
+    /// signed is the registry's.
+    pub fn of(registry: &Registry, signed: Signed) -> Result<Self, Unverified> {
+        let batch = &signed.parts.batch;
+        if !registry.devices.contains_key(&batch.device) {
+            return Err(Unverified::UnknownDevice);
+        }
         if registry
             .journals
-            .get(&parts.batch.journal)
+            .get(&batch.journal)
             .is_none_or(|journal| journal.purpose != Purpose::Village)
         {
             return Err(Unverified::UnknownJournal);
         }
-        if parts.is_signed_by(registry.deployment, &device.key) {
-            Ok(Self(parts))
-        } else {
-            Err(Unverified::BadSignature)
+        if signed.deployment != registry.deployment {
+            return Err(Unverified::BadSignature);
         }
+        Ok(Self(signed))
     }
 
     /// The batch.
     pub const fn parts(&self) -> &Parts {
-        &self.0
+        &self.0.parts
+    }
+
+    /// The batch's digest.
+    pub const fn digest(&self) -> Digest {
+        self.0.digest
     }
 }
 
@@ -287,7 +343,7 @@ pub fn admit(verified: &Verified, circumstances: Circumstances<'_>) -> Result<De
         registry: registry.position(),
         catalogue: batch.catalogue,
         fold: FOLD_VERSION,
-        batch: batch.digest(registry.deployment),
+        batch: verified.digest(),
         signature: parts.signature.clone(),
         fates,
     };

@@ -246,7 +246,16 @@ pub fn seal(sealing: &Sealing<'_>, commands: Vec<Unsealed>) -> Parts {
 impl Parts {
     /// Whether the key signed this batch for this deployment.
     pub fn is_signed_by(&self, deployment: DeploymentId, key: &PublicKey) -> bool {
-        let digest = self.batch.digest(deployment);
+        self.is_signed_over(self.batch.digest(deployment), deployment, key)
+    }
+
+    /// The same, with the batch's digest at hand.
+    pub(crate) fn is_signed_over(
+        &self,
+        digest: Digest,
+        deployment: DeploymentId,
+        key: &PublicKey,
+    ) -> bool {
         key.device() == self.batch.device
             && key
                 .verify(BATCH_CONTEXT, deployment, digest, &self.signature)

@@ -3,22 +3,23 @@
 //! One fsync serves many phones. A batch that cannot be placed never sinks its neighbours, for it writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::sync::Arc;
 
 use store::journals::{Appended, Used};
 use store::{Store, StoreError, Unit};
 use sync_core::admit::{
-    self, Catalogues, Circumstances, LaneEnd, Unplaced, Unverified, Verified, Wanted,
+    self, Catalogues, Circumstances, LaneEnd, Signed, Unplaced, Unverified, Verified, Wanted,
 };
-use sync_core::batch::{Malformed, Parts, WireBatch};
+use sync_core::batch::{Malformed, WireBatch};
 use sync_core::command::{Envelope, Verb};
-use sync_core::id::{DeviceId, JournalId, RecordId, Seq, Timestamp};
+use sync_core::id::{DeploymentId, DeviceId, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, Fate};
 use sync_core::limits;
 use sync_core::pack::{PackError, Room};
-use sync_core::registry::{RegistryAct, Standing};
+use sync_core::registry::{Registry, RegistryAct, Standing};
 use sync_core::sync::wire::{Outcome, unusual};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::journals::kept::Kept;
@@ -32,7 +33,7 @@ const GROUP_MAX: usize = 128;
 const QUOTA_RETRY_SECONDS: u32 = 3_600;
 
 struct Waiting {
-    parts: Parts,
+    signed: Signed,
     wire: WireBatch,
     answer: oneshot::Sender<Outcome>,
 }
@@ -51,6 +52,11 @@ pub struct Moved {
 pub struct Admission {
     queue: mpsc::Sender<Waiting>,
     moved: broadcast::Sender<Moved>,
+    store: Arc<dyn Store>,
+    registrar: Arc<Registrar>,
+    /// Batches that may be unpacked and verified at one time: as many as there are processors, so that what waits takes the memory of
+    /// what was sent and no more.
+    opening: Arc<Semaphore>,
 }
 
 /// What the writer needs.
@@ -79,8 +85,16 @@ impl Admission {
     pub fn start(writer: Writer) -> Self {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
         let (moved, _) = broadcast::channel(1_024);
-        tokio::spawn(run(writer, waiting, moved.clone()));
-        Self { queue, moved }
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let door = Self {
+            queue,
+            moved: moved.clone(),
+            store: Arc::clone(&writer.store),
+            registrar: Arc::clone(&writer.registrar),
+            opening: Arc::new(Semaphore::new(processors)),
+        };
+        tokio::spawn(run(writer, waiting, moved));
+        door
     }
 
     /// What moves from now on.
@@ -95,37 +109,66 @@ impl Admission {
     }
 
     /// Admits a batch, unpacked within the room that its request has left; returns once what became of it is durable.
-    pub async fn admit(&self, wire: WireBatch, room: &mut Room) -> Outcome {
+    pub async fn admit(&self, wire: WireBatch, room: &mut Room) -> Result<Outcome, StoreError> {
+        let registered = self
+            .registrar
+            .current(&mut *self.store.read().await?)
+            .await?;
+        let deployment = self.registrar.deployment();
         let mut left = core::mem::take(room);
+        let _turn = self.opening.acquire().await;
         let opening = tokio::task::spawn_blocking(move || {
-            let opened = wire.open_within(&mut left);
+            let opened = open(&registered.registry, deployment, &wire, &mut left);
             (opened, left, wire)
         });
         // A panic while it was opened leaves no room to the rest of its request.
         let Ok((opened, left, wire)) = opening.await else {
-            return unusable("malformed");
+            return Ok(unusable("malformed"));
         };
         *room = left;
-        let parts = match opened {
-            Ok(parts) => parts,
-            Err(Malformed::Pack(PackError::NoRoom)) => return Outcome::Busy,
-            Err(_) => return unusable("malformed"),
+        let signed = match opened {
+            Ok(signed) => signed,
+            Err(outcome) => return Ok(outcome),
         };
         let (answer, answered) = oneshot::channel();
-        if self
-            .queue
-            .try_send(Waiting {
-                parts,
-                wire,
-                answer,
-            })
-            .is_err()
-        {
-            return Outcome::Busy;
+        let waiting = Waiting {
+            signed,
+            wire,
+            answer,
+        };
+        if self.queue.try_send(waiting).is_err() {
+            return Ok(Outcome::Busy);
         }
         // The writer drops the answer when its transaction failed: nothing was acknowledged, and the same bytes can come again.
-        answered.await.unwrap_or(Outcome::Busy)
+        Ok(answered.await.unwrap_or(Outcome::Busy))
     }
+}
+
+/// Unpacks a batch and checks who signed: what needs no transaction, and most of what a batch costs.
+fn open(
+    registry: &Registry,
+    deployment: DeploymentId,
+    wire: &WireBatch,
+    room: &mut Room,
+) -> Result<Signed, Outcome> {
+    let parts = match wire.open_within(room) {
+        Ok(parts) => parts,
+        Err(Malformed::Pack(PackError::NoRoom)) => return Err(Outcome::Busy),
+        Err(_) => return Err(unusable("malformed")),
+    };
+    let device = registry.devices.get(&parts.batch.device);
+    let key = &device
+        .ok_or_else(|| refusal_of(Unverified::UnknownDevice))?
+        .key;
+    Signed::check(deployment, key, parts).map_err(refusal_of)
+}
+
+fn refusal_of(unverified: Unverified) -> Outcome {
+    unusable(match unverified {
+        Unverified::UnknownDevice => "unknown_device",
+        Unverified::UnknownJournal => "unknown_journal",
+        Unverified::BadSignature => "bad_signature",
+    })
 }
 
 async fn run(
@@ -135,14 +178,22 @@ async fn run(
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
-        match writer.admit_group(&group).await {
+        let (mut batches, mut answers) = (Vec::new(), Vec::new());
+        for Waiting {
+            signed,
+            wire,
+            answer,
+        } in group.drain(..)
+        {
+            answers.push((wire.journal, answer));
+            batches.push((signed, wire));
+        }
+        match writer.admit_group(batches).await {
             Ok(outcomes) => {
-                for (Waiting { answer, parts, .. }, outcome) in group.drain(..).zip(outcomes) {
+                for ((journal, answer), outcome) in answers.into_iter().zip(outcomes) {
                     if let Outcome::Entered { seq, .. } = &outcome {
-                        let _listeners = moved.send(Moved {
-                            journal: parts.batch.journal,
-                            seq: *seq,
-                        });
+                        let seq = *seq;
+                        let _listeners = moved.send(Moved { journal, seq });
                     }
                     // The phone may have gone; it will ask again.
                     let _gone = answer.send(outcome);
@@ -153,19 +204,29 @@ async fn run(
                     error = &error as &dyn std::error::Error,
                     "a group of batches was not admitted"
                 );
-                group.clear();
             }
         }
     }
 }
 
 impl Writer {
-    async fn admit_group(&self, group: &[Waiting]) -> Result<Vec<Outcome>, StoreError> {
+    async fn admit_group(
+        &self,
+        batches: Vec<(Signed, WireBatch)>,
+    ) -> Result<Vec<Outcome>, StoreError> {
         self.kept.guard()?;
         let mut unit = self.store.begin().await?;
-        let mut outcomes = Vec::with_capacity(group.len());
-        for Waiting { parts, wire, .. } in group {
-            outcomes.push(self.admit_one(&mut *unit, parts, wire).await?);
+        let mut outcomes = Vec::with_capacity(batches.len());
+        let mut registered = self.registrar.current(&mut *unit).await?;
+        for (signed, wire) in batches {
+            let outcome = self
+                .admit_one(&mut *unit, &registered.registry, signed, &wire)
+                .await?;
+            if matches!(outcome, Outcome::Equivocation) {
+                // Its device is suspended, from this batch on.
+                registered = self.registrar.current(&mut *unit).await?;
+            }
+            outcomes.push(outcome);
         }
         unit.commit().await?;
         Ok(outcomes)
@@ -174,17 +235,15 @@ impl Writer {
     async fn admit_one(
         &self,
         unit: &mut dyn Unit,
-        parts: &Parts,
+        registry: &Registry,
+        signed: Signed,
         wire: &WireBatch,
     ) -> Result<Outcome, StoreError> {
-        let registered = self.registrar.current(unit).await?;
-        let registry = &registered.registry;
-        let verified = match Verified::check(registry, parts.clone()) {
+        let verified = match Verified::of(registry, signed) {
             Ok(verified) => verified,
-            Err(Unverified::UnknownDevice) => return Ok(unusable("unknown_device")),
-            Err(Unverified::UnknownJournal) => return Ok(unusable("unknown_journal")),
-            Err(Unverified::BadSignature) => return Ok(unusable("bad_signature")),
+            Err(unverified) => return Ok(refusal_of(unverified)),
         };
+        let parts = verified.parts();
         let (batch, now) = (&parts.batch, self.clock.now());
         let (journal, device) = (batch.journal, batch.device);
         let wanted = Wanted::by(batch);
@@ -205,7 +264,7 @@ impl Writer {
             Err(Unplaced::Gap { expected }) => return Ok(Outcome::Gap { expected }),
             Err(Unplaced::Forked) => return Ok(Outcome::Forked),
             Err(Unplaced::Used { .. } | Unplaced::Equivocation) => {
-                return self.seen_before(unit, parts, wire, now).await;
+                return self.seen_before(unit, &verified, wire, now).await;
             }
         }
         let day = now.date().0;
@@ -295,12 +354,11 @@ impl Writer {
     async fn seen_before(
         &self,
         unit: &mut dyn Unit,
-        parts: &Parts,
+        verified: &Verified,
         wire: &WireBatch,
         now: Timestamp,
     ) -> Result<Outcome, StoreError> {
-        let batch = &parts.batch;
-        let digest = batch.digest(self.registrar.deployment());
+        let (batch, digest) = (&verified.parts().batch, verified.digest());
         if let Some(entry) = unit
             .entry_of_lane(batch.journal, batch.device, batch.first())
             .await?

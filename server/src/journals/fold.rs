@@ -1,38 +1,68 @@
 //! The fold worker: brings the records of every journal that moved up to its end, off the path of acknowledgement.
 //!
-//! What it writes can always be thrown away and folded again. A record whose fold fails is set aside alone, and the journal goes on.
+//! It reads and computes beside the writer, and takes the writer's turn only to store what it has, many journals at a time. Nobody
+//! else writes folded records. What it writes can always be thrown away and folded again. A record whose fold fails is set aside
+//! alone, and the journal goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use store::journals::{Folded, Stored};
-use store::{Store, StoreError, Unit};
+use store::{Reading, Store, StoreError};
 use sync_core::admit::Catalogues;
-use sync_core::id::{DeploymentId, JournalId, RecordId};
+use sync_core::id::{DeploymentId, JournalId, RecordId, Seq};
 use sync_core::journal::Entry;
 use sync_core::record::{self, Logged, Record, Slot};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::context::App;
+use crate::journals::admission::Moved;
 
-/// How much of a journal is folded in one transaction, so that admission never waits long for the writer.
+/// How much of a journal is folded in one turn, so that a village with much to fold does not hold up the others.
 const CHUNK_BYTES: usize = 128 * 1024;
+/// How many journals are stored in one transaction.
+const JOURNALS_AT_ONCE: usize = 32;
 
 /// Runs until the server stops: folds what is left over, then what moves.
 pub async fn run(app: App) {
     let mut moved = app.admission().subscribe();
+    let mut journals = None;
     loop {
-        if let Err(error) = fold_all(app.store(), app.catalogues(), app.deployment()).await {
+        let folded = match journals {
+            None => fold_all(app.store(), app.catalogues(), app.deployment()).await,
+            Some(journals) => {
+                fold_journals(app.store(), app.catalogues(), app.deployment(), journals).await
+            }
+        };
+        if let Err(error) = &folded {
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = error as &dyn std::error::Error,
                 "journals could not be folded"
             );
         }
-        tokio::select! {
-            // Missed pokes do not matter: all that moved is folded.
-            _ = moved.recv() => {}
+        journals = tokio::select! {
+            // What could not be folded is tried again with what moves next.
+            since = moved_since(&mut moved) => since.filter(|_| folded.is_ok()),
             () = app.stopped() => return,
-        }
+        };
+    }
+}
+
+/// The journals that moved, once one did; `None` if some were missed, so that all have to be looked at.
+async fn moved_since(moved: &mut Receiver<Moved>) -> Option<BTreeSet<JournalId>> {
+    let mut journals = BTreeSet::new();
+    match moved.recv().await {
+        Ok(moved) => journals.insert(moved.journal),
+        Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
+    };
+    loop {
+        match moved.try_recv() {
+            Ok(moved) => journals.insert(moved.journal),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return Some(journals),
+            Err(TryRecvError::Lagged(_)) => return None,
+        };
     }
 }
 
@@ -42,74 +72,140 @@ pub async fn fold_all(
     catalogues: &Arc<Catalogues>,
     deployment: DeploymentId,
 ) -> Result<(), StoreError> {
-    loop {
-        let waiting = store.read().await?.unfolded().await?;
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        // In turn, a chunk each: a village with much to fold does not hold up the others.
-        for journal in waiting {
+    let waiting = store.read().await?.unfolded().await?;
+    fold_journals(store, catalogues, deployment, waiting.into_iter().collect()).await
+}
+
+/// Folds these journals to their ends, in turn, a chunk each.
+async fn fold_journals(
+    store: &dyn Store,
+    catalogues: &Arc<Catalogues>,
+    deployment: DeploymentId,
+    mut waiting: BTreeSet<JournalId>,
+) -> Result<(), StoreError> {
+    while !waiting.is_empty() {
+        let turn: Vec<JournalId> = waiting.iter().copied().collect();
+        for journals in turn.chunks(JOURNALS_AT_ONCE) {
+            let mut chunks = Vec::with_capacity(journals.len());
+            for journal in journals {
+                let mut reading = store.read().await?;
+                match fold_chunk(&mut *reading, catalogues, *journal).await? {
+                    Some(chunk) => chunks.push((*journal, chunk)),
+                    None => {
+                        waiting.remove(journal);
+                    }
+                }
+            }
+            if chunks.is_empty() {
+                continue;
+            }
             let mut unit = store.begin().await?;
-            fold_chunk(&mut *unit, catalogues, deployment, journal).await?;
+            for (journal, (end, records)) in &chunks {
+                unit.put_folded(*journal, *end, records).await?;
+                tracing::debug!(journal.id = %journal, seq = end, deployment.id = %deployment, "folded");
+            }
             unit.commit().await?;
         }
     }
+    Ok(())
 }
 
+/// The records that the next chunk of a journal speaks of, with it folded in, and where it ends; `None` at the journal's end.
 async fn fold_chunk(
-    unit: &mut dyn Unit,
+    reading: &mut dyn Reading,
     catalogues: &Arc<Catalogues>,
-    deployment: DeploymentId,
     journal: JournalId,
-) -> Result<(), StoreError> {
-    let from = unit.folded_seq(journal).await?;
-    let stored = unit.entries(journal, from, CHUNK_BYTES).await?;
+) -> Result<Option<(Seq, Vec<Folded>)>, StoreError> {
+    let from = reading.folded_seq(journal).await?;
+    let stored = reading.entries(journal, from, CHUNK_BYTES).await?;
     let Some(end) = stored.last().map(|stored| stored.head.seq) else {
-        return Ok(());
+        return Ok(None);
     };
-    let mut folded: BTreeMap<RecordId, Folded> = BTreeMap::new();
-    for stored in stored {
-        let received_at = stored.head.received_at;
-        let Some(entry) = open(stored)? else { continue };
-        for logged in record::logged(&entry) {
-            for id in record::touches(&logged.command.envelope) {
-                let mut known = match folded.remove(&id) {
-                    Some(known) => known,
-                    None => unit.record(journal, id).await?.unwrap_or_else(|| Folded {
-                        record: Record::empty(journal, id),
-                        created_at: received_at,
-                        changed_at: received_at,
-                        text: String::new(),
-                    }),
-                };
-                let extended = catch_unwind(AssertUnwindSafe(|| {
-                    known.record.extend(&**catalogues, &logged)
-                }));
-                if !matches!(extended, Ok(Ok(()))) {
-                    let log = log_until(unit, journal, id, &logged).await?;
-                    let whole = catch_unwind(AssertUnwindSafe(|| {
-                        record::fold(&**catalogues, journal, id, &log)
-                    }));
-                    known.record = whole.unwrap_or_else(|_| {
-                        tracing::error!(journal.id = %journal, record.id = %id, "a record's fold failed; it is set aside");
-                        Record::set_aside(journal, id, &log)
-                    });
-                }
-                known.changed_at = received_at;
-                folded.insert(id, known);
-            }
+    let logged = aside(move || open_all(stored)).await??;
+    let touched = logged.iter().flat_map(touches).collect();
+    let known = reading.folded(journal, &touched).await?;
+    let kinds = Arc::clone(catalogues);
+    let (mut folded, again) = aside(move || extend(&kinds, journal, known, logged)).await?;
+    for id in again {
+        let log = log_until(reading, journal, id, end).await?;
+        let kinds = Arc::clone(catalogues);
+        let whole = aside(move || fold_whole(&kinds, journal, id, &log)).await?;
+        if let Some(known) = folded.get_mut(&id) {
+            known.record = whole;
         }
     }
     let kinds = Arc::clone(catalogues);
-    let records: Vec<Folded> = folded
-        .into_values()
-        .map(|folded| Folded {
+    let finish = move || {
+        let texts = folded.into_values().map(|folded| Folded {
             text: searchable(&kinds, &folded.record),
             ..folded
-        })
-        .collect();
-    tracing::debug!(journal.id = %journal, seq = end, deployment.id = %deployment, "folded");
-    unit.put_folded(journal, end, &records).await
+        });
+        texts.collect()
+    };
+    Ok(Some((end, aside(finish).await?)))
+}
+
+/// Computes off the threads that answer requests.
+async fn aside<T: Send + 'static>(
+    compute: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let computed = tokio::task::spawn_blocking(compute).await;
+    computed.map_err(|_| StoreError::Impossible("a fold that neither ends nor is set aside"))
+}
+
+fn open_all(stored: Vec<Stored>) -> Result<Vec<Logged>, StoreError> {
+    let mut logged = Vec::new();
+    for stored in stored {
+        if let Some(entry) = open(stored)? {
+            logged.extend(record::logged(&entry));
+        }
+    }
+    Ok(logged)
+}
+
+fn touches(logged: &Logged) -> impl Iterator<Item = RecordId> + '_ {
+    record::touches(&logged.command.envelope)
+}
+
+/// Folds commands into the records that they speak of. Those that cannot be folded further are named: their whole log is needed.
+fn extend(
+    catalogues: &Catalogues,
+    journal: JournalId,
+    mut folded: BTreeMap<RecordId, Folded>,
+    logged: Vec<Logged>,
+) -> (BTreeMap<RecordId, Folded>, BTreeSet<RecordId>) {
+    let mut again = BTreeSet::new();
+    for logged in logged {
+        for id in touches(&logged) {
+            let known = folded.entry(id).or_insert_with(|| Folded {
+                record: Record::empty(journal, id),
+                created_at: logged.received_at,
+                changed_at: logged.received_at,
+                text: String::new(),
+            });
+            known.changed_at = logged.received_at;
+            if again.contains(&id) {
+                continue;
+            }
+            let extended = catch_unwind(AssertUnwindSafe(|| {
+                known.record.extend(catalogues, &logged)
+            }));
+            if !matches!(extended, Ok(Ok(()))) {
+                again.insert(id);
+            }
+        }
+    }
+    (folded, again)
+}
+
+fn fold_whole(catalogues: &Catalogues, journal: JournalId, id: RecordId, log: &[Logged]) -> Record {
+    let whole = catch_unwind(AssertUnwindSafe(|| {
+        record::fold(catalogues, journal, id, log)
+    }));
+    whole.unwrap_or_else(|_| {
+        tracing::error!(journal.id = %journal, record.id = %id, "a record's fold failed; it is set aside");
+        Record::set_aside(journal, id, log)
+    })
 }
 
 /// An entry of a village with its batch opened; operators' entries speak of no record.
@@ -127,15 +223,18 @@ fn open(stored: Stored) -> Result<Option<Entry>, StoreError> {
     }))
 }
 
-/// All commands of a record, from the first to this one.
+/// All commands of a record, up to the entry at a position.
 async fn log_until(
-    unit: &mut dyn Unit,
+    reading: &mut dyn Reading,
     journal: JournalId,
     id: RecordId,
-    last: &Logged,
+    end: Seq,
 ) -> Result<Vec<Logged>, StoreError> {
     let mut log = Vec::new();
-    for (stored, places) in unit.mentions(journal, id).await? {
+    for (stored, places) in reading.mentions(journal, id).await? {
+        if stored.head.seq > end {
+            break;
+        }
         let Some(entry) = open(stored)? else { continue };
         let commands: Vec<Logged> = record::logged(&entry).collect();
         log.extend(
@@ -144,7 +243,6 @@ async fn log_until(
                 .filter_map(|place| commands.get(*place as usize).cloned()),
         );
     }
-    log.retain(|logged| logged.place <= last.place);
     Ok(log)
 }
 

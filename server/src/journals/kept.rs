@@ -11,12 +11,11 @@ use std::sync::Mutex;
 
 use store::journals::{ReadJournals, SignedCheckpoint};
 use store::{Store, StoreError};
-use sync_core::checkpoint::merkle::Frontier;
 use sync_core::checkpoint::{self, Checkpoint, open_checkpoint};
 use sync_core::id::{DeploymentId, Timestamp};
 use sync_core::sign::PublicKey;
 
-use crate::journals::publish::hash;
+use crate::journals::publish::frontier;
 use crate::keys::write_durably;
 
 /// Its place in the data folder.
@@ -161,12 +160,16 @@ async fn behind<R: ReadJournals + ?Sized>(
     unit: &mut R,
     signed: &Checkpoint,
 ) -> Result<Option<Behind>, StoreError> {
-    let leaves = unit.leaves(0).await?;
-    let (size, here) = (signed.size, leaves.len() as u64);
-    let mut frontier = Frontier::default();
-    for leaf in leaves.iter().take_while(|leaf| leaf.position < size) {
-        frontier.append(hash(leaf));
+    let here = unit.newest_checkpoint().await?.map_or(0, |it| it.size);
+    if here < signed.size {
+        return Ok(Some(Behind {
+            signed: signed.size,
+            here,
+        }));
     }
-    let continues = frontier.size() == size && frontier.root() == signed.root;
-    Ok((!continues).then_some(Behind { signed: size, here }))
+    let root = frontier(unit, signed.size).await?.root();
+    Ok((root != signed.root).then_some(Behind {
+        signed: signed.size,
+        here,
+    }))
 }

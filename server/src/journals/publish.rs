@@ -1,12 +1,12 @@
 //! Publishing: when journals have moved, their heads become leaves of the Merkle log, and its root is signed.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use store::journals::{LogLeaf, ReadJournals, SignedCheckpoint};
 use store::{Store, StoreError};
 use sync_core::batch::Position;
-use sync_core::checkpoint::merkle::{Frontier, Node, inclusion_proof};
+use sync_core::checkpoint::merkle::{self, Frontier, Node, inclusion_proof};
 use sync_core::checkpoint::{self, Checkpoint, Leaf};
 use sync_core::id::{DeploymentId, Digest, Timestamp};
 use sync_core::sign::SigningKey;
@@ -61,16 +61,22 @@ async fn sign(
     deployment: DeploymentId,
     now: Timestamp,
 ) -> Result<Option<SignedCheckpoint>, StoreError> {
-    let mut unit = store.begin().await?;
-    let moved = unit.unpublished().await?;
+    // Beside the writer: a head that a journal has moved on from is as good a leaf.
+    let mut reading = store.read().await?;
+    let moved = reading.unpublished().await?;
+    let newest = reading.newest_checkpoint().await?;
+    drop(reading);
     if moved.is_empty() {
+        return Ok(newest);
+    }
+    let size = newest.map_or(0, |newest| newest.size);
+    let mut unit = store.begin().await?;
+    if unit.newest_checkpoint().await?.map_or(0, |it| it.size) != size {
+        // Another process published meanwhile; what it left out is published next time.
         return unit.newest_checkpoint().await;
     }
-    let mut frontier = Frontier::default();
-    for leaf in unit.leaves(0).await? {
-        frontier.append(hash(&leaf));
-    }
-    let leaves: Vec<LogLeaf> = (frontier.size()..)
+    let mut frontier = frontier(&mut *unit, size).await?;
+    let leaves: Vec<LogLeaf> = (size..)
         .zip(moved)
         .map(|(position, (journal, end))| LogLeaf {
             position,
@@ -78,9 +84,10 @@ async fn sign(
             end,
         })
         .collect();
-    for leaf in &leaves {
-        frontier.append(hash(leaf));
-    }
+    let nodes: Vec<(Node, Digest)> = leaves
+        .iter()
+        .flat_map(|leaf| frontier.append(hash(leaf)))
+        .collect();
     let signed = Checkpoint {
         origin: checkpoint::origin(deployment),
         size: frontier.size(),
@@ -94,9 +101,21 @@ async fn sign(
         signed_at: now,
         note,
     };
-    unit.publish(&leaves, &checkpoint).await?;
+    unit.publish(&leaves, &nodes, &checkpoint).await?;
     unit.commit().await?;
     Ok(Some(checkpoint))
+}
+
+/// The log's tree as it was at a size, from its nodes.
+pub async fn frontier<R: ReadJournals + ?Sized>(
+    unit: &mut R,
+    size: u64,
+) -> Result<Frontier, StoreError> {
+    let peaks = merkle::peaks(size);
+    let nodes = unit.tree_nodes(&peaks.iter().copied().collect()).await?;
+    let found = peaks.iter().filter_map(|peak| nodes.get(peak).copied());
+    Frontier::resume(size, found.collect())
+        .map_err(|_| StoreError::Impossible("a log without some nodes of its tree"))
 }
 
 pub(super) fn hash(leaf: &LogLeaf) -> Digest {
@@ -107,15 +126,6 @@ pub(super) fn hash(leaf: &LogLeaf) -> Digest {
         head,
     }
     .hash()
-}
-
-/// All nodes of the tree over these leaves.
-pub fn nodes(leaves: &[LogLeaf]) -> BTreeMap<Node, Digest> {
-    let mut frontier = Frontier::default();
-    leaves
-        .iter()
-        .flat_map(|leaf| frontier.append(hash(leaf)))
-        .collect()
 }
 
 /// The newest checkpoint with the path of the newest leaf among these journals, if that checkpoint is larger than `known`.
@@ -142,8 +152,13 @@ pub async fn covering<R: ReadJournals + ?Sized>(
     let Some(leaf) = leaf.filter(|_| newest.size > known) else {
         return Ok(None);
     };
-    let leaves = unit.leaves(0).await?;
-    let nodes = nodes(&leaves);
+    let mut asked = BTreeSet::new();
+    // Which nodes it takes depends on place and size alone.
+    let _placeholder = inclusion_proof(leaf.position, newest.size, |node| {
+        asked.insert(node);
+        Some(leaf.end.head)
+    });
+    let nodes = unit.tree_nodes(&asked).await?;
     let path = inclusion_proof(leaf.position, newest.size, |node| nodes.get(&node).copied());
     Ok(path.map(|path| CoveredBy {
         note: newest.note,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use minicbor::{Decode, Encode};
+use serde::Serialize;
 use store::StoreError;
 use store::journals::{
     Appended, Filter, Folded, LogLeaf, ReadJournals, SignedCheckpoint, Stored, Used, WriteJournals,
@@ -13,6 +14,7 @@ use store::journals::{
 use sync_core::admit::{Index, LaneEnd};
 use sync_core::batch::{Position, WireBatch};
 use sync_core::cbor;
+use sync_core::checkpoint::merkle::Node;
 use sync_core::command::Origin;
 use sync_core::id::{DeviceId, Digest, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, EntryHead, Fate};
@@ -50,6 +52,14 @@ impl TryFrom<EntryRow> for Stored {
             batch: read(&row.batch)?,
         })
     }
+}
+
+/// The fate of a lane's command in an entry's head, which begins with `first`.
+fn fate_at(head: &[u8], first: i64, n: u64) -> Result<Option<Fate>, StoreError> {
+    let head: EntryHead = read(head)?;
+    let index = usize::try_from(column(n) - first)
+        .map_err(|_| StoreError::Impossible("a lane out of order"))?;
+    Ok(head.fates.get(index).cloned())
 }
 
 struct LeafRow {
@@ -99,7 +109,24 @@ impl TryFrom<RecordRow> for Folded {
 /// Texts as a JSON array, for `json_each`: lists of any length under one prepared statement.
 fn json_list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     let texts: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    serde_json::to_string(&texts).expect("texts are JSON")
+    json(&texts)
+}
+
+/// Rows as JSON, for `json_each`: as many as there are under one prepared statement. Bytes travel in hex.
+fn json<T: Serialize>(rows: &[T]) -> String {
+    serde_json::to_string(rows).expect("texts and numbers are JSON")
+}
+
+/// Bytes for [`json`].
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[async_trait]
@@ -158,23 +185,22 @@ impl ReadJournals for SqliteUnit {
     ) -> Result<BTreeMap<Seq, (Digest, Timestamp)>, StoreError> {
         let mut heads = BTreeMap::new();
         let key = &journal.0[..];
-        for seq in at {
-            if *seq == 0 {
-                heads.insert(0, (Chain::start(journal).end.head, Timestamp(i64::MIN)));
-                continue;
-            }
-            let position = column(*seq);
-            let row = sqlx::query!(
-                "SELECT chain_head, received_at FROM entry WHERE journal_id = $1 AND seq = $2",
-                key,
-                position
-            )
-            .fetch_optional(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-            if let Some(row) = row {
-                heads.insert(*seq, (id(&row.chain_head)?, Timestamp(row.received_at)));
-            }
+        if at.contains(&0) {
+            heads.insert(0, (Chain::start(journal).end.head, Timestamp(i64::MIN)));
+        }
+        let positions = json(&at.iter().map(|seq| column(*seq)).collect::<Vec<_>>());
+        let rows = sqlx::query!(
+            "SELECT seq, chain_head, received_at FROM entry
+             WHERE journal_id = $1 AND seq IN (SELECT value FROM json_each($2))",
+            key,
+            positions
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        for row in rows {
+            let at = (id(&row.chain_head)?, Timestamp(row.received_at));
+            heads.insert(number(row.seq)?, at);
         }
         Ok(heads)
     }
@@ -220,10 +246,8 @@ impl ReadJournals for SqliteUnit {
             .await
             .map_err(|error| self.health.judge(error))?;
             let Some(row) = row else { continue };
-            let head: EntryHead = read(&row.head)?;
-            let index = usize::try_from(at - row.first)
-                .map_err(|_| StoreError::Impossible("a lane out of order"))?;
-            fates.extend(head.fates.get(index).cloned().map(|fate| (*n, fate)));
+            let fate = fate_at(&row.head, row.first, *n)?;
+            fates.extend(fate.map(|fate| (*n, fate)));
         }
         Ok(fates)
     }
@@ -235,28 +259,55 @@ impl ReadJournals for SqliteUnit {
     ) -> Result<Vec<(Origin, DeviceId, bool)>, StoreError> {
         let mut offers = Vec::new();
         let key = &journal.0[..];
-        for origin in origins.iter().filter(|origin| origin.journal == journal) {
-            let own = self
-                .fates(journal, origin.device, &BTreeSet::from([origin.n]))
-                .await?;
-            offers.extend(
-                own.get(&origin.n)
-                    .map(|fate| (*origin, origin.device, fate.counts())),
-            );
-            let (device, n) = (&origin.device.0[..], column(origin.n));
-            let rows = sqlx::query!(
-                r#"SELECT device_id, counts AS "counts: bool" FROM offer
-                   WHERE journal_id = $1 AND origin_device_id = $2 AND origin_n = $3"#,
-                key,
-                device,
-                n
-            )
-            .fetch_all(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-            for row in rows {
-                offers.push((*origin, id(&row.device_id)?, row.counts));
-            }
+        let asked: Vec<&Origin> = origins
+            .iter()
+            .filter(|origin| origin.journal == journal)
+            .collect();
+        let rows: Vec<_> = asked
+            .iter()
+            .map(|origin| (hex(&origin.device.0), column(origin.n)))
+            .collect();
+        let rows = json(&rows);
+        // Under their own number: in the one entry that holds it, if their lane has come so far.
+        let own = sqlx::query!(
+            r#"SELECT asked.key + 0 AS "key!: i64", entry.first, entry.head FROM json_each($2) AS asked
+               CROSS JOIN lane ON lane.journal_id = $1 AND lane.device_id = unhex(asked.value ->> 0)
+                   AND lane.n >= asked.value ->> 1
+               CROSS JOIN entry ON entry.journal_id = $1 AND entry.device_id = unhex(asked.value ->> 0)
+                   AND entry.first = (SELECT MAX(before.first) FROM entry AS before
+                                      WHERE before.journal_id = $1 AND before.device_id = unhex(asked.value ->> 0)
+                                        AND before.first <= asked.value ->> 1)
+               WHERE entry.last >= asked.value ->> 1"#,
+            key,
+            rows
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        let origin = |key: i64| {
+            let place = usize::try_from(key).ok();
+            let origin = place.and_then(|place| asked.get(place));
+            origin
+                .map(|origin| **origin)
+                .ok_or(StoreError::Impossible("a row that was not asked for"))
+        };
+        for row in own {
+            let origin = origin(row.key)?;
+            let fate = fate_at(&row.head, row.first, origin.n)?;
+            offers.extend(fate.map(|fate| (origin, origin.device, fate.counts())));
+        }
+        let again = sqlx::query!(
+            r#"SELECT asked.key + 0 AS "key!: i64", offer.device_id, offer.counts AS "counts: bool" FROM json_each($2) AS asked
+               CROSS JOIN offer ON offer.journal_id = $1 AND offer.origin_device_id = unhex(asked.value ->> 0)
+                   AND offer.origin_n = asked.value ->> 1"#,
+            key,
+            rows
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        for row in again {
+            offers.push((origin(row.key)?, id(&row.device_id)?, row.counts));
         }
         Ok(offers)
     }
@@ -267,20 +318,22 @@ impl ReadJournals for SqliteUnit {
         records: &BTreeSet<RecordId>,
     ) -> Result<Index, StoreError> {
         let mut index = Index::new();
+        if records.is_empty() {
+            return Ok(index);
+        }
         let journal = &journal.0[..];
-        for record in records {
-            let key = &record.0[..];
-            let row = sqlx::query_scalar!(
-                "SELECT entry FROM record_index WHERE journal_id = $1 AND record_id = $2",
-                journal,
-                key
-            )
-            .fetch_optional(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-            if let Some(entry) = row {
-                index.insert(*record, read(&entry)?);
-            }
+        let asked = json_list(records);
+        let rows = sqlx::query!(
+            "SELECT record_id, entry FROM record_index
+             WHERE journal_id = $1 AND record_id IN (SELECT unhex(value) FROM json_each($2))",
+            journal,
+            asked
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        for row in rows {
+            index.insert(id(&row.record_id)?, read(&row.entry)?);
         }
         Ok(index)
     }
@@ -395,6 +448,30 @@ impl ReadJournals for SqliteUnit {
         row.map(Folded::try_from).transpose()
     }
 
+    async fn folded(
+        &mut self,
+        journal: JournalId,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<BTreeMap<RecordId, Folded>, StoreError> {
+        let (journal, asked) = (&journal.0[..], json_list(records));
+        let rows = sqlx::query_as!(
+            RecordRow,
+            "SELECT created_at, changed_at, text, body FROM record
+             WHERE journal_id = $1 AND record_id IN (SELECT unhex(value) FROM json_each($2))",
+            journal,
+            asked
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        rows.into_iter()
+            .map(|row| {
+                let folded = Folded::try_from(row)?;
+                Ok((folded.record.id, folded))
+            })
+            .collect()
+    }
+
     async fn records(&mut self, filter: &Filter) -> Result<Vec<Folded>, StoreError> {
         let journals = json_list(&filter.journals);
         let audiences = json_list(filter.audiences.iter().map(|audience| *audience as u8));
@@ -476,6 +553,33 @@ impl ReadJournals for SqliteUnit {
         rows.into_iter().map(LogLeaf::try_from).collect()
     }
 
+    async fn tree_nodes(
+        &mut self,
+        nodes: &BTreeSet<Node>,
+    ) -> Result<BTreeMap<Node, Digest>, StoreError> {
+        let asked: Vec<_> = nodes
+            .iter()
+            .map(|node| (node.level, column(node.index)))
+            .collect();
+        let asked = json(&asked);
+        let rows = sqlx::query!(
+            "SELECT level, position, hash FROM tree_node
+             WHERE (level, position) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))",
+            asked
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        rows.into_iter()
+            .map(|row| {
+                let level = u8::try_from(row.level)
+                    .map_err(|_| StoreError::Impossible("a tree of such a height"))?;
+                let index = number(row.position)?;
+                Ok((Node { level, index }, id(&row.hash)?))
+            })
+            .collect()
+    }
+
     async fn newest_leaf(&mut self, journal: JournalId) -> Result<Option<LogLeaf>, StoreError> {
         let key = &journal.0[..];
         let row = sqlx::query_as!(
@@ -545,14 +649,10 @@ impl WriteJournals for SqliteUnit {
         );
         let (digest, chain_head) = (&entry.batch.0[..], &chain.end.head.0[..]);
         let (head, batch) = (cbor::encode(entry), cbor::encode(appended.batch()));
-        // The statement below moves a chain that is there, or begins one, at whatever position.
-        if before > 0 && self.chain(entry.journal).await?.is_none() {
-            return Err(StoreError::Impossible(
-                "an entry that does not continue its chain",
-            ));
-        }
+        // Begins a chain with its first entry, or moves one that stands just before.
         let moved = sqlx::query!(
-            "INSERT INTO journal (journal_id, seq, head, received_at, registry) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO journal (journal_id, seq, head, received_at, registry)
+             SELECT $1, $2, $3, $4, $5 WHERE $6 = 0 OR EXISTS (SELECT 1 FROM journal WHERE journal_id = $1)
              ON CONFLICT (journal_id) DO UPDATE SET seq = $2, head = $3, received_at = $4, registry = $5 WHERE journal.seq = $6",
             journal,
             seq,
@@ -597,47 +697,65 @@ impl WriteJournals for SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map_err(|error| self.health.judge(error))?;
-        for (record, index) in appended.index() {
-            let (record, index) = (&record.0[..], cbor::encode(index));
-            sqlx::query!(
-                "INSERT INTO record_index (journal_id, record_id, entry) VALUES ($1, $2, $3)
-                 ON CONFLICT (journal_id, record_id) DO UPDATE SET entry = $3",
-                journal,
-                record,
-                index
-            )
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
+        let rows: Vec<_> = appended
+            .index()
+            .iter()
+            .map(|(record, index)| (record.to_string(), hex(&cbor::encode(index))))
+            .collect();
+        let rows = json(&rows);
+        sqlx::query!(
+            "INSERT INTO record_index (journal_id, record_id, entry)
+             SELECT $1, unhex(value ->> 0), unhex(value ->> 1) FROM json_each($2) WHERE TRUE
+             ON CONFLICT (journal_id, record_id) DO UPDATE SET entry = excluded.entry",
+            journal,
+            rows
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        let rows: Vec<_> = appended
+            .mentions()
+            .iter()
+            .map(|(record, place)| (record.to_string(), place))
+            .collect();
+        let rows = json(&rows);
+        sqlx::query!(
+            "INSERT INTO mention (journal_id, record_id, seq, place)
+             SELECT $1, unhex(value ->> 0), $2, value ->> 1 FROM json_each($3)",
+            journal,
+            seq,
+            rows
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        if appended.offers().is_empty() {
+            return Ok(());
         }
-        for (record, place) in appended.mentions() {
-            let record = &record.0[..];
-            sqlx::query!(
-                "INSERT INTO mention (journal_id, record_id, seq, place) VALUES ($1, $2, $3, $4)",
-                journal,
-                record,
-                seq,
-                place
-            )
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-        }
-        for (origin, n, counts) in appended.offers() {
-            let (origin_device, origin_n, n) = (&origin.device.0[..], column(origin.n), column(*n));
-            sqlx::query!(
-                "INSERT INTO offer (journal_id, origin_device_id, origin_n, device_id, n, counts) VALUES ($1, $2, $3, $4, $5, $6)",
-                journal,
-                origin_device,
-                origin_n,
-                device,
-                n,
-                counts
-            )
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-        }
+        let rows: Vec<_> = appended
+            .offers()
+            .iter()
+            .map(|(origin, n, counts)| {
+                let origin_device = hex(&origin.device.0);
+                (
+                    origin_device,
+                    column(origin.n),
+                    column(*n),
+                    i64::from(*counts),
+                )
+            })
+            .collect();
+        let rows = json(&rows);
+        sqlx::query!(
+            "INSERT INTO offer (journal_id, origin_device_id, origin_n, device_id, n, counts)
+             SELECT $1, unhex(value ->> 0), value ->> 1, $2, value ->> 2, value ->> 3 FROM json_each($3)",
+            journal,
+            device,
+            rows
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
         Ok(())
     }
 
@@ -654,20 +772,11 @@ impl WriteJournals for SqliteUnit {
             column(used.bytes),
             column(used.refused_bytes),
         );
-        let yesterday = day - 1;
-        sqlx::query!(
-            "DELETE FROM quota WHERE journal_id = $1 AND device_id = $2 AND day < $3",
-            journal,
-            device,
-            yesterday
-        )
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
         sqlx::query!(
             "INSERT INTO quota (journal_id, device_id, day, commands, bytes, refused_bytes) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (journal_id, device_id, day)
-             DO UPDATE SET commands = commands + $4, bytes = bytes + $5, refused_bytes = refused_bytes + $6",
+             ON CONFLICT (journal_id, device_id)
+             DO UPDATE SET commands = $4 + iif(day = $3, commands, 0), bytes = $5 + iif(day = $3, bytes, 0),
+                           refused_bytes = $6 + iif(day = $3, refused_bytes, 0), day = $3",
             journal,
             device,
             day,
@@ -735,43 +844,43 @@ impl WriteJournals for SqliteUnit {
         records: &[Folded],
     ) -> Result<(), StoreError> {
         let key = &journal.0[..];
-        for folded in records {
-            let record = &folded.record;
-            let (record_id, state, audience) = (
-                &record.id.0[..],
-                record.state.as_deref(),
-                record.audience as u8,
-            );
-            let (kind, text, body) = (&record.kind, &folded.text, cbor::encode(record));
-            let (created_at, changed_at) = (folded.created_at.0, folded.changed_at.0);
-            let conflicted = record.conflicts().next().is_some();
-            let flagged = record.is_flagged();
-            let unanswered = record.steps.iter().any(|step| !step.fate.counts());
-            let void = record.void.is_some();
-            sqlx::query!(
-                "INSERT INTO record (journal_id, record_id, kind, state, audience, conflicted, flagged, unanswered, void,
-                                     created_at, changed_at, text, body)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-                 ON CONFLICT (journal_id, record_id) DO UPDATE SET kind = $3, state = $4, audience = $5, conflicted = $6,
-                     flagged = $7, unanswered = $8, void = $9, changed_at = $11, text = $12, body = $13",
-                key,
-                record_id,
-                kind,
-                state,
-                audience,
-                conflicted,
-                flagged,
-                unanswered,
-                void,
-                created_at,
-                changed_at,
-                text,
-                body
-            )
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-        }
+        let rows: Vec<_> = records
+            .iter()
+            .map(|folded| {
+                let record = &folded.record;
+                (
+                    record.id.to_string(),
+                    &record.kind,
+                    &record.state,
+                    record.audience as u8,
+                    record.conflicts().next().is_some(),
+                    record.is_flagged(),
+                    record.steps.iter().any(|step| !step.fate.counts()),
+                    record.void.is_some(),
+                    folded.created_at.0,
+                    folded.changed_at.0,
+                    &folded.text,
+                    hex(&cbor::encode(record)),
+                )
+            })
+            .collect();
+        let rows = json(&rows);
+        sqlx::query!(
+            "INSERT INTO record (journal_id, record_id, kind, state, audience, conflicted, flagged, unanswered, void,
+                                 created_at, changed_at, text, body)
+             SELECT $1, unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+                    value ->> 7, value ->> 8, value ->> 9, value ->> 10, unhex(value ->> 11)
+             FROM json_each($2) WHERE TRUE
+             ON CONFLICT (journal_id, record_id) DO UPDATE SET kind = excluded.kind, state = excluded.state,
+                 audience = excluded.audience, conflicted = excluded.conflicted, flagged = excluded.flagged,
+                 unanswered = excluded.unanswered, void = excluded.void, changed_at = excluded.changed_at,
+                 text = excluded.text, body = excluded.body",
+            key,
+            rows
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
         let seq = column(seq);
         sqlx::query!("INSERT INTO folded (journal_id, seq) VALUES ($1, $2) ON CONFLICT (journal_id) DO UPDATE SET seq = $2", key, seq)
             .execute(&mut *self.transaction)
@@ -796,8 +905,22 @@ impl WriteJournals for SqliteUnit {
     async fn publish(
         &mut self,
         leaves: &[LogLeaf],
+        nodes: &[(Node, Digest)],
         checkpoint: &SignedCheckpoint,
     ) -> Result<(), StoreError> {
+        let rows: Vec<_> = nodes
+            .iter()
+            .map(|(node, hash)| (node.level, column(node.index), hex(&hash.0)))
+            .collect();
+        let rows = json(&rows);
+        sqlx::query!(
+            "INSERT INTO tree_node (level, position, hash)
+             SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each($1)",
+            rows
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
         for leaf in leaves {
             let (position, journal) = (column(leaf.position), &leaf.journal.0[..]);
             let (seq, head) = (column(leaf.end.seq), &leaf.end.head.0[..]);

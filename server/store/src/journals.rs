@@ -9,6 +9,7 @@ use std::fmt;
 use async_trait::async_trait;
 use sync_core::admit::{Decided, Index, LaneEnd};
 use sync_core::batch::{Batch, Position, WireBatch};
+use sync_core::checkpoint::merkle::Node;
 use sync_core::command::{Audience, Origin};
 use sync_core::id::{DeviceId, Digest, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, EntryHead, Fate};
@@ -272,6 +273,13 @@ pub trait ReadJournals: Send {
         record: RecordId,
     ) -> Result<Option<Folded>, StoreError>;
 
+    /// Those of these records that are folded.
+    async fn folded(
+        &mut self,
+        journal: JournalId,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<BTreeMap<RecordId, Folded>, StoreError>;
+
     /// The records that a filter lets through, in the order of journal and record.
     async fn records(&mut self, filter: &Filter) -> Result<Vec<Folded>, StoreError>;
 
@@ -285,6 +293,12 @@ pub trait ReadJournals: Send {
 
     /// All leaves of the log from a position on.
     async fn leaves(&mut self, from: u64) -> Result<Vec<LogLeaf>, StoreError>;
+
+    /// Those of these nodes of the log's tree that are complete.
+    async fn tree_nodes(
+        &mut self,
+        nodes: &BTreeSet<Node>,
+    ) -> Result<BTreeMap<Node, Digest>, StoreError>;
 
     /// The newest leaf of a journal.
     async fn newest_leaf(&mut self, journal: JournalId) -> Result<Option<LogLeaf>, StoreError>;
@@ -339,10 +353,11 @@ pub trait WriteJournals: Send {
     /// Forgets everything derived of a journal's records, to fold it again from its first entry.
     async fn forget_folded(&mut self, journal: JournalId) -> Result<(), StoreError>;
 
-    /// Appends leaves and the checkpoint that covers them.
+    /// Appends leaves, the nodes of the tree that they complete, and the checkpoint that covers them.
     async fn publish(
         &mut self,
         leaves: &[LogLeaf],
+        nodes: &[(Node, Digest)],
         checkpoint: &SignedCheckpoint,
     ) -> Result<(), StoreError>;
 }

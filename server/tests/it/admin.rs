@@ -558,6 +558,7 @@ async fn send_from(
         .admission()
         .admit(parts.to_wire(), &mut Room::of_request())
         .await
+        .unwrap()
     {
         Outcome::Entered { unusual, .. } => unusual.into_iter().map(|(_, fate)| fate).collect(),
         other => panic!("{other:?}"),

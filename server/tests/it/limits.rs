@@ -225,7 +225,8 @@ async fn check_day(fill: impl Fn(&WireBatch) -> Used) {
     let admission = county.world.app.admission().clone();
     let edge = admission
         .admit(first.clone(), &mut Room::of_request())
-        .await;
+        .await
+        .unwrap();
     assert!(matches!(edge, Outcome::Entered { .. }), "{edge:?}");
     let again = SyncRequest {
         batches: vec![first],
@@ -258,11 +259,15 @@ async fn check_day(fill: impl Fn(&WireBatch) -> Used) {
     let before = lane().await;
     let past = admission
         .admit(second.clone(), &mut Room::of_request())
-        .await;
+        .await
+        .unwrap();
     assert!(matches!(past, Outcome::Quota { .. }), "{past:?}");
     assert_eq!(lane().await, before, "the lane stays where it was");
     county.world.pass(24 * 60);
-    let tomorrow = admission.admit(second, &mut Room::of_request()).await;
+    let tomorrow = admission
+        .admit(second, &mut Room::of_request())
+        .await
+        .unwrap();
     assert!(matches!(tomorrow, Outcome::Entered { .. }), "{tomorrow:?}");
 }
 
@@ -456,7 +461,8 @@ async fn a_batch_has_so_many_commands() {
             of_commands(&county, &key, BATCH_COMMANDS_MAX + 1),
             &mut Room::of_request(),
         )
-        .await;
+        .await
+        .unwrap();
     let malformed = "malformed".to_owned();
     assert_eq!(past, Outcome::Unusable { code: malformed });
     let edge = admission
@@ -464,7 +470,8 @@ async fn a_batch_has_so_many_commands() {
             of_commands(&county, &key, BATCH_COMMANDS_MAX),
             &mut Room::of_request(),
         )
-        .await;
+        .await
+        .unwrap();
     let Outcome::Entered { unusual, .. } = edge else {
         panic!("{edge:?}");
     };

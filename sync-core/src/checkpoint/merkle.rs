@@ -47,6 +47,17 @@ pub struct Frontier {
 #[error("a tree of this size does not consist of so many perfect subtrees")]
 pub struct BrokenFrontier;
 
+/// The perfect subtrees that the tree of `size` leaves consists of, the largest first.
+pub fn peaks(size: u64) -> Vec<Node> {
+    let levels = (0..64_u8).rev().filter(|level| size >> level & 1 == 1);
+    levels
+        .map(|level| Node {
+            level,
+            index: (size >> level) - 1,
+        })
+        .collect()
+}
+
 impl Frontier {
     /// Takes a tree up again at its size and the roots of its perfect subtrees, the largest first.
     pub fn resume(size: u64, peaks: Vec<Digest>) -> Result<Self, BrokenFrontier> {

@@ -98,7 +98,7 @@ async fn exchange(
         let (lane, journal, first) = (batch.device, batch.journal, batch.first);
         // A lane's batches follow one another: the next is judged when the one before has its fates.
         let outcome = if lane == device {
-            app.admission().admit(batch, &mut room).await
+            app.admission().admit(batch, &mut room).await?
         } else {
             Outcome::Unusable {
                 code: "not_yours".to_owned(),
@@ -113,7 +113,7 @@ async fn exchange(
     }
     let mut carried = Vec::with_capacity(request.carried.len());
     for sealed in request.carried {
-        carried.push(take(app, &sealed.0, &mut room).await);
+        carried.push(take(app, &sealed.0, &mut room).await?);
     }
 
     let mut unit = app.store().read().await?;
@@ -161,20 +161,20 @@ async fn exchange(
 }
 
 /// Takes what a carrier brings. Whatever it is, the carrier learns only that the server has it.
-async fn take(app: &App, sealed: &[u8], room: &mut Room) -> Carried {
+async fn take(app: &App, sealed: &[u8], room: &mut Room) -> Result<Carried, StoreError> {
     if room.left() == 0 {
-        return Carried::Busy;
+        return Ok(Carried::Busy);
     }
     let opened = seal::open(app.opening(), app.deployment(), sealed).ok();
     let Some(batch) = opened.and_then(|bytes| cbor::decode::<WireBatch>(&bytes).ok()) else {
-        return Carried::Taken;
+        return Ok(Carried::Taken);
     };
-    match app.admission().admit(batch, room).await {
+    Ok(match app.admission().admit(batch, room).await? {
         // A gap closes when the batches before it arrive, by whichever way: it is kept by its carrier until then.
         Outcome::Busy | Outcome::Quota { .. } | Outcome::Gap { .. } => Carried::Busy,
         Outcome::Entered { .. }
         | Outcome::Forked
         | Outcome::Equivocation
         | Outcome::Unusable { .. } => Carried::Taken,
-    }
+    })
 }

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 use sync_core::admit::Index;
 use sync_core::batch::Position;
+use sync_core::checkpoint::merkle::Node;
 use sync_core::command::{Audience, Origin, Verb};
 use sync_core::id::{Digest, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, Fate};
@@ -68,6 +69,9 @@ async fn everything(store: &dyn Store, journal: JournalId, phones: &[Phone]) -> 
         mentions.push(unit.mentions(journal, *id).await.expect("mentions"));
         records.push(unit.record(journal, *id).await.expect("a record"));
     }
+    let known: Vec<_> = records.iter().flatten().cloned().collect();
+    let together = unit.folded(journal, &ids).await.expect("records");
+    assert_eq!(together.into_values().collect::<Vec<_>>(), known);
     let used = match phones.first() {
         Some(phone) => unit.used(journal, phone.device(), 7).await.expect("used"),
         None => Used::default(),
@@ -131,7 +135,7 @@ async fn write_some_of_everything(store: &dyn Store, village: &Village, phones: 
     unit.add_used(HERE, phones[0].device(), 7, used)
         .await
         .expect("counted");
-    unit.publish(&[leaf(0, changed.chain())], &checkpoint(1))
+    unit.publish(&[leaf(0, changed.chain())], &[], &checkpoint(1))
         .await
         .expect("published");
     commit(unit).await;
@@ -494,14 +498,23 @@ pub async fn leaves_and_checkpoints_only_grow(store: &dyn Store) {
     let there = *village.operators(&mut *unit, THERE, 1).await.chain();
     let ends = vec![(HERE, here.end), (THERE, there.end)];
     assert_eq!(unit.unpublished().await.expect("journals"), ends);
-    unit.publish(&[leaf(0, &here), leaf(1, &there)], &checkpoint(2))
+    let node = |level, index| Node { level, index };
+    let nodes = [
+        (node(0, 0), Digest([1; 32])),
+        (node(0, 1), Digest([2; 32])),
+        (node(1, 0), Digest([3; 32])),
+    ];
+    unit.publish(&[leaf(0, &here), leaf(1, &there)], &nodes, &checkpoint(2))
         .await
         .expect("published");
+    let asked = [node(0, 1), node(1, 0), node(0, 2)].into_iter().collect();
+    let found = unit.tree_nodes(&asked).await.expect("nodes");
+    assert_eq!(found, nodes[1..].iter().copied().collect());
     assert_eq!(unit.unpublished().await.expect("journals"), []);
     let next = *village.operators(&mut *unit, HERE, 1).await.chain();
     let open: Vec<(JournalId, Position)> = unit.unpublished().await.expect("journals");
     assert_eq!(open, [(HERE, next.end)]);
-    unit.publish(&[leaf(2, &next)], &checkpoint(3))
+    unit.publish(&[leaf(2, &next)], &[], &checkpoint(3))
         .await
         .expect("published");
     commit(unit).await;
@@ -518,7 +531,7 @@ pub async fn leaves_and_checkpoints_only_grow(store: &dyn Store) {
     drop(reading);
 
     let mut unit = begin(store).await;
-    let again = unit.publish(&[leaf(2, &here)], &checkpoint(4)).await;
+    let again = unit.publish(&[leaf(2, &here)], &[], &checkpoint(4)).await;
     assert!(matches!(again, Err(StoreError::Refused(_))), "{again:?}");
     drop(unit);
     let mut reading = read(store).await;
