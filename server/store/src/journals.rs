@@ -283,7 +283,7 @@ pub trait ReadJournals: Send {
     /// The records that a filter lets through, in the order of journal and record.
     async fn records(&mut self, filter: &Filter) -> Result<Vec<Folded>, StoreError>;
 
-    /// What a device sent to a journal on a day (days since 1970-01-01).
+    /// What a device sent to a journal on a day (days since 1970-01-01), if that is the last on which it sent anything.
     async fn used(
         &mut self,
         journal: JournalId,
