@@ -110,10 +110,11 @@ impl Admission {
 
     /// Admits a batch, unpacked within the room that its request has left; returns once what became of it is durable.
     pub async fn admit(&self, wire: WireBatch, room: &mut Room) -> Result<Outcome, StoreError> {
-        let registered = self
-            .registrar
-            .current(&mut *self.store.read().await?)
-            .await?;
+        let mut registered = self.registrar.as_last_read();
+        if !registered.registry.devices.contains_key(&wire.device) {
+            let mut reading = self.store.read().await?;
+            registered = self.registrar.current(&mut *reading).await?;
+        }
         let deployment = self.registrar.deployment();
         let mut left = core::mem::take(room);
         let _turn = self.opening.acquire().await;

@@ -67,13 +67,18 @@ impl Registrar {
         }
     }
 
+    /// The registry as it was last read: for what never changes, such as the key behind a device's id.
+    pub fn as_last_read(&self) -> Arc<Registered> {
+        Arc::clone(&self.cached.lock().expect("nobody panics while holding it"))
+    }
+
     /// The registry as this unit sees it.
     pub async fn current<R: ReadJournals + ?Sized>(
         &self,
         unit: &mut R,
     ) -> Result<Arc<Registered>, StoreError> {
         let journal = registry_journal(self.deployment);
-        let known = Arc::clone(&self.cached.lock().expect("nobody panics while holding it"));
+        let known = self.as_last_read();
         let end = unit.chain(journal).await?.map_or(0, |chain| chain.end.seq);
         // A unit that was dropped may have been read from: then the cache is ahead of what is.
         let is_ahead = known.registry.position().seq > end;
