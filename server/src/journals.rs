@@ -6,3 +6,4 @@ pub mod kept;
 pub mod publish;
 pub mod pull;
 pub mod registrar;
+pub mod timeline;

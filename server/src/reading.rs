@@ -11,8 +11,7 @@ use store::journals::{Filter, Folded, ReadJournals};
 use sync_core::catalog::{Capability, Kind, Mask};
 use sync_core::command::Audience;
 use sync_core::id::{AreaId, JournalId, RecordId};
-use sync_core::journal::Entry;
-use sync_core::record::{self, Logged, Record, Slot};
+use sync_core::record::{self, Record, Slot};
 use sync_core::registry::Purpose;
 
 use crate::journals::pull::{Reader, Scope};
@@ -212,29 +211,4 @@ pub async fn called_by<R: ReadJournals + ?Sized>(
         found = Some(next.record);
     }
     Ok(found)
-}
-
-/// All commands that speak of a record, in the order of their arrival.
-pub async fn log<R: ReadJournals + ?Sized>(
-    unit: &mut R,
-    (journal, record): Key,
-) -> Result<Vec<Logged>, StoreError> {
-    let mut log = Vec::new();
-    for (stored, places) in unit.mentions(journal, record).await? {
-        let parts = stored
-            .batch
-            .open()
-            .map_err(|_| StoreError::Impossible("an entry that does not open"))?;
-        let entry = Entry {
-            head: stored.head,
-            parts,
-        };
-        let commands: Vec<Logged> = record::logged(&entry).collect();
-        log.extend(
-            places
-                .iter()
-                .filter_map(|place| commands.get(*place as usize).cloned()),
-        );
-    }
-    Ok(log)
 }

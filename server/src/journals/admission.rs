@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::journals::kept::Kept;
 use crate::journals::registrar::Registrar;
+use crate::journals::timeline;
 
 /// Batches that may wait; beyond that a phone is told to come again.
 const WAITING_MAX: usize = 4_096;
@@ -408,13 +409,9 @@ async fn erase(
     let gone =
         |envelope: &Envelope| records.contains(&envelope.record) && envelope.verb != Verb::Erase;
     for record in records {
-        for (stored, _) in unit.mentions(journal, *record).await? {
-            let parts = stored
-                .batch
-                .open()
-                .map_err(|_| StoreError::Impossible("an entry that does not open"))?;
-            let kept = parts.withhold(|_, envelope| !gone(envelope));
-            unit.replace_batch(journal, stored.head.seq, &kept.to_wire())
+        for entry in timeline::entries(unit, journal, *record).await? {
+            let kept = entry.parts.withhold(|_, envelope| !gone(envelope));
+            unit.replace_batch(journal, entry.head.seq, &kept.to_wire())
                 .await?;
         }
     }

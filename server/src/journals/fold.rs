@@ -12,13 +12,13 @@ use store::journals::{Folded, Stored};
 use store::{Reading, Store, StoreError};
 use sync_core::admit::Catalogues;
 use sync_core::id::{DeploymentId, JournalId, RecordId, Seq};
-use sync_core::journal::Entry;
 use sync_core::record::{self, Logged, Record, Slot};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::context::App;
 use crate::journals::admission::Moved;
+use crate::journals::timeline;
 
 /// How much of a journal is folded in one turn, so that a village with much to fold does not hold up the others.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -121,18 +121,24 @@ async fn fold_chunk(
     let Some(end) = stored.last().map(|stored| stored.head.seq) else {
         return Ok(None);
     };
-    let logged = aside(move || open_all(stored)).await??;
+    let logged = Arc::new(aside(move || open_all(stored)).await??);
     let touched = logged.iter().flat_map(touches).collect();
     let known = reading.folded(journal, &touched).await?;
-    let kinds = Arc::clone(catalogues);
-    let (mut folded, again) = aside(move || extend(&kinds, journal, known, logged)).await?;
+    let (kinds, next) = (Arc::clone(catalogues), Arc::clone(&logged));
+    let (mut folded, again) = aside(move || extend(&kinds, journal, known, &next)).await?;
     for id in again {
-        let log = log_until(reading, journal, id, end).await?;
+        let Some(known) = folded.get_mut(&id) else {
+            continue;
+        };
+        let mut log = timeline::until(reading, &known.record, from).await?;
+        log.extend(
+            logged
+                .iter()
+                .filter(|it| timeline::speaks_of(it, id))
+                .cloned(),
+        );
         let kinds = Arc::clone(catalogues);
-        let whole = aside(move || fold_whole(&kinds, journal, id, &log)).await?;
-        if let Some(known) = folded.get_mut(&id) {
-            known.record = whole;
-        }
+        known.record = aside(move || fold_whole(&kinds, journal, id, &log)).await?;
     }
     let kinds = Arc::clone(catalogues);
     let finish = move || {
@@ -153,12 +159,11 @@ async fn aside<T: Send + 'static>(
     computed.map_err(|_| StoreError::Impossible("a fold that neither ends nor is set aside"))
 }
 
+/// The commands of a village's entries; operators' entries speak of no record.
 fn open_all(stored: Vec<Stored>) -> Result<Vec<Logged>, StoreError> {
     let mut logged = Vec::new();
-    for stored in stored {
-        if let Some(entry) = open(stored)? {
-            logged.extend(record::logged(&entry));
-        }
+    for stored in stored.into_iter().filter(|it| it.head.catalogue != 0) {
+        logged.extend(record::logged(&timeline::open(stored)?));
     }
     Ok(logged)
 }
@@ -172,11 +177,11 @@ fn extend(
     catalogues: &Catalogues,
     journal: JournalId,
     mut folded: BTreeMap<RecordId, Folded>,
-    logged: Vec<Logged>,
+    logged: &[Logged],
 ) -> (BTreeMap<RecordId, Folded>, BTreeSet<RecordId>) {
     let mut again = BTreeSet::new();
     for logged in logged {
-        for id in touches(&logged) {
+        for id in touches(logged) {
             let known = folded.entry(id).or_insert_with(|| Folded {
                 record: Record::empty(journal, id),
                 created_at: logged.received_at,
@@ -187,9 +192,8 @@ fn extend(
             if again.contains(&id) {
                 continue;
             }
-            let extended = catch_unwind(AssertUnwindSafe(|| {
-                known.record.extend(catalogues, &logged)
-            }));
+            let extended =
+                catch_unwind(AssertUnwindSafe(|| known.record.extend(catalogues, logged)));
             if !matches!(extended, Ok(Ok(()))) {
                 again.insert(id);
             }
@@ -206,44 +210,6 @@ fn fold_whole(catalogues: &Catalogues, journal: JournalId, id: RecordId, log: &[
         tracing::error!(journal.id = %journal, record.id = %id, "a record's fold failed; it is set aside");
         Record::set_aside(journal, id, log)
     })
-}
-
-/// An entry of a village with its batch opened; operators' entries speak of no record.
-fn open(stored: Stored) -> Result<Option<Entry>, StoreError> {
-    if stored.head.catalogue == 0 {
-        return Ok(None);
-    }
-    let parts = stored
-        .batch
-        .open()
-        .map_err(|_| StoreError::Impossible("an entry that does not open"))?;
-    Ok(Some(Entry {
-        head: stored.head,
-        parts,
-    }))
-}
-
-/// All commands of a record, up to the entry at a position.
-async fn log_until(
-    reading: &mut dyn Reading,
-    journal: JournalId,
-    id: RecordId,
-    end: Seq,
-) -> Result<Vec<Logged>, StoreError> {
-    let mut log = Vec::new();
-    for (stored, places) in reading.mentions(journal, id).await? {
-        if stored.head.seq > end {
-            break;
-        }
-        let Some(entry) = open(stored)? else { continue };
-        let commands: Vec<Logged> = record::logged(&entry).collect();
-        log.extend(
-            places
-                .iter()
-                .filter_map(|place| commands.get(*place as usize).cloned()),
-        );
-    }
-    Ok(log)
 }
 
 /// What of a record may be searched in, in lower case: its texts that everyone who may read the record reads, and whole.

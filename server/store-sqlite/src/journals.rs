@@ -374,40 +374,24 @@ impl ReadJournals for SqliteUnit {
         }
     }
 
-    async fn mentions(
+    async fn entries_at(
         &mut self,
         journal: JournalId,
-        record: RecordId,
-    ) -> Result<Vec<(Stored, Vec<u32>)>, StoreError> {
-        let (journal, record) = (&journal.0[..], &record.0[..]);
-        let rows = sqlx::query!(
-            "SELECT seq, place FROM mention WHERE journal_id = $1 AND record_id = $2 ORDER BY seq, place",
-            journal,
-            record
+        at: &BTreeSet<Seq>,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let key = &journal.0[..];
+        let positions = json(&at.iter().map(|seq| column(*seq)).collect::<Vec<_>>());
+        let rows = sqlx::query_as!(
+            EntryRow,
+            "SELECT chain_head, head, batch FROM entry
+             WHERE journal_id = $1 AND seq IN (SELECT value FROM json_each($2)) ORDER BY seq",
+            key,
+            positions
         )
         .fetch_all(&mut *self.transaction)
         .await
         .map_err(|error| self.health.judge(error))?;
-        let mut places: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-        for row in rows {
-            let place = u32::try_from(row.place)
-                .map_err(|_| StoreError::Impossible("an index out of range"))?;
-            places.entry(row.seq).or_default().push(place);
-        }
-        let mut mentions = Vec::with_capacity(places.len());
-        for (seq, places) in places {
-            let row = sqlx::query_as!(
-                EntryRow,
-                "SELECT chain_head, head, batch FROM entry WHERE journal_id = $1 AND seq = $2",
-                journal,
-                seq
-            )
-            .fetch_one(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-            mentions.push((Stored::try_from(row)?, places));
-        }
-        Ok(mentions)
+        rows.into_iter().map(Stored::try_from).collect()
     }
 
     async fn folded_seq(&mut self, journal: JournalId) -> Result<Seq, StoreError> {
@@ -708,22 +692,6 @@ impl WriteJournals for SqliteUnit {
              SELECT $1, unhex(value ->> 0), unhex(value ->> 1) FROM json_each($2) WHERE TRUE
              ON CONFLICT (journal_id, record_id) DO UPDATE SET entry = excluded.entry",
             journal,
-            rows
-        )
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
-        let rows: Vec<_> = appended
-            .mentions()
-            .iter()
-            .map(|(record, place)| (record.to_string(), place))
-            .collect();
-        let rows = json(&rows);
-        sqlx::query!(
-            "INSERT INTO mention (journal_id, record_id, seq, place)
-             SELECT $1, unhex(value ->> 0), $2, value ->> 1 FROM json_each($3)",
-            journal,
-            seq,
             rows
         )
         .execute(&mut *self.transaction)

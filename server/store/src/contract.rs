@@ -48,7 +48,7 @@ macro_rules! contract_tests {
             entries_come_in_pages_of_so_many_bytes,
             the_content_for_an_audience_can_be_taken_out,
             what_is_offered_again_is_found_under_its_origin,
-            a_record_is_found_in_every_entry_that_speaks_of_it,
+            entries_are_found_at_their_positions,
             what_a_device_sends_adds_up_by_day,
             a_batch_under_a_used_number_is_kept_once,
             leaves_and_checkpoints_only_grow,

@@ -13,7 +13,7 @@ use sync_core::checkpoint::merkle::Node;
 use sync_core::command::{Audience, Origin};
 use sync_core::id::{DeviceId, Digest, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, EntryHead, Fate};
-use sync_core::record::{Record, touches};
+use sync_core::record::Record;
 
 use crate::StoreError;
 
@@ -35,7 +35,6 @@ pub struct Appended {
     chain: Chain,
     index: Index,
     batch: WireBatch,
-    mentions: Vec<(RecordId, u32)>,
     offers: Vec<(Origin, u64, bool)>,
     last: u64,
 }
@@ -43,9 +42,6 @@ pub struct Appended {
 impl Appended {
     /// A judged batch, and how it is kept.
     pub fn judged(decided: &Decided, batch: &Batch, wire: WireBatch) -> Self {
-        let envelopes = || (0..).zip(&batch.envelopes);
-        let mentions = envelopes()
-            .flat_map(|(place, envelope)| touches(envelope).map(move |record| (record, place)));
         let fated = batch.envelopes.iter().zip(&decided.entry().fates);
         let offers = fated
             .filter_map(|(envelope, fate)| Some((envelope.origin?, envelope.n, fate.counts())));
@@ -53,7 +49,6 @@ impl Appended {
             entry: decided.entry().clone(),
             chain: *decided.chain(),
             index: decided.index().clone(),
-            mentions: mentions.collect(),
             offers: offers.collect(),
             last: batch.last(),
             batch: wire,
@@ -66,7 +61,6 @@ impl Appended {
             entry,
             chain,
             index: Index::new(),
-            mentions: Vec::new(),
             offers: Vec::new(),
             last: batch.last(),
             batch: wire,
@@ -96,11 +90,6 @@ impl Appended {
     /// The batch as it is sent.
     pub const fn batch(&self) -> &WireBatch {
         &self.batch
-    }
-
-    /// The records it speaks of, each with the index of the command.
-    pub fn mentions(&self) -> &[(RecordId, u32)] {
-        &self.mentions
     }
 
     /// The lane's new end.
@@ -253,12 +242,12 @@ pub trait ReadJournals: Send {
         bytes: usize,
     ) -> Result<Vec<Stored>, StoreError>;
 
-    /// The entries that speak of a record, each with the indices of its commands.
-    async fn mentions(
+    /// The entries at these positions, in order; those that do not exist are left out.
+    async fn entries_at(
         &mut self,
         journal: JournalId,
-        record: RecordId,
-    ) -> Result<Vec<(Stored, Vec<u32>)>, StoreError>;
+        at: &BTreeSet<Seq>,
+    ) -> Result<Vec<Stored>, StoreError>;
 
     /// How far a journal is folded.
     async fn folded_seq(&mut self, journal: JournalId) -> Result<Seq, StoreError>;

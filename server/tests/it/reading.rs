@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::header;
 use serde_json::{Value as Json, json};
-use server::journals::publish;
+use server::journals::{fold, publish, timeline};
 use sync_core::audit::{Bundle, verify};
 use sync_core::command::{Audience, Verb};
 use sync_core::id::RecordId;
@@ -635,16 +635,35 @@ async fn what_was_written_before_its_author_knew_of_an_erasure_goes_too() {
 
     let mut unit = county.world.app.store().read().await.unwrap();
     let mut verbs = Vec::new();
-    for (stored, commands) in unit.mentions(JOURNAL, visit).await.unwrap() {
-        let parts = stored.batch.open().unwrap();
-        for command in commands {
-            let command = usize::try_from(command).unwrap();
-            let verb = parts.batch.envelopes[command].verb;
-            let says = parts.contents[command].is_some();
-            assert_eq!(says, verb == Verb::Erase, "{verb:?}");
-            verbs.push(verb);
-        }
+    for logged in timeline::log(&mut *unit, JOURNAL, visit).await.unwrap() {
+        let verb = logged.command.envelope.verb;
+        let says = logged.command.content.is_some();
+        assert_eq!(says, verb == Verb::Erase, "{verb:?}");
+        verbs.push(verb);
     }
     assert_eq!(verbs.first(), Some(&Verb::Create));
     assert_eq!(verbs.last(), Some(&Verb::Set), "the late one");
+}
+
+#[tokio::test]
+async fn the_commands_of_a_record_are_found_whether_its_journal_is_folded_or_not() {
+    let mut county = County::new().await;
+    let visit = county.visit;
+    county.save("fs", Intent::set(visit).with("met", Value::text("李四")));
+    county.sync("fs").await;
+    let app = county.world.app.clone();
+    fold::fold_all(app.store(), app.catalogues(), app.deployment())
+        .await
+        .unwrap();
+    let mut unit = app.store().read().await.unwrap();
+    let folded = timeline::log(&mut *unit, JOURNAL, visit).await.unwrap();
+    drop(unit);
+    let verbs: Vec<Verb> = folded.iter().map(|it| it.command.envelope.verb).collect();
+    assert_eq!(verbs.first(), Some(&Verb::Create));
+    assert_eq!(verbs.last(), Some(&Verb::Set));
+
+    let mut unit = app.store().begin().await.unwrap();
+    unit.forget_folded(JOURNAL).await.unwrap();
+    let unfolded = timeline::log(&mut *unit, JOURNAL, visit).await.unwrap();
+    assert_eq!(unfolded, folded);
 }

@@ -8,6 +8,7 @@ use sync_core::record;
 
 use crate::context::{App, Caller};
 use crate::journals::pull::Scope;
+use crate::journals::timeline;
 use crate::problem::Problem;
 use crate::reading::{self, Sight, sight};
 use crate::routes::records::timeline::is_open_to;
@@ -37,7 +38,7 @@ async fn document(app: &App, caller: &Caller, key: reading::Key) -> Result<Respo
     } = OpenJournal::open(app, caller, key.0, None).await?;
     let found = unit.record(key.0, key.1).await?;
     let found = found.ok_or(ReadFailure::NotFound)?.record;
-    let mut log = reading::log(&mut *unit, key).await?;
+    let mut log = timeline::log(&mut *unit, key.0, key.1).await?;
     log.retain(|logged| logged.place.seq <= seq && logged.fate.counts());
     let kind = reader.catalogue().kind(&found.kind);
     let mut written = log

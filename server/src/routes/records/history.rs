@@ -6,6 +6,7 @@ use sync_core::id::{JournalId, RecordId, Seq};
 use utoipa::ToSchema;
 
 use crate::context::{App, Caller};
+use crate::journals::timeline;
 use crate::problem::Problem;
 use crate::reading;
 use crate::routes::records::show::AtQuery;
@@ -46,7 +47,7 @@ async fn history(
 ) -> Result<Read<History>, ReadFailure> {
     let mut open = OpenJournal::open(app, caller, key.0, at).await?;
     let (found, called_by) = open.record(key).await?;
-    let mut log = reading::log(&mut *open.unit, key).await?;
+    let mut log = timeline::log(&mut *open.unit, key.0, key.1).await?;
     let seq = open.seq;
     let showing = Showing::new(&open.reader, &open.scope, &found.record);
     let showing = showing.called_by(called_by.as_ref());

@@ -7,8 +7,8 @@ use sync_core::record::{Logged, Record};
 use utoipa::ToSchema;
 
 use crate::context::{App, Caller};
+use crate::journals::timeline;
 use crate::problem::Problem;
-use crate::reading;
 use crate::routes::records::conflicts::WaitingQuery;
 use crate::routes::records::shown::RecordHead;
 use crate::routes::records::timeline::{LineView, line, may_know};
@@ -74,7 +74,7 @@ pub(super) async fn spoken(
     let mut records = Vec::new();
     for (folded, called_by) in &page {
         let record = &folded.record;
-        let mut log = reading::log(&mut *open.unit, (record.journal, record.id)).await?;
+        let mut log = timeline::log(&mut *open.unit, record.journal, record.id).await?;
         let Some(showing) = open.showing(record, called_by.as_ref()) else {
             continue;
         };

@@ -38,7 +38,6 @@ struct Everything {
     fates: Vec<Vec<(u64, Fate)>>,
     lanes: Vec<Option<sync_core::admit::LaneEnd>>,
     index: Index,
-    mentions: Vec<Vec<(Stored, Vec<u32>)>>,
     records: Vec<Option<Folded>>,
     folded: Seq,
     used: Used,
@@ -64,9 +63,8 @@ async fn everything(store: &dyn Store, journal: JournalId, phones: &[Phone]) -> 
         fates.push(known.into_iter().collect());
         lanes.push(unit.lane(journal, phone.device()).await.expect("a lane"));
     }
-    let (mut mentions, mut records) = (Vec::new(), Vec::new());
+    let mut records = Vec::new();
     for id in &ids {
-        mentions.push(unit.mentions(journal, *id).await.expect("mentions"));
         records.push(unit.record(journal, *id).await.expect("a record"));
     }
     let known: Vec<_> = records.iter().flatten().cloned().collect();
@@ -82,7 +80,6 @@ async fn everything(store: &dyn Store, journal: JournalId, phones: &[Phone]) -> 
         fates,
         lanes,
         index: unit.index(journal, &ids).await.expect("an index"),
-        mentions,
         records,
         folded: unit.folded_seq(journal).await.expect("a position"),
         used,
@@ -409,8 +406,8 @@ pub async fn what_is_offered_again_is_found_under_its_origin(store: &dyn Store) 
     assert_eq!(unit.offers(THERE, &origins).await.expect("none"), []);
 }
 
-/// The entries that speak of a record are found, each with the places of its commands.
-pub async fn a_record_is_found_in_every_entry_that_speaks_of_it(store: &dyn Store) {
+/// Entries are found by their positions, in order; what does not exist is left out.
+pub async fn entries_are_found_at_their_positions(store: &dyn Store) {
     let village = Village::new();
     let phone = Phone(1);
     let (first, second) = (
@@ -427,19 +424,11 @@ pub async fn a_record_is_found_in_every_entry_that_speaks_of_it(store: &dyn Stor
     for commands in entries {
         village.say(&mut *unit, HERE, phone, commands).await;
     }
-    for (record, expected) in [
-        (first, vec![(1, vec![0]), (3, vec![1])]),
-        (second, vec![(1, vec![1]), (2, vec![0]), (3, vec![0, 2])]),
-        (RecordId([9; 16]), Vec::new()),
-    ] {
-        let found = unit.mentions(HERE, record).await.expect("mentions");
-        let places: Vec<(Seq, Vec<u32>)> = found
-            .into_iter()
-            .map(|(stored, places)| (stored.head.seq, places))
-            .collect();
-        assert_eq!(places, expected);
-    }
-    assert_eq!(unit.mentions(THERE, first).await.expect("none"), []);
+    let at = [3, 1, 9].into_iter().collect();
+    let found = unit.entries_at(HERE, &at).await.expect("entries");
+    let all = unit.entries(HERE, 0, usize::MAX).await.expect("entries");
+    assert_eq!(found, [all[0].clone(), all[2].clone()]);
+    assert_eq!(unit.entries_at(THERE, &at).await.expect("none"), []);
 }
 
 /// What a device sends on a day adds up, by journal; the day before yesterday is forgotten.

@@ -23,14 +23,15 @@ pub(super) async fn fold(
     changed_at: Timestamp,
 ) -> Folded {
     let mut log: Vec<Logged> = Vec::new();
-    for (stored, places) in unit.mentions(journal, record).await.expect("mentions") {
+    for stored in unit.entries(journal, 0, usize::MAX).await.expect("entries") {
         let parts = stored.batch.open().expect("a batch");
         let entry = Entry {
             head: stored.head,
             parts,
         };
-        let commands: Vec<Logged> = record::logged(&entry).collect();
-        log.extend(places.iter().map(|place| commands[*place as usize].clone()));
+        let speaks =
+            |logged: &Logged| record::touches(&logged.command.envelope).any(|it| it == record);
+        log.extend(record::logged(&entry).filter(speaks));
     }
     Folded {
         record: record::fold(&village.catalogues, journal, record, &log),
