@@ -4,7 +4,8 @@
 //! they add up to at a position: all that admission asks about authority, for the server, for a phone (which holds only what
 //! concerns it) and for the auditor, who replays it to exactly the position that each entry names.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
@@ -345,6 +346,8 @@ pub struct Registry {
     pub devices: BTreeMap<DeviceId, Device>,
     /// Assignments.
     pub assignments: BTreeMap<AssignmentId, Assignment>,
+    /// Whose they are: a request asks for one person's, of a province's half a million.
+    held: BTreeMap<UserId, BTreeSet<AssignmentId>>,
     /// Catalogue versions.
     pub catalogues: BTreeMap<u32, Published>,
 }
@@ -362,6 +365,7 @@ impl Registry {
             users: BTreeMap::new(),
             devices: BTreeMap::new(),
             assignments: BTreeMap::new(),
+            held: BTreeMap::new(),
             catalogues: BTreeMap::new(),
         }
     }
@@ -453,7 +457,10 @@ impl Registry {
                     to,
                     for_cause: false,
                 };
-                self.assignments.entry(assignment).or_insert(granted);
+                if let Entry::Vacant(entry) = self.assignments.entry(assignment) {
+                    self.held.entry(user).or_default().insert(assignment);
+                    entry.insert(granted);
+                }
             }
             RegistryAct::EndAssignment {
                 assignment,
@@ -520,15 +527,23 @@ impl Registry {
             })
     }
 
+    /// All assignments that a person ever had.
+    pub fn assignments_ever_of(
+        &self,
+        user: UserId,
+    ) -> impl Iterator<Item = (AssignmentId, &Assignment)> + '_ {
+        let held = self.held.get(&user).into_iter().flatten();
+        held.filter_map(|id| Some((*id, self.assignments.get(id)?)))
+    }
+
     /// The assignments of a person that are in force on a day.
     pub fn assignments_of(
         &self,
         user: UserId,
         day: Date,
     ) -> impl Iterator<Item = (AssignmentId, &Assignment)> + '_ {
-        (self.assignments.iter())
-            .filter(move |(_, assignment)| assignment.user == user && assignment.covers(day))
-            .map(|(id, assignment)| (*id, assignment))
+        self.assignments_ever_of(user)
+            .filter(move |(_, assignment)| assignment.covers(day))
     }
 
     /// The catalogue version in force on a day: the newest published that has begun.
@@ -545,9 +560,8 @@ impl Registry {
     pub fn concerns(&self, act: &RegistryAct, area: AreaId, day: Date) -> bool {
         let near = |other: AreaId| self.is_within(other, area) || self.is_within(area, other);
         let serves = |user: UserId| {
-            self.assignments
-                .values()
-                .any(|assignment| assignment.user == user && near(assignment.area))
+            self.assignments_ever_of(user)
+                .any(|(_, assignment)| near(assignment.area))
         };
         match act {
             RegistryAct::Found { .. }

@@ -114,9 +114,9 @@ impl Mandate {
         let goes_on = |to: Option<Date>| to.is_none_or(|to| self.today <= to);
         registry.users.contains_key(&user)
             && (self.is_everywhere()
-                || (registry.assignments.values())
-                    .filter(|assignment| assignment.user == user && goes_on(assignment.to))
-                    .all(|assignment| self.covers(assignment.area)))
+                || (registry.assignments_ever_of(user))
+                    .filter(|(_, assignment)| goes_on(assignment.to))
+                    .all(|(_, assignment)| self.covers(assignment.area)))
     }
 }
 
