@@ -1,9 +1,10 @@
 //! A deterministic simulation of many phones, one server and a bad line, over the real device, admission and fold.
 //!
-//! [`run`] plays the village of one seed: people save, keep forms open, sync over a line that loses, repeats, reorders and cuts,
-//! phones crash between any two effects, clocks are wrong by years, storage is cloned, parcels are carried, assignments end,
-//! records are erased. Then everyone meets, and `checks` hold what stands against what people said and saw, which only the
-//! simulation itself wrote down. The same seed gives the same run, so a printed seed is a whole failure.
+//! A seed gives a script: who there is, and step by step what happens. [`run`] plays it: people save, keep forms open, sync over a
+//! line that loses, repeats, reorders and cuts, phones crash between any two effects, clocks are wrong by years, storage is cloned,
+//! parcels are carried, assignments end, records are erased. Then everyone meets, and `checks` hold what stands against what people
+//! said and saw, which only the simulation itself wrote down. The same seed gives the same run, so a printed seed is a whole
+//! failure; [`tell`] leaves out of it what is not needed, and tells the rest in words.
 //!
 //! [`Fault`]s prove the teeth: each breaks one rule on purpose, outside the production code (what the server is told before it
 //! judges and what it answers, what a phone's storage keeps, what the fold is given), and must be caught within a few seeds.
@@ -12,35 +13,61 @@ mod checks;
 mod fault;
 mod ledger;
 mod people;
+mod script;
 mod server;
+mod story;
 mod village;
+mod violation;
 
 pub use fault::Fault;
+pub use story::Story;
+pub use violation::{Sign, Violation};
 
+use script::Script;
 use village::Sim;
 
 /// How one seed went.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Report {
     /// The seed: it replays the run exactly.
     pub seed: u64,
     /// How many commands were saved.
     pub commands: usize,
     /// What did not hold.
-    pub violations: Vec<String>,
+    pub violations: Vec<Violation>,
 }
 
 /// Plays one seed, with one rule broken if a fault is planted.
 pub fn run(seed: u64, fault: Option<Fault>) -> Report {
-    let mut sim = Sim::new(seed, fault);
-    sim.play();
-    sim.everyone_meets();
-    let violations = checks::all(&mut sim);
+    let mut sim = played(&script_of(seed, fault), fault, false);
     Report {
         seed,
         commands: sim.ledger.len(),
-        violations,
+        violations: checks::all(&mut sim),
     }
+}
+
+/// Tells how a seed comes to show a sign, with as few steps as were found to be needed.
+pub fn tell(seed: u64, fault: Option<Fault>, sign: Sign) -> Option<Story> {
+    story::tell(&script_of(seed, fault), fault, sign)
+}
+
+fn script_of(seed: u64, fault: Option<Fault>) -> Script {
+    let lies = fault.map_or(seed % 8 == 7, |fault| fault == Fault::SeenNotChecked);
+    Script::draw(seed, lies)
+}
+
+fn played(script: &Script, fault: Option<Fault>, telling: bool) -> Sim {
+    let mut sim = Sim::new(script, fault, telling);
+    sim.play(script);
+    sim
+}
+
+/// Plays a script, and gives what was told and what does not hold.
+fn play(script: &Script, fault: Option<Fault>, telling: bool) -> (Vec<String>, Vec<Violation>) {
+    let mut sim = played(script, fault, telling);
+    let violations = checks::all(&mut sim);
+    (sim.told(), violations)
 }
 
 /// Plays many seeds on as many threads as the machine has, and gives their reports in the order of the seeds.

@@ -1,10 +1,14 @@
-//! Plays the simulation on chosen seeds: `simulate SEEDS FROM`. It ends with one line that says how it went.
+//! Plays the simulation on chosen seeds: `simulate SEEDS FROM`. A seed that fails is told in as few steps as it needs; it ends with
+//! one line that says how all of it went.
 //!
-//! `simulate SEEDS FROM FAULT` plants a fault by its name, or each in turn for `all`, and says which seed shows it first and how.
+//! `simulate SEEDS FROM FAULT` plants a fault by its name, or each in turn for `all`, and tells how the first seed shows it.
 
 use std::process::ExitCode;
 
 use tests::simulation::{self, Fault};
+
+/// How many failing seeds are made short and told: the others are named.
+const TOLD_MAX: usize = 5;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,12 +32,18 @@ fn main() -> ExitCode {
 }
 
 fn honest(seeds: u64, from: u64) -> bool {
-    let (mut commands, mut violations) = (0, 0);
+    let (mut commands, mut violations, mut told) = (0, 0, 0);
     for report in simulation::run_many(from, seeds) {
         commands += report.commands;
         violations += report.violations.len();
         for violation in &report.violations {
             println!("seed {}: {violation}", report.seed);
+        }
+        let first = report.violations.first().filter(|_| told < TOLD_MAX);
+        let story = first.and_then(|first| simulation::tell(report.seed, None, first.sign));
+        if let Some(story) = story {
+            println!("{story}");
+            told += 1;
         }
     }
     println!("seeds={seeds} commands={commands} violations={violations}");
@@ -46,7 +56,14 @@ fn planted(seeds: u64, from: u64, name: &str) -> bool {
     for fault in Fault::ALL.iter().filter(is_named) {
         planted += 1;
         match fault.first_shown(from, seeds) {
-            Some((seed, sign)) => println!("{fault:?}: seed {seed}: {sign}"),
+            Some(report) if name == "all" => {
+                println!("{fault:?}: seed {}: {}", report.seed, fault.sign().words());
+            }
+            Some(report) => {
+                if let Some(story) = simulation::tell(report.seed, Some(*fault), fault.sign()) {
+                    println!("{story}");
+                }
+            }
             None => {
                 missed += 1;
                 println!("{fault:?}: nobody noticed");

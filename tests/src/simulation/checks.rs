@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::command::{Envelope, Origin, Verb};
 use sync_core::id::{DeviceId, JournalId, RecordId, Seq};
-use sync_core::journal::{Chain, Entry, Fate};
+use sync_core::journal::{Broken, Chain, Entry, Fate};
 use sync_core::limits;
 use sync_core::record::{Logged, Record, Slot};
 use sync_core::value::Value;
 
 use super::village::Sim;
+use super::violation::{Sign, Violation};
 
 mod auditor;
 mod phones;
@@ -23,25 +24,36 @@ pub(super) use phones::differ;
 /// Fields that are registers, of every kind.
 const REGISTERS: [&str; 3] = ["phone", "code", "weather"];
 
-/// Everything that does not hold.
-pub(super) fn all(sim: &mut Sim) -> Vec<String> {
+/// Everything that does not hold in the end.
+pub(super) fn all(sim: &mut Sim) -> Vec<Violation> {
     let mut found = core::mem::take(&mut sim.violations);
+    journals(sim, &mut found);
+    said::said(sim, &mut found);
+    phones::phones(sim, &mut found);
+    found
+}
+
+/// What does not hold at a quiet moment, when everyone who can has just synced.
+pub(super) fn at_rest(sim: &Sim) -> Vec<Violation> {
+    let mut found = Vec::new();
+    phones::phones(sim, &mut found);
+    found
+}
+
+fn journals(sim: &Sim, found: &mut Vec<Violation>) {
     for village in &sim.villages {
         let check = Check {
             sim,
             journal: village.journal,
             entries: sim.server.host.entries(village.journal),
         };
-        check.chain(&mut found);
-        check.lanes(&mut found);
-        check.authority(&mut found);
-        check.effects(&mut found);
-        check.records(&mut found);
-        check.auditor(&mut found);
+        check.chain(found);
+        check.lanes(found);
+        check.authority(found);
+        check.effects(found);
+        check.records(found);
+        check.auditor(found);
     }
-    said::said(sim, &mut found);
-    phones::phones(sim, &mut found);
-    found
 }
 
 struct Check<'a> {
@@ -73,6 +85,10 @@ impl<'a> Check<'a> {
         })
     }
 
+    fn field(&self, folded: &Record, field: &str) -> String {
+        format!("{field} of {}", self.sim.record_name(folded.id))
+    }
+
     /// What its author was looking at, as the simulation wrote it down.
     fn saw(&self, logged: &Logged) -> Seq {
         let own = Origin {
@@ -85,34 +101,31 @@ impl<'a> Check<'a> {
         said.map_or(envelope.base, |said| said.saw)
     }
 
-    fn chain(&self, found: &mut Vec<String>) {
+    fn chain(&self, found: &mut Vec<Violation>) {
         let deployment = self.sim.server.host.deployment();
         let mut chain = Chain::start(self.journal);
         let mut heads = vec![chain.end];
         for entry in self.entries {
             match chain.append_entry(deployment, entry) {
                 Ok(next) => chain = next,
-                Err(broken) => found.push(format!("P9: {broken}")),
+                Err(broken @ Broken::Backwards(_)) => {
+                    found.push(Sign::Backwards.at(broken.to_string()));
+                }
+                Err(broken) => found.push(Sign::Broken.at(broken.to_string())),
             }
             let seen = entry.parts.batch.seen;
             let index = usize::try_from(seen.seq).unwrap_or(usize::MAX);
             if heads.get(index) != Some(&seen) {
-                found.push(format!(
-                    "entry {} vouches for a history that is not this one",
-                    entry.head.seq
-                ));
+                found.push(Sign::OtherHistory.at(format!("entry {}", entry.head.seq)));
             }
             if entry.head.catalogue != entry.parts.batch.catalogue {
-                found.push(format!(
-                    "entry {} names another catalogue than its batch",
-                    entry.head.seq
-                ));
+                found.push(Sign::OtherCatalogue.at(format!("entry {}", entry.head.seq)));
             }
             heads.push(chain.end);
         }
     }
 
-    fn lanes(&self, found: &mut Vec<String>) {
+    fn lanes(&self, found: &mut Vec<Violation>) {
         let mut ends: BTreeMap<DeviceId, u64> = BTreeMap::new();
         let mut origins: BTreeMap<Origin, u32> = BTreeMap::new();
         for At {
@@ -124,18 +137,15 @@ impl<'a> Check<'a> {
             let batch = &entry.parts.batch;
             let end = ends.entry(batch.device).or_insert(0);
             if envelope.n != *end + 1 {
-                found.push(format!(
-                    "P4: command {} follows {end} in the lane of {}",
+                found.push(Sign::LaneGap.at(format!(
+                    "command {} follows {end} in the lane of {}",
                     envelope.n,
                     batch.device.short()
-                ));
+                )));
             }
             *end = envelope.n;
             if envelope.base > batch.seen.seq && fate.counts() {
-                found.push(format!(
-                    "entry {}: a base beyond what was verified counts",
-                    entry.head.seq
-                ));
+                found.push(Sign::BaseUnseen.at(format!("entry {}", entry.head.seq)));
             }
             if fate.counts() {
                 for origin in [Some(batch.origin(envelope.n)), envelope.origin]
@@ -147,22 +157,22 @@ impl<'a> Check<'a> {
             }
         }
         for (origin, count) in origins.iter().filter(|(_, count)| **count > 1) {
-            found.push(format!(
-                "P3: command {} of {} counts {count} times",
+            found.push(Sign::CountsTwice.at(format!(
+                "command {} of {} counts {count} times",
                 origin.n,
                 origin.device.short()
-            ));
+            )));
         }
         // Only a copied phone ever says two things under one number.
         for (device, info) in &self.sim.server.host.registry().devices {
             let suspended = info.standing == sync_core::registry::Standing::Suspended;
             if suspended && !self.sim.truth.cloned.contains(device) {
-                found.push(format!("an honest phone was suspended: {}", device.short()));
+                found.push(Sign::HonestSuspended.at(device.short()));
             }
         }
     }
 
-    fn authority(&self, found: &mut Vec<String>) {
+    fn authority(&self, found: &mut Vec<Violation>) {
         let registry = self.sim.server.host.registry();
         let user = |device: &DeviceId| registry.devices.get(device).map(|device| device.user);
         for At {
@@ -183,7 +193,7 @@ impl<'a> Check<'a> {
                     .iter()
                     .any(|(revoked, ends)| *revoked == device && after(ends))
             {
-                found.push(format!("P11: entry {seq} of a revoked device counts"));
+                found.push(Sign::RevokedCounts.at(format!("entry {seq}")));
             }
             if fate.counts()
                 && self
@@ -193,9 +203,7 @@ impl<'a> Check<'a> {
                     .iter()
                     .any(|(withdrawn, ends)| Some(*withdrawn) == user(&device) && after(ends))
             {
-                found.push(format!(
-                    "P7: entry {seq} counts, under an assignment withdrawn for cause"
-                ));
+                found.push(Sign::Withdrawn.at(format!("entry {seq}")));
             }
             let base = self
                 .entries
@@ -205,15 +213,13 @@ impl<'a> Check<'a> {
             });
             let late = envelope.at > entry.head.received_at.plus_ms(limits::CLOCK_TOLERANCE_MS);
             if *fate == Fate::Accepted && (early || late) {
-                found.push(format!(
-                    "P10: entry {seq} has a claimed time outside its bounds and no flag"
-                ));
+                found.push(Sign::ClockUnmarked.at(format!("entry {seq}")));
             }
         }
     }
 
     /// Whether actions came in time, filed testimony stayed as it was, and what was needed counted.
-    fn effects(&self, found: &mut Vec<String>) {
+    fn effects(&self, found: &mut Vec<Violation>) {
         let mut acted: BTreeMap<RecordId, (Seq, DeviceId)> = BTreeMap::new();
         let mut filed: BTreeSet<RecordId> = BTreeSet::new();
         let mut fates: BTreeMap<(DeviceId, u64), &Fate> = BTreeMap::new();
@@ -232,10 +238,7 @@ impl<'a> Check<'a> {
                 fate.counts() || *fate == Fate::Refused("already_received".to_owned(), None)
             };
             if fate.counts() && needed.is_some_and(|needed| !stands(needed)) {
-                found.push(format!(
-                    "entry {seq}: command {} counts, what it needs does not",
-                    envelope.n
-                ));
+                found.push(Sign::NeedsNot.at(format!("entry {seq}: command {}", envelope.n)));
             }
             fates.insert((device, envelope.n), fate);
             if !fate.counts() {
@@ -248,7 +251,7 @@ impl<'a> Check<'a> {
                 )
                 && !envelope.widens()
             {
-                found.push(format!("entry {seq}: a filed testimony was edited"));
+                found.push(Sign::FiledEdited.at(format!("entry {seq}")));
             }
             let Some(action) = envelope
                 .action
@@ -271,9 +274,7 @@ impl<'a> Check<'a> {
                     && *last > saw
                     && *by != device
                 {
-                    found.push(format!(
-                        "entry {seq}: an action took effect whose author had not seen entry {last}"
-                    ));
+                    found.push(Sign::UnseenAction.at(format!("entry {seq} had not seen {last}")));
                 }
                 acted.insert(envelope.record, (seq, device));
             }
@@ -284,7 +285,7 @@ impl<'a> Check<'a> {
     }
 
     /// Registers hold what nobody who saw it replaced; texts hold what everybody typed.
-    fn records(&self, found: &mut Vec<String>) {
+    fn records(&self, found: &mut Vec<Violation>) {
         let records: BTreeSet<RecordId> = self.commands().map(|at| at.envelope.record).collect();
         for record in records {
             let log = self.sim.log(self.journal, record, |_, _| true);
@@ -304,7 +305,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn erased(record: RecordId, folded: &Record, log: &[Logged], found: &mut Vec<String>) {
+    fn erased(record: RecordId, folded: &Record, log: &[Logged], found: &mut Vec<Violation>) {
         let left = |logged: &&Logged| {
             logged.command.content.is_some() && logged.command.envelope.verb != Verb::Erase
         };
@@ -313,14 +314,17 @@ impl<'a> Check<'a> {
             .position(|logged| logged.command.envelope.verb == Verb::Erase && logged.fate.counts());
         let before = log.get(..at.unwrap_or(0)).unwrap_or_default();
         if before.iter().any(|logged| left(&logged)) || !folded.fields.is_empty() {
-            found.push(format!(
-                "P13: content of the erased record {} is left on the server",
-                record.short()
-            ));
+            found.push(Sign::LeftOnServer.at(record.short()));
         }
     }
 
-    fn register(&self, folded: &Record, counted: &[&Logged], field: &str, found: &mut Vec<String>) {
+    fn register(
+        &self,
+        folded: &Record,
+        counted: &[&Logged],
+        field: &str,
+        found: &mut Vec<Violation>,
+    ) {
         let writers: Vec<(&Logged, &Value)> = (counted.iter())
             .filter_map(|logged| Some((*logged, logged.command.content.as_ref()?.value(field)?)))
             .collect();
@@ -330,10 +334,7 @@ impl<'a> Check<'a> {
         };
         let distinct: BTreeSet<&Value> = held.iter().copied().collect();
         if distinct.len() < held.len() {
-            found.push(format!(
-                "P5a: equal values stand twice in {field} of {}",
-                folded.id.short()
-            ));
+            found.push(Sign::EqualTwice.at(self.field(folded, field)));
         }
         for (logged, value) in &writers {
             let own = |other: &Logged| {
@@ -347,24 +348,18 @@ impl<'a> Check<'a> {
             let seen = replaced(&|other| self.saw(other));
             let by_base = replaced(&|other| other.command.envelope.base);
             if !seen && !distinct.contains(value) {
-                found.push(format!(
-                    "P5a: a value of {field} of {} was overwritten by who had not seen it",
-                    folded.id.short()
-                ));
+                found.push(Sign::Overwritten.at(self.field(folded, field)));
             }
             let equal = |(other, theirs): &(&Logged, &Value)| {
                 theirs == value && other.place != logged.place
             };
             if by_base && distinct.contains(value) && !writers.iter().any(equal) {
-                found.push(format!(
-                    "a value of {field} of {} stands that was replaced",
-                    folded.id.short()
-                ));
+                found.push(Sign::Replaced.at(self.field(folded, field)));
             }
         }
     }
 
-    fn texts(folded: &Record, counted: &[&Logged], found: &mut Vec<String>) {
+    fn texts(folded: &Record, counted: &[&Logged], found: &mut Vec<Violation>) {
         for logged in counted
             .iter()
             .filter(|logged| logged.command.envelope.verb == Verb::Edit)
@@ -388,7 +383,7 @@ impl<'a> Check<'a> {
                 .flat_map(|splice| splice.insert.chars());
             let missing = typed.filter(|typed| !text.contains(*typed)).count();
             if missing > 0 {
-                found.push(format!("what was typed into {} is gone", folded.id.short()));
+                found.push(Sign::TypedGone.at(format!("from {}", folded.id.short())));
             }
         }
     }

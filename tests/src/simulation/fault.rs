@@ -1,5 +1,8 @@
 //! Rules broken on purpose.
 
+use super::Report;
+use super::violation::Sign;
+
 /// One broken rule. Each is planted from outside: in what the server is told before it judges, in what it answers, in what a
 /// phone's storage keeps, or in what the fold is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,39 +89,38 @@ impl Fault {
         Self::EditBeyondTheEndIsLost,
     ];
 
-    /// The first of these seeds that shows it by its sign, and what is said there.
-    pub fn first_shown(self, from: u64, seeds: u64) -> Option<(u64, String)> {
+    /// The first of these seeds that shows it by its sign.
+    pub fn first_shown(self, from: u64, seeds: u64) -> Option<Report> {
         (from..from + seeds).find_map(|seed| {
-            let mut violations = super::run(seed, Some(self)).violations.into_iter();
-            let sign = violations.find(|violation| violation.contains(self.sign()))?;
-            Some((seed, sign))
+            let mut report = super::run(seed, Some(self));
+            report.violations.retain(|found| found.sign == self.sign());
+            Some(report).filter(|report| !report.violations.is_empty())
         })
     }
 
-    /// What somebody who notices it says.
-    pub const fn sign(self) -> &'static str {
+    /// By what it must be noticed.
+    pub const fn sign(self) -> Sign {
         match self {
-            Self::BaseIsTheFoldedPosition => "was overwritten by who had not seen it",
-            Self::FoldIgnoresBase => "was overwritten by who had not seen it",
-            Self::LaneStaysOnRefusal => "is jammed by its own outbox",
-            Self::ReplayGetsNewFates => "was told",
-            Self::OriginAcceptedTwice => "times",
-            Self::NeedsIgnored => "what it needs does not",
-            Self::LateActionTakesEffect => "whose author had not seen",
-            Self::FiledTestimonyEdited => "a filed testimony was edited",
-            Self::CountIsAGate | Self::LateIsRefused => "decided again",
-            Self::ClockNotFlagged => "no flag",
-            Self::RevokedDeviceAccepted => "of a revoked device",
-            Self::WithdrawnAssignmentAccepted => "withdrawn for cause",
-            Self::SeenNotChecked => "a history that is not this one",
-            Self::ReceiptRunsBackwards => "runs backwards",
-            Self::EntryNamesAnotherVersion => "another catalogue",
-            Self::VoidIsDeleted | Self::SavedBeforePersisted => "is nowhere to be found",
-            Self::ErasureForgotten => "is left on the server",
-            Self::RefusedLeaks | Self::WithheldShown => "holds what its person may not read",
-            Self::ResealsSealed | Self::SendsBeforePersisted => "an honest phone was suspended",
-            Self::EqualValuesStandTwice => "equal values stand twice",
-            Self::EditBeyondTheEndIsLost => "what was typed",
+            Self::BaseIsTheFoldedPosition | Self::FoldIgnoresBase => Sign::Overwritten,
+            Self::LaneStaysOnRefusal => Sign::Jammed,
+            Self::ReplayGetsNewFates => Sign::ToldOtherwise,
+            Self::OriginAcceptedTwice => Sign::CountsTwice,
+            Self::NeedsIgnored => Sign::NeedsNot,
+            Self::LateActionTakesEffect => Sign::UnseenAction,
+            Self::FiledTestimonyEdited => Sign::FiledEdited,
+            Self::CountIsAGate | Self::LateIsRefused => Sign::DecidedAgain,
+            Self::ClockNotFlagged => Sign::ClockUnmarked,
+            Self::RevokedDeviceAccepted => Sign::RevokedCounts,
+            Self::WithdrawnAssignmentAccepted => Sign::Withdrawn,
+            Self::SeenNotChecked => Sign::OtherHistory,
+            Self::ReceiptRunsBackwards => Sign::Backwards,
+            Self::EntryNamesAnotherVersion => Sign::OtherCatalogue,
+            Self::VoidIsDeleted | Self::SavedBeforePersisted => Sign::Lost,
+            Self::ErasureForgotten => Sign::LeftOnServer,
+            Self::RefusedLeaks | Self::WithheldShown => Sign::Forbidden,
+            Self::ResealsSealed | Self::SendsBeforePersisted => Sign::HonestSuspended,
+            Self::EqualValuesStandTwice => Sign::EqualTwice,
+            Self::EditBeyondTheEndIsLost => Sign::TypedGone,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The run of one seed: who there is, what happens, and how everyone meets in the end.
+//! The run of one script: who there is, what happens, and how everyone meets in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,21 +7,26 @@ use sync_core::sync::device::FormId;
 use sync_core::testing::{Host, Phone, Village};
 
 use super::Fault;
+use super::checks;
 use super::ledger::Ledger;
 use super::people::Dice;
+use super::script::{Line, Script, Step, What};
 use super::server::Server;
+use super::violation::{Sign, Violation};
 
 mod folded;
 mod line;
+mod told;
 mod trouble;
 mod work;
+
+pub(super) use told::fate_words;
 
 /// Saturday 21 November 2026, noon in China.
 const NOON: Timestamp = Timestamp(1_795_233_600_000);
 const DAY_MS: i64 = 86_400_000;
-const ROLES: [&str; 12] = [
-    "FS", "TM", "TW", "TM", "VC", "FS", "CS", "TM", "VC", "TM", "TM", "TW",
-];
+const VILLAGES: [&str; 3] = ["半子沟村", "下堡村", "杨坊村"];
+const PHONES_MAX: usize = 14;
 
 /// A person with a phone.
 #[derive(Debug)]
@@ -68,7 +73,7 @@ pub(super) struct Truth {
     pub(super) withdrawn: Vec<(UserId, BTreeMap<JournalId, Seq>)>,
 }
 
-/// One seed's world.
+/// One script's world.
 #[derive(Debug)]
 pub(super) struct Sim {
     pub(super) dice: Dice,
@@ -79,27 +84,25 @@ pub(super) struct Sim {
     pub(super) phones: Vec<Carried>,
     pub(super) ledger: Ledger,
     pub(super) truth: Truth,
-    pub(super) violations: Vec<String>,
+    pub(super) violations: Vec<Violation>,
+    /// Who cannot reach the server, by bits.
+    cut_off: u16,
     now: Timestamp,
-    markers: u64,
-    splits: bool,
+    step: u64,
+    told: told::Told,
 }
 
 impl Sim {
-    pub(super) fn new(seed: u64, fault: Option<Fault>) -> Self {
-        let mut dice = Dice::new(seed);
-        let mut host = Host::found(seed, NOON);
-        let villages: Vec<Village> = ["半子沟村", "下堡村", "杨坊村"]
+    pub(super) fn new(script: &Script, fault: Option<Fault>, telling: bool) -> Self {
+        let mut host = Host::found(script.seed, NOON);
+        let villages: Vec<Village> = VILLAGES
             .iter()
-            .take(1 + dice.index(5).saturating_sub(2))
+            .take(script.villages)
             .map(|name| host.add_village(name, NOON))
             .collect();
-        // Mostly few, for only who meets others can disagree with them.
-        let most = ROLES.len() - 1;
-        let count = 2 + dice.index(most).min(dice.index(most));
         let mut people = Vec::new();
         let mut phones = Vec::new();
-        for (at, role) in ROLES.iter().copied().take(count).enumerate() {
+        for (at, role) in script.roles.iter().copied().enumerate() {
             let user = host.add_user("某", NOON);
             let area = match role {
                 "TW" => host.township(),
@@ -125,9 +128,8 @@ impl Sim {
                 copied: false,
             });
         }
-        let splits = fault == Some(Fault::SeenNotChecked) || (fault.is_none() && seed % 8 == 7);
         let mut sim = Self {
-            dice,
+            dice: Dice::new(script.seed),
             fault,
             server: Server::new(host, fault),
             villages,
@@ -136,11 +138,12 @@ impl Sim {
             ledger: Ledger::default(),
             truth: Truth::default(),
             violations: Vec::new(),
+            cut_off: 0,
             now: NOON,
-            markers: 0,
-            splits,
+            step: 0,
+            told: told::Told::new(telling),
         };
-        (0..count).for_each(|phone| sim.sync_fully(phone));
+        (0..sim.phones.len()).for_each(|phone| sim.sync_fully(phone));
         sim
     }
 
@@ -148,59 +151,87 @@ impl Sim {
         self.fault == Some(fault)
     }
 
-    pub(super) fn violated(&mut self, what: impl Into<String>) {
-        self.violations.push(what.into());
+    pub(super) fn violated(&mut self, sign: Sign, at: impl Into<String>) {
+        self.violations.push(sign.at(at));
     }
 
-    pub(super) fn play(&mut self) {
-        self.morning();
-        let steps = 60 + self.dice.below(60);
-        for step in 0..steps {
-            if self.splits && step == steps / 3 {
-                self.split();
-            }
-            if self.splits && step == steps * 2 / 3 {
-                self.join();
-            }
-            self.now = self
-                .now
-                .plus_ms(i64::try_from(self.dice.below(600_000)).unwrap_or(0));
-            self.step();
+    pub(super) fn play(&mut self, script: &Script) {
+        self.tell_world();
+        for step in &script.steps {
+            self.take(step);
         }
-        self.join();
+        self.server.join();
+        self.cut_off = 0;
+        self.now = self.now.plus_ms(60_000);
+        self.phones
+            .iter_mut()
+            .for_each(|carried| carried.skew_ms = 0);
+        self.tell(
+            "the line is good, clocks are set, and everyone syncs until nothing is left to say",
+        );
+        self.everyone_meets();
     }
 
-    fn step(&mut self) {
-        let phone = self.dice.index(self.phones.len());
-        match self.dice.below(100) {
-            0..=46 => self.save(phone),
-            47..=56 => self.open_form(phone),
-            57..=78 => self.sync_somehow(phone),
-            79..=81 => self.crash(phone),
-            82..=83 => self.set_clock(phone),
-            84..=86 => {
-                self.now = self
-                    .now
-                    .plus_ms(DAY_MS * i64::try_from(self.dice.below(6)).unwrap_or(0));
+    fn take(&mut self, step: &Step) {
+        let family: Vec<usize> = (0..self.phones.len())
+            .filter(|phone| self.phones[*phone].person == step.who)
+            .collect();
+        if family.is_empty() {
+            return;
+        }
+        let phone = family[step.copy % family.len()];
+        self.step = step.number;
+        self.dice = Dice::new(step.dice);
+        self.now = self.now.plus_ms(i64::try_from(step.after_ms).unwrap_or(0));
+        match step.what {
+            What::Save => self.save(phone),
+            What::OpenForm => self.open_form(phone),
+            What::CloseForms => self.close_forms(phone),
+            What::Sync(line) => {
+                self.exchange(phone, line);
             }
-            87..=88 => self.carry(phone),
-            89..=91 => self.offer_again(phone),
-            92 => self.clone_storage(phone),
-            93 => self.revoke(phone),
-            94 => self.move_person(phone),
-            95 => self.erase(),
-            96..=97 => self.phones[phone].forms.clear(),
-            _ => self.enrol_if_told(phone),
+            What::Meet => self.meet(),
+            What::Crash => self.crash(phone),
+            What::SetClock(days) => self.set_clock(phone, days),
+            What::Wait(days) => {
+                self.now = self.now.plus_ms(DAY_MS * days);
+                self.tell(format!("{days} days pass"));
+            }
+            What::Carry => self.carry(phone),
+            What::OfferAgain => self.offer_again(phone),
+            What::Clone { lost } => self.clone_storage(phone, lost),
+            What::Revoke => self.revoke(phone),
+            What::EndAssignment { for_cause } => self.end_assignment(phone, for_cause),
+            What::Erase => self.erase(),
+            What::EnrolIfTold => self.enrol_if_told(phone),
+            What::Partition(cut_off) => {
+                self.cut_off = cut_off;
+                let who: Vec<String> = (0..self.phones.len())
+                    .filter(|phone| self.is_cut_off(*phone))
+                    .map(|phone| self.name(phone))
+                    .collect();
+                self.tell(format!("out of reach from now on: {}", who.join(", ")));
+            }
+            What::Heal => {
+                self.cut_off = 0;
+                self.tell("everyone can reach the server again");
+            }
+            What::Split => self.split(),
+            What::Join => self.join(),
         }
     }
 
-    fn marker(&mut self) -> String {
-        self.markers += 1;
-        format!("字{}", self.markers)
+    /// What is said in this step stands in its content, and nowhere else.
+    fn marker(&self) -> String {
+        format!("字{}", self.step)
     }
 
     fn at(&self, phone: usize) -> Timestamp {
         self.now.plus_ms(self.phones[phone].skew_ms)
+    }
+
+    fn is_cut_off(&self, phone: usize) -> bool {
+        self.cut_off >> self.phones[phone].person & 1 == 1
     }
 
     fn position(&self, phone: usize, journal: JournalId) -> Seq {
@@ -212,11 +243,13 @@ impl Sim {
     }
 
     fn journal_for(&mut self, phone: usize) -> Option<JournalId> {
-        let held: Vec<JournalId> = self.phones[phone]
-            .phone
-            .device
-            .journals()
-            .into_iter()
+        // The order of ids is as random as they are: that of villages is the same for every way to shorten a script.
+        let held = self.phones[phone].phone.device.journals();
+        let held: Vec<JournalId> = self
+            .villages
+            .iter()
+            .map(|village| village.journal)
+            .filter(|journal| held.contains(journal))
             .collect();
         self.dice.pick(&held).copied()
     }
@@ -231,27 +264,55 @@ impl Sim {
             .collect()
     }
 
-    /// The day begins with something that everyone has before him.
-    fn morning(&mut self) {
-        for phone in 0..self.phones.len().min(3) {
-            (0..3).for_each(|_| self.save(phone));
-            self.sync_fully(phone);
+    /// Everyone who can syncs, and what must hold at a quiet moment is looked at.
+    fn meet(&mut self) {
+        if !self.server.other().is_empty() {
+            return;
         }
-        (0..self.phones.len()).for_each(|phone| self.sync_fully(phone));
+        self.tell("everyone who can reach the server syncs until nothing is left to say");
+        self.everyone_meets();
+        let found = checks::at_rest(self);
+        self.violations.extend(found);
     }
 
-    /// The line is good, clocks are set, and every phone syncs until nothing is left to say.
-    pub(super) fn everyone_meets(&mut self) {
-        self.now = self.now.plus_ms(60_000);
+    /// Every phone that can syncs until nothing is left to say.
+    fn everyone_meets(&mut self) {
         for _ in 0..3 {
             for phone in 0..self.phones.len() {
-                self.phones[phone].skew_ms = 0;
+                if self.is_cut_off(phone) {
+                    continue;
+                }
                 self.sync_fully(phone);
                 if self.is_told(phone) {
                     self.enrol_in_place(phone);
                     self.sync_fully(phone);
                 }
             }
+        }
+    }
+
+    fn close_forms(&mut self, phone: usize) {
+        if self.phones[phone].forms.is_empty() {
+            return;
+        }
+        self.phones[phone].forms.clear();
+        self.tell(format!("{} closes all forms", self.name(phone)));
+    }
+
+    pub(super) fn told(self) -> Vec<String> {
+        self.told.into_lines()
+    }
+
+    /// Whether a phone takes part in what is looked at now.
+    pub(super) fn is_within_reach(&self, phone: usize) -> bool {
+        !self.is_cut_off(phone)
+    }
+
+    fn line_for(&self, phone: usize, line: Line) -> Line {
+        if self.is_cut_off(phone) {
+            Line::RequestLost
+        } else {
+            line
         }
     }
 }

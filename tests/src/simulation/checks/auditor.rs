@@ -8,11 +8,13 @@ use sync_core::id::DeviceId;
 use sync_core::journal::Chain;
 use sync_core::registry::{Registry, registry_journal};
 
+use super::super::village::fate_words;
+use super::super::violation::{Sign, Violation};
 use super::Check;
 
 impl Check<'_> {
     /// Decides every fate again, at the registry position that its entry names.
-    pub(super) fn auditor(&self, found: &mut Vec<String>) {
+    pub(super) fn auditor(&self, found: &mut Vec<Violation>) {
         let host = &self.sim.server.host;
         let mut registry = Registry::empty(host.deployment());
         let mut acts = host.acts().iter();
@@ -57,10 +59,12 @@ impl Check<'_> {
                 .zip(&entry.parts.contents)
             {
                 if content.is_some() && fate != again {
-                    found.push(format!(
-                        "P7: entry {} says {fate:?}, decided again it is {again:?}",
-                        entry.head.seq
-                    ));
+                    found.push(Sign::DecidedAgain.at(format!(
+                        "entry {} says {}, decided again it is {}",
+                        entry.head.seq,
+                        fate_words(fate),
+                        fate_words(again)
+                    )));
                 }
             }
             for (envelope, fate) in batch.envelopes.iter().zip(&entry.head.fates) {

@@ -12,23 +12,21 @@ use sync_core::sync::wire::WireEntry;
 use sync_core::view::PENDING;
 
 use super::super::village::Sim;
+use super::super::violation::{Sign, Violation};
 
 /// Every phone stands where the server stands, shows the same, keeps the same, and holds nothing that is not for it.
-pub(super) fn phones(sim: &Sim, found: &mut Vec<String>) {
+pub(super) fn phones(sim: &Sim, found: &mut Vec<Violation>) {
     let host = &sim.server.host;
     for (at, carried) in sim
         .phones
         .iter()
         .enumerate()
-        .filter(|(_, carried)| !carried.misled)
+        .filter(|(at, carried)| !carried.misled && sim.is_within_reach(*at))
     {
         let device = &carried.phone.device;
         let person = &sim.people[carried.person];
         if !device.unsent().is_empty() {
-            found.push(format!(
-                "P4: phone {at} is jammed by its own outbox: {:?}",
-                device.unsent()
-            ));
+            found.push(Sign::Jammed.at(format!("{}: {:?}", sim.name(at), device.unsent())));
         }
         let role = host
             .catalogues()
@@ -53,10 +51,11 @@ pub(super) fn phones(sim: &Sim, found: &mut Vec<String>) {
                     .is_some_and(|here| here.steps.iter().all(|step| step.place.seq != PENDING));
                 if entered && loaded.record(journal, record) != here {
                     let differ = differ(loaded.record(journal, record).as_ref(), here.as_ref());
-                    found.push(format!(
-                        "P5: phone {at} shows another {} after a restart: {differ}",
-                        record.short()
-                    ));
+                    found.push(Sign::OtherWhenLoaded.at(format!(
+                        "{} of {}: {differ}",
+                        sim.record_name(record),
+                        sim.name(at)
+                    )));
                 }
             }
             if device.position(journal) != end || person.moved {
@@ -67,10 +66,11 @@ pub(super) fn phones(sim: &Sim, found: &mut Vec<String>) {
                         device.position(journal).map(|end| end.seq),
                         end.map(|end| end.seq),
                     );
-                    found.push(format!(
-                        "P5: phone {at} ({}) stands at {here:?}, the server at {there:?}",
+                    found.push(Sign::Behind.at(format!(
+                        "{} ({}) at {here:?}, the server at {there:?}",
+                        sim.name(at),
                         person.role
-                    ));
+                    )));
                 }
                 continue;
             }
@@ -87,10 +87,11 @@ pub(super) fn phones(sim: &Sim, found: &mut Vec<String>) {
                 let there = sim.fold(journal, record, sim.log(journal, record, reads));
                 if here.as_ref().is_none_or(|here| !same(here, &there)) {
                     let differ = differ(here.as_ref(), Some(&there));
-                    found.push(format!(
-                        "P5: phone {at} and the server show different things of {}: {differ}",
-                        record.short()
-                    ));
+                    found.push(Sign::OtherThanServer.at(format!(
+                        "{} on the phone of {}: {differ}",
+                        sim.record_name(record),
+                        sim.name(at)
+                    )));
                 }
             }
         }
@@ -141,7 +142,7 @@ fn same(here: &Record, there: &Record) -> bool {
 }
 
 /// Whether a phone's storage holds what its person may not read.
-fn leaks(sim: &Sim, at: usize, user: UserId, role: Option<&Role>, found: &mut Vec<String>) {
+fn leaks(sim: &Sim, at: usize, user: UserId, role: Option<&Role>, found: &mut Vec<Violation>) {
     let host = &sim.server.host;
     let mut erased: BTreeMap<RecordId, Seq> = BTreeMap::new();
     for village in &sim.villages {
@@ -188,7 +189,7 @@ fn leaks(sim: &Sim, at: usize, user: UserId, role: Option<&Role>, found: &mut Ve
                 .get(&envelope.record)
                 .is_some_and(|at| entry.head.seq < *at);
             if gone && envelope.verb != Verb::Erase {
-                found.push(format!("P13: phone {at} keeps content of an erased record"));
+                found.push(Sign::LeftOnPhone.at(sim.name(at)));
             }
             if author == Some(user) {
                 continue;
@@ -197,9 +198,7 @@ fn leaks(sim: &Sim, at: usize, user: UserId, role: Option<&Role>, found: &mut Ve
             let reads_refused =
                 !fate.is_refused() || role.is_some_and(|role| role.can(Capability::ReadRefused));
             if !reads || !reads_refused {
-                found.push(format!(
-                    "P8: phone {at} holds what its person may not read ({fate:?})"
-                ));
+                found.push(Sign::Forbidden.at(format!("{} ({fate:?})", sim.name(at))));
             }
         }
     }

@@ -8,9 +8,10 @@ use sync_core::id::{RecordId, Timestamp, UserId};
 
 use super::super::ledger::mentions;
 use super::super::village::Sim;
+use super::super::violation::{Sign, Violation};
 
 /// Saved means saved, and once: every marker stands in a journal, and counts at most once.
-pub(super) fn said(sim: &Sim, found: &mut Vec<String>) {
+pub(super) fn said(sim: &Sim, found: &mut Vec<Violation>) {
     let all = || {
         sim.villages
             .iter()
@@ -60,10 +61,7 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<String>) {
         let is_blank = !places.is_disjoint(&blank)
             || (carried.copied && blank_at.contains(&(Some(user), said.at)));
         if !stands.contains_key(marker) && !is_blank && !carried.misled {
-            found.push(format!(
-                "P1: {marker}, saved on phone {}, is nowhere to be found",
-                said.phone
-            ));
+            found.push(Sign::Lost.at(format!("“{marker}”, saved by {}", sim.name(said.phone))));
         }
     }
     for (marker, count) in stands.iter().filter(|(_, count)| **count > 1) {
@@ -92,9 +90,9 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<String>) {
                 )
             })
         });
-        found.push(format!(
-            "P3: {marker} counts {count} times: {:?}",
+        found.push(Sign::CountsTwice.at(format!(
+            "“{marker}” counts {count} times: {:?}",
             stands.collect::<Vec<_>>()
-        ));
+        )));
     }
 }

@@ -2,40 +2,18 @@
 
 use sync_core::seal::Parcel;
 use sync_core::sync::device::{Whereabouts, World};
+use sync_core::sync::wire::{Outcome, SyncResponse};
 
 use super::super::Fault;
+use super::super::script::Line;
+use super::super::violation::Sign;
 use super::Sim;
-
-/// How one exchange goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
-    Good,
-    RequestLost,
-    RequestCut,
-    Reordered,
-    Twice,
-    ReplyLost,
-    CrashBeforeSealingIsStored,
-    CrashBeforeReplyIsStored,
-}
+use super::told::fate_words;
 
 impl Sim {
-    pub(super) fn sync_somehow(&mut self, phone: usize) {
-        let line = match self.dice.below(20) {
-            0 => Line::RequestLost,
-            1 => Line::RequestCut,
-            2 => Line::Reordered,
-            3 => Line::Twice,
-            4..=6 => Line::ReplyLost,
-            7 => Line::CrashBeforeSealingIsStored,
-            8 => Line::CrashBeforeReplyIsStored,
-            _ => Line::Good,
-        };
-        self.exchange(phone, line);
-    }
-
     /// One request and its response over a line. Says whether there is more.
     pub(super) fn exchange(&mut self, phone: usize, line: Line) -> bool {
+        let line = self.line_for(phone, line);
         let now = self.at(phone);
         let carried = &mut self.phones[phone];
         let before = carried.phone.storage.clone();
@@ -50,6 +28,10 @@ impl Sim {
                 self.server.sync(phone, &request, device, self.now);
             }
             self.restart(phone);
+            self.tell(format!(
+                "{} crashes before what it sealed is stored",
+                self.name(phone)
+            ));
             return false;
         }
         self.carry_out(phone, &sealed);
@@ -65,8 +47,10 @@ impl Sim {
         }
         if line == Line::RequestLost {
             self.phones[phone].phone.device.line_broke();
+            self.tell(format!("{} reaches nobody", self.name(phone)));
             return false;
         }
+        let brings = request.batches.len() + request.carried.len();
         let mut response = self.server.sync(phone, &request, device, self.now);
         if line == Line::Twice {
             response = self.server.sync(phone, &request, device, self.now);
@@ -78,8 +62,13 @@ impl Sim {
             } else {
                 self.phones[phone].phone.device.line_broke();
             }
+            self.tell(format!(
+                "{} syncs, bringing {brings} batch(es), and hears no answer",
+                self.name(phone)
+            ));
             return false;
         }
+        self.tell_exchange(phone, line, brings, &response);
         let carried = &mut self.phones[phone];
         let learned = carried.phone.device.on_response(
             &World {
@@ -107,9 +96,10 @@ impl Sim {
                 if self.truth.cloned.contains(&device) {
                     self.enrol_in_place(phone);
                 } else if !self.phones[phone].misled {
-                    self.violated(format!(
-                        "an honest server is called a liar by phone {phone}: {lie}"
-                    ));
+                    self.violated(
+                        Sign::HonestAccused,
+                        format!("by {}: {lie}", self.name(phone)),
+                    );
                 }
                 false
             }
@@ -123,7 +113,7 @@ impl Sim {
             && !self.is_told(phone)
             && !self.phones[phone].misled
         {
-            self.violated(format!("phone {phone} gives up a key that nobody took"));
+            self.violated(Sign::KeyGivenUp, self.name(phone));
         }
         self.enrol_in_place(phone);
     }
@@ -154,7 +144,13 @@ impl Sim {
                     if let Some(Whereabouts::Received { seq, fate: told }) = told
                         && (seq != entry.head.seq || told != *fate)
                     {
-                        wrong.push(format!("P3: phone {phone} was told {told:?} of command {}, whose fate is {fate:?}", envelope.n));
+                        wrong.push(Sign::ToldOtherwise.at(format!(
+                            "{} was told “{}” of its command {}, which is {}",
+                            self.name(phone),
+                            fate_words(&told),
+                            envelope.n,
+                            fate_words(fate)
+                        )));
                     }
                 }
             }
@@ -171,7 +167,7 @@ impl Sim {
                 return;
             }
         }
-        self.violated(format!("P4: phone {phone} never comes to an end"));
+        self.violated(Sign::Endless, self.name(phone));
     }
 
     /// A teammate takes along what a phone has sealed.
@@ -196,6 +192,51 @@ impl Sim {
         if let Some(parcel) = parcel {
             let effects = self.phones[to].phone.device.carry(&parcel);
             self.carry_out(to, &effects);
+            self.tell(format!(
+                "{} takes along what {} has sealed",
+                self.name(to),
+                self.name(from)
+            ));
         }
+    }
+
+    fn tell_exchange(&mut self, phone: usize, line: Line, brings: usize, response: &SyncResponse) {
+        let how = match line {
+            Line::Twice => " (the request arrives twice)",
+            Line::Reordered => " (the batches arrive in another order)",
+            Line::CrashBeforeReplyIsStored => " and crashes before the answer is stored",
+            Line::Good
+            | Line::RequestLost
+            | Line::RequestCut
+            | Line::ReplyLost
+            | Line::CrashBeforeSealingIsStored => "",
+        };
+        let outcomes: Vec<String> = response
+            .receipts
+            .iter()
+            .map(|receipt| match &receipt.outcome {
+                Outcome::Entered { seq, unusual } => {
+                    let unusual: Vec<String> = unusual
+                        .iter()
+                        .map(|(_, fate)| format!(", {}", fate_words(fate)))
+                        .collect();
+                    format!("entered at {seq}{}", unusual.join(""))
+                }
+                other => format!("{other:?}"),
+            })
+            .collect();
+        let gets: usize = response
+            .journals
+            .iter()
+            .map(|page| page.entries.len())
+            .sum();
+        if brings == 0 && gets == 0 {
+            return;
+        }
+        self.tell(format!(
+            "{} syncs{how}: brings {brings} batch(es) [{}], gets {gets} entries",
+            self.name(phone),
+            outcomes.join("; ")
+        ));
     }
 }

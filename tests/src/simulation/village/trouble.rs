@@ -13,8 +13,9 @@ use sync_core::view::PENDING;
 
 use super::super::checks::differ;
 use super::super::ledger::Said;
-use super::line::Line;
-use super::{Carried, DAY_MS, Sim};
+use super::super::script::Line;
+use super::super::violation::Sign;
+use super::{Carried, DAY_MS, PHONES_MAX, Sim};
 
 impl Sim {
     pub(super) fn restart(&mut self, phone: usize) {
@@ -33,6 +34,7 @@ impl Sim {
                 .any(|step| step.place.seq == PENDING)
         };
         self.restart(phone);
+        self.tell(format!("{} crashes and starts again", self.name(phone)));
         let after = self.shown(phone);
         // What was answered but not entered here is asked for again after a restart.
         if before
@@ -45,11 +47,15 @@ impl Sim {
                 .find(|(one, other)| one != other)
                 .unwrap_or((&None, &None));
             let differ = differ(one.as_ref(), other.as_ref());
-            self.violated(format!(
-                "P1: phone {phone} shows other records after a restart: {} and {}: {differ}",
-                before.len(),
-                after.len()
-            ));
+            self.violated(
+                Sign::ForgottenByRestart,
+                format!(
+                    "{}: {} and {} records: {differ}",
+                    self.name(phone),
+                    before.len(),
+                    after.len()
+                ),
+            );
         }
     }
 
@@ -66,14 +72,17 @@ impl Sim {
             .collect()
     }
 
-    pub(super) fn set_clock(&mut self, phone: usize) {
-        let days = [-400, -400, 400, 1, -1, 0][self.dice.index(6)];
+    pub(super) fn set_clock(&mut self, phone: usize, days: i64) {
         self.phones[phone].skew_ms = days * DAY_MS;
+        self.tell(format!(
+            "the clock of {} is {days} days off",
+            self.name(phone)
+        ));
     }
 
-    pub(super) fn clone_storage(&mut self, phone: usize) {
+    pub(super) fn clone_storage(&mut self, phone: usize, lost: bool) {
         // What was copied is not copied again: nothing would tell apart what two copies of a copy offer anew.
-        if self.phones[phone].copied || self.phones.len() >= 14 {
+        if self.phones[phone].copied || self.phones.len() >= PHONES_MAX {
             return;
         }
         self.phones[phone].copied = true;
@@ -97,8 +106,12 @@ impl Sim {
             copied: true,
         };
         self.phones.push(twin);
+        self.tell(format!(
+            "the storage of {} is copied to another phone",
+            self.name(phone)
+        ));
         // Lost and restored from a backup: both get new keys, and both have the same to offer again.
-        if self.server.other().is_empty() && self.dice.once_in(2) {
+        if self.server.other().is_empty() && lost {
             self.revoke(phone);
             for copy in [phone, at] {
                 self.enrol_in_place(copy);
@@ -127,11 +140,12 @@ impl Sim {
                 .host
                 .set_standing(device, Standing::Revoked, "lost", self.now);
             self.truth.revoked.push((device, self.ends()));
+            self.tell(format!("{} is reported lost and revoked", self.name(phone)));
         }
     }
 
     /// An assignment ends, or is withdrawn, or becomes another.
-    pub(super) fn move_person(&mut self, phone: usize) {
+    pub(super) fn end_assignment(&mut self, phone: usize, for_cause: bool) {
         let person = self.phones[phone].person;
         if self.people[person].moved || !self.server.other().is_empty() {
             return;
@@ -139,7 +153,6 @@ impl Sim {
         let (user, assignment) = (self.people[person].user, self.people[person].assignment);
         self.people[person].moved = true;
         let yesterday = self.now.date().plus_days(-1);
-        let for_cause = self.dice.once_in(2);
         self.server
             .host
             .end_assignment(assignment, yesterday, for_cause, self.now);
@@ -154,6 +167,15 @@ impl Sim {
                 .assign(user, "VC", area, today, None, self.now);
             self.people[person].role = "VC";
         }
+        self.tell(format!(
+            "the assignment of {} {}",
+            self.name(person),
+            if for_cause {
+                "is withdrawn for cause"
+            } else {
+                "ended yesterday; he works in village 1 for the committee now"
+            }
+        ));
     }
 
     pub(super) fn erase(&mut self) {
@@ -204,6 +226,7 @@ impl Sim {
         carried.forms.clear();
         let effects = carried.phone.device.enrol_in_place(identity.seed);
         self.carry_out(phone, &effects);
+        self.tell(format!("{} gets a new key in place", self.name(phone)));
     }
 
     pub(super) fn split(&mut self) {
@@ -218,10 +241,18 @@ impl Sim {
             .iter()
             .map(|village| village.journal)
             .collect();
+        let who: Vec<String> = misled.iter().map(|phone| self.name(*phone)).collect();
         self.server.split(&journals, misled);
+        self.tell(format!(
+            "the server begins to show another history to {}",
+            who.join(", ")
+        ));
     }
 
     pub(super) fn join(&mut self) {
-        self.server.join();
+        if self.server.join().is_empty() {
+            return;
+        }
+        self.tell("the server shows everyone one history again");
     }
 }

@@ -2,7 +2,7 @@
 
 use sync_core::command::Origin;
 use sync_core::id::{JournalId, RecordId};
-use sync_core::sync::device::{Effect, FormId, Intent, Unanswered, World};
+use sync_core::sync::device::{Effect, FormId, Intent, Target, Unanswered, World};
 
 use super::super::Fault;
 use super::super::ledger::Said;
@@ -24,6 +24,11 @@ impl Sim {
             return;
         };
         let saw = self.position(phone, journal);
+        self.tell(format!(
+            "{} opens a form on {}",
+            self.name(phone),
+            self.record_name(record)
+        ));
         let carried = &mut self.phones[phone];
         let form = carried.phone.device.open_form(journal, Some(record));
         carried.forms.push(Open {
@@ -96,7 +101,7 @@ impl Sim {
             },
             journal,
             form,
-            intent,
+            intent.clone(),
         );
         // What cannot count is said at once; the form stays as it was, and nothing was promised.
         let Ok(saved) = saved else { return };
@@ -109,6 +114,16 @@ impl Sim {
                 n: *n,
             })
             .collect();
+        if let Target::New { kind, .. } = &intent.target {
+            self.name_record(saved.record, kind);
+        }
+        self.tell(format!(
+            "{} {} in {}, having seen up to {}",
+            self.name(phone),
+            self.words(&intent, saved.record),
+            self.village_name(journal),
+            said.saw
+        ));
         self.finish_save(&places, &saved.effects, said);
     }
 
@@ -120,6 +135,10 @@ impl Sim {
                 self.ledger.say(places.iter().copied(), said);
             }
             self.restart(phone);
+            self.tell(format!(
+                "{} crashes before that is stored",
+                self.name(phone)
+            ));
             return;
         }
         self.carry_out(phone, effects);
@@ -185,6 +204,11 @@ impl Sim {
             phone,
             ..said
         };
+        self.tell(format!(
+            "{} offers again what did not count, to {}",
+            self.name(phone),
+            self.record_name(saved.record)
+        ));
         self.finish_save(&places, &saved.effects, &said);
     }
 }

@@ -1,0 +1,177 @@
+//! What happens on a seed, drawn as data before anything is played.
+//!
+//! A step names who, what and how long after the one before; what it still has to choose (which of the records that the phone then
+//! shows, say) it draws from dice of its own. So a script that leaves steps out plays the others as they were drawn, and a failing
+//! script can be made shorter.
+
+use super::people::Dice;
+
+/// A seed's world and what happens in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Script {
+    pub(super) seed: u64,
+    pub(super) villages: usize,
+    /// The role of each person: everyone has a phone.
+    pub(super) roles: Vec<&'static str>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Where it was drawn: what is said in it is told apart by this.
+    pub(super) number: u64,
+    pub(super) after_ms: u64,
+    pub(super) who: usize,
+    /// Which of his phones, if there are copies.
+    pub(super) copy: usize,
+    pub(super) what: What,
+    /// What it still has to draw, it draws from here.
+    pub(super) dice: u64,
+}
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Somebody saves something: through an open form, or what he sees.
+    Save,
+    OpenForm,
+    CloseForms,
+    Sync(Line),
+    /// Everyone who can reaches the server until nothing is left to say, and what must hold then is looked at.
+    Meet,
+    Crash,
+    /// The phone's clock goes wrong by this many days.
+    SetClock(i64),
+    Wait(i64),
+    Carry,
+    OfferAgain,
+    /// The phone's storage is copied to another; if the phone was lost, both get new keys.
+    Clone {
+        lost: bool,
+    },
+    Revoke,
+    /// The assignment ends: another follows, unless it is for cause.
+    EndAssignment {
+        for_cause: bool,
+    },
+    Erase,
+    EnrolIfTold,
+    /// These cannot reach the server from now on, by bits.
+    Partition(u16),
+    Heal,
+    /// The server begins to show some a history of their own.
+    Split,
+    /// It shows everyone one of them again.
+    Join,
+}
+
+/// How one exchange goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    Good,
+    RequestLost,
+    RequestCut,
+    Reordered,
+    Twice,
+    ReplyLost,
+    CrashBeforeSealingIsStored,
+    CrashBeforeReplyIsStored,
+}
+
+/// Who there is besides a first secretary, as often as they are named.
+const ROLES: [&str; 9] = ["TM", "TM", "TM", "TM", "VC", "VC", "FS", "TW", "CS"];
+
+impl Script {
+    pub(super) fn draw(seed: u64, lies: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let villages = 1 + dice.index(5).saturating_sub(2);
+        // Mostly few, for only who meets others can disagree with them.
+        let people = 2 + dice.index(11).min(dice.index(11));
+        let mut roles = vec!["FS", "TM"];
+        while roles.len() < people {
+            roles.push(dice.pick(&ROLES).copied().unwrap_or("TM"));
+        }
+        let mut script = Self {
+            seed,
+            villages,
+            roles,
+            steps: Vec::new(),
+        };
+        script.morning();
+        let count = 60 + dice.below(60);
+        for at in 0..count {
+            if lies && at == count / 3 {
+                script.add(&mut dice, 0, What::Split);
+            }
+            if lies && at == count * 2 / 3 {
+                script.add(&mut dice, 0, What::Join);
+            }
+            let what = draw(&mut dice);
+            let who = dice.index(people);
+            script.add(&mut dice, who, what);
+        }
+        script
+    }
+
+    /// The day begins with something that everyone has before him.
+    fn morning(&mut self) {
+        let mut dice = Dice::new(!self.seed);
+        let people = self.roles.len();
+        for who in 0..people.min(3) {
+            (0..3).for_each(|_| self.add(&mut dice, who, What::Save));
+            self.add(&mut dice, who, What::Sync(Line::Good));
+        }
+        (0..people).for_each(|who| self.add(&mut dice, who, What::Sync(Line::Good)));
+    }
+
+    fn add(&mut self, dice: &mut Dice, who: usize, what: What) {
+        self.steps.push(Step {
+            number: self.steps.len() as u64 + 1,
+            after_ms: dice.below(600_000),
+            who,
+            copy: dice.index(4),
+            what,
+            dice: dice.below(u64::MAX),
+        });
+    }
+}
+
+fn draw(dice: &mut Dice) -> What {
+    match dice.below(100) {
+        0..=45 => What::Save,
+        46..=55 => What::OpenForm,
+        56..=76 => What::Sync(draw_line(dice)),
+        77..=79 => What::Crash,
+        80..=81 => What::SetClock([-400, -400, 400, 1, -1, 0][dice.index(6)]),
+        82..=84 => What::Wait(i64::try_from(dice.below(6)).unwrap_or(0)),
+        85..=86 => What::Carry,
+        87..=89 => What::OfferAgain,
+        90 => What::Clone {
+            lost: dice.once_in(2),
+        },
+        91 => What::Revoke,
+        92 => What::EndAssignment {
+            for_cause: dice.once_in(2),
+        },
+        93 => What::Erase,
+        94 => What::CloseForms,
+        95 => What::Meet,
+        96 => What::Partition(u16::try_from(dice.below(1 << 12)).unwrap_or(0)),
+        97 => What::Heal,
+        _ => What::EnrolIfTold,
+    }
+}
+
+fn draw_line(dice: &mut Dice) -> Line {
+    match dice.below(20) {
+        0 => Line::RequestLost,
+        1 => Line::RequestCut,
+        2 => Line::Reordered,
+        3 => Line::Twice,
+        4..=6 => Line::ReplyLost,
+        7 => Line::CrashBeforeSealingIsStored,
+        8 => Line::CrashBeforeReplyIsStored,
+        _ => Line::Good,
+    }
+}
