@@ -270,7 +270,7 @@ pub enum Mark {
     /// Its content was erased.
     #[n(1)]
     Erased,
-    /// A merge crossed a limit.
+    /// A merge crossed a limit, or something that would have crossed it was no change.
     #[n(2)]
     OverLimit,
     /// Its fold failed; it is shown without merged fields, and the failure is reported.
@@ -387,7 +387,7 @@ impl Record {
                 record.author = Some(logged.assignment);
                 record.audience = envelope.audience;
             }
-            record.steps.push(Step::of(logged));
+            record.line(logged);
         }
         record.mark(Mark::SetAside);
         record
@@ -406,7 +406,6 @@ impl Record {
                 step.was = was;
             }
             sequential::apply(rules, self, logged);
-            self.check_limits();
         }
         Ok(())
     }
@@ -416,19 +415,33 @@ impl Record {
         match merged::fold_fields(rules, self.journal, &self.kind, log) {
             Ok(merged) => {
                 self.fields = merged.fields;
+                if merged.over {
+                    self.mark(Mark::OverLimit);
+                }
                 self.document = Some(merged.document.into());
                 for step in &mut self.steps {
                     if let Some(was) = merged.was.get(&step.place) {
                         step.was.clone_from(was);
                     }
                 }
-                self.check_limits();
             }
             Err(_) => {
                 self.fields.clear();
                 self.mark(Mark::SetAside);
             }
         }
+    }
+
+    /// The field of which a command would be no change, written on what stands, because a text or a list would become too long.
+    pub fn overflows(&self, rules: &dyn Rules, logged: &Logged) -> Option<String> {
+        let mut after = self.clone();
+        after.marks.retain(|mark| *mark != Mark::OverLimit);
+        // Of what stands nothing but the fields is asked.
+        (after.steps, after.document) = (Vec::new(), None);
+        let unfit = after.extend(rules, logged).is_ok() && after.marks.contains(&Mark::OverLimit);
+        unfit
+            .then(|| logged.command.envelope.fields.first().cloned())
+            .flatten()
     }
 
     fn was_seen_by(&self, logged: &Logged) -> bool {
@@ -447,19 +460,13 @@ impl Record {
 
     /// Everything but the merged fields: timeline, state, marks. They follow journal order, whoever had seen what.
     fn note(&mut self, rules: &dyn Rules, logged: &Logged) {
-        let Command { envelope, content } = &logged.command;
-        self.steps.push(Step::of(logged));
-        if content.is_none() && !logged.fate.is_refused() {
-            self.mark(Mark::Withheld);
-        }
+        let envelope = &logged.command.envelope;
+        let reason = self.line(logged);
         if !logged.fate.counts() {
             return;
         }
         if !rules.knows(logged.catalogue) {
             self.mark(Mark::Unknown);
-        }
-        if envelope.verb == Verb::Erase {
-            self.mark(Mark::Erased);
         }
         if envelope.record != self.id {
             return;
@@ -479,7 +486,6 @@ impl Record {
                 }
             }
             Verb::Void => {
-                let reason = content.as_ref().and_then(|content| content.reason.clone());
                 self.void.get_or_insert(Note {
                     by: logged.place,
                     reason,
@@ -495,6 +501,41 @@ impl Record {
             | Verb::Erase
             | Verb::Reveal => {}
         }
+    }
+
+    /// The line of the timeline that stands for a command, and the reason given. Of what was erased, and of what came late to it,
+    /// nothing is shown but that it was written: the fold of contents that are still there is that of contents that are gone.
+    fn line(&mut self, logged: &Logged) -> Option<String> {
+        let Command { envelope, content } = &logged.command;
+        let mut step = Step::of(logged);
+        let erases = envelope.verb == Verb::Erase;
+        if erases && logged.fate.counts() {
+            self.forget();
+        }
+        if self.marks.contains(&Mark::Erased) && !erases {
+            step.reason = None;
+        } else if content.is_none() && !logged.fate.is_refused() {
+            self.mark(Mark::Withheld);
+        }
+        let reason = step.reason.clone();
+        self.steps.push(step);
+        reason
+    }
+
+    /// Forgets what an erasure takes: all but that something was written, and why other erasures were ordered.
+    fn forget(&mut self) {
+        for step in &mut self.steps {
+            step.was = Fields::default();
+            if step.verb != Verb::Erase {
+                step.reason = None;
+            }
+        }
+        if let Some(void) = &mut self.void {
+            void.reason = None;
+        }
+        self.marks
+            .retain(|mark| !matches!(mark, Mark::Withheld | Mark::OverLimit));
+        self.mark(Mark::Erased);
     }
 
     /// Marks what a clearing reaches as cleared; its fate stays as its entry says.
@@ -531,25 +572,39 @@ impl Record {
         }
     }
 
-    fn check_limits(&mut self) {
-        let over = self.fields.values().any(|slot| match slot {
-            Slot::Text(text) => {
-                text.len() > limits::TEXT_CHARS_MAX && text.chars().count() > limits::TEXT_CHARS_MAX
-            }
-            Slot::List(items) => items.len() > limits::LIST_ITEMS_MAX,
-            Slot::Register(_) | Slot::Withheld => false,
-        });
-        if over {
-            self.mark(Mark::OverLimit);
-        }
-    }
-
     /// The fields in 待核对: more than one value stands.
     pub fn conflicts(&self) -> impl Iterator<Item = (&str, &[Held])> {
         self.fields.iter().filter_map(|(field, slot)| match slot {
             Slot::Register(held) if held.len() > 1 => Some((field.as_str(), held.as_slice())),
             Slot::Register(_) | Slot::Text(_) | Slot::List(_) | Slot::Withheld => None,
         })
+    }
+}
+
+/// Whether an edit may make a text so long that had so many code points in its author's sight. What crosses the limit is no
+/// change: what contents add up to is not admission's to know, and a text that grew with every command would cost more with
+/// each. A text that a merge made too long can be shortened.
+const fn text_fits(had: usize, has: usize) -> bool {
+    has <= limits::TEXT_CHARS_MAX || has <= had
+}
+
+/// The same of the items of a list that a command adds to.
+const fn list_fits(has: usize) -> bool {
+    has <= limits::LIST_ITEMS_MAX
+}
+
+/// The text that a value gives a text field anew; none if it is too long.
+fn new_text(value: &Value) -> Option<&str> {
+    let text = value.as_text().unwrap_or_default();
+    text_fits(0, text.chars().count()).then_some(text)
+}
+
+/// The items that a value adds to a list field.
+fn listed(value: &Value) -> &[Value] {
+    if let Value::List(values) = value {
+        values
+    } else {
+        core::slice::from_ref(value)
     }
 }
 

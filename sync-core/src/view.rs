@@ -20,10 +20,13 @@ impl Rules for Catalogues {
     }
 
     fn merge(&self, catalogue: u32, kind: &str, field: &str) -> Merge {
+        // A field's type never changes: where its version is not known yet, any that knows the field says the same.
+        let newest = self.values().rev();
         let field = self
             .get(&catalogue)
-            .and_then(|catalogue| catalogue.kind(kind))
-            .and_then(|kind| kind.field(field));
+            .into_iter()
+            .chain(newest)
+            .find_map(|catalogue| catalogue.kind(kind)?.field(field));
         match field.map(|field| &field.ty) {
             Some(ty) if ty.is_spliced() => Merge::Text,
             Some(ty) if ty.is_item_list() => Merge::List,

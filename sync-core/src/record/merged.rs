@@ -12,9 +12,13 @@ use automerge::{
     ScalarValue, TextEncoding,
 };
 
-use super::{Context, Held, Item, Logged, Merge, Place, Rules, Slot, new_items, replaced, written};
-use crate::command::{Splice, Verb};
+use super::{
+    Context, Held, Item, Logged, Merge, Place, Rules, Slot, list_fits, listed, new_items, new_text,
+    replaced, text_fits, written,
+};
+use crate::command::{Command, Splice, Verb};
 use crate::id::{ItemId, JournalId, sha256};
+use crate::text::difference;
 use crate::value::{Fields, Value};
 
 /// What the document says.
@@ -22,6 +26,8 @@ pub(super) struct Merged {
     pub(super) fields: BTreeMap<String, Slot>,
     /// What amendments replaced.
     pub(super) was: BTreeMap<Place, Fields>,
+    /// Whether a limit is crossed, or something was no change because it would have crossed one.
+    pub(super) over: bool,
     pub(super) document: Vec<u8>,
 }
 
@@ -35,15 +41,26 @@ pub(super) fn fold_fields(
     let mut document = Document::new(rules, journal, kind);
     let counted: Vec<&Logged> = log.iter().filter(|logged| logged.fate.counts()).collect();
     let (fields, was) = document.fold(&counted)?;
+    let over = document.over
+        || fields.values().any(|slot| match slot {
+            Slot::Text(text) => !text_fits(0, text.chars().count()),
+            Slot::List(items) => !list_fits(items.len()),
+            Slot::Register(_) | Slot::Withheld => false,
+        });
     Ok(Merged {
         fields,
         was,
+        over,
         document: document.automerge.save(),
     })
 }
 
 /// What amendments replaced, by their places.
 type Replaced = BTreeMap<Place, Fields>;
+
+/// How many code points a command takes out of a text before the document is forked for it. To write into the past without a fork
+/// is cheaper for a few, but looks each of them up from the text's beginning: the square of its length for a text given anew.
+const TAKEN_IN_PLACE_MAX: usize = 64;
 
 struct Document<'a> {
     rules: &'a dyn Rules,
@@ -53,6 +70,8 @@ struct Document<'a> {
     objects: BTreeMap<String, (Merge, ObjId)>,
     /// The heads of the changes that made the objects: part of every context.
     fixed: Vec<ChangeHash>,
+    /// Whether something that would have crossed a limit was no change.
+    over: bool,
 }
 
 impl<'a> Document<'a> {
@@ -65,6 +84,7 @@ impl<'a> Document<'a> {
             automerge,
             objects: BTreeMap::new(),
             fixed: Vec::new(),
+            over: false,
         }
     }
 
@@ -89,7 +109,14 @@ impl<'a> Document<'a> {
                 let standing = self.fields(&contexts, earlier, erased)?;
                 was.extend(replaced(&standing, logged).map(|replaced| (logged.place, replaced)));
             }
-            changes.push(self.apply(logged, &contexts, index, &changes)?);
+            let (change, unfit) = self.apply(logged, &contexts, index, erased, &changes)?;
+            changes.push(change);
+            let shown = |field: &String| {
+                // Where part of it may not be read, nobody knows how long it is.
+                let withheld = self.withheld(&contexts, earlier, erased, Some(index));
+                withheld.iter().all(|(other, _)| other != field)
+            };
+            self.over |= self.is_too_long(logged) || unfit.iter().any(shown);
         }
         Ok((self.fields(&contexts, log, erased)?, was))
     }
@@ -102,52 +129,79 @@ impl<'a> Document<'a> {
         erased: usize,
     ) -> Result<BTreeMap<String, Slot>, AutomergeError> {
         let mut fields = self.read(log)?;
-        for (at, logged) in log.iter().enumerate().skip(erased) {
-            let envelope = &logged.command.envelope;
-            if logged.command.content.is_none() && envelope.verb != Verb::Reveal {
-                let stands = |field: &&String| {
-                    !self.is_rewritten(contexts, log, at, logged.catalogue, field)
-                };
-                fields.extend(
-                    envelope
-                        .fields
-                        .iter()
-                        .filter(stands)
-                        .map(|field| (field.clone(), Slot::Withheld)),
-                );
-            }
-        }
+        fields.extend(self.withheld(contexts, log, erased, None));
         Ok(fields)
     }
 
-    /// Whether what a command wrote to a field was replaced as a whole by one that saw it: then nothing of it is left to withhold.
-    fn is_rewritten(
+    /// The fields of which something may not be read, in the sight of one command or after all.
+    fn withheld(
         &self,
         contexts: &Context,
         log: &[&Logged],
-        at: usize,
-        catalogue: u32,
-        field: &str,
-    ) -> bool {
-        if self.rules.merge(catalogue, self.kind, field) == Merge::List {
-            return false;
+        erased: usize,
+        sight: Option<usize>,
+    ) -> Vec<(String, Slot)> {
+        let sight: Option<BTreeSet<usize>> = sight.map(|index| contexts.of(index).collect());
+        let is_seen = |at: usize| sight.as_ref().is_none_or(|sight| sight.contains(&at));
+        let mut withheld = Vec::new();
+        for (at, logged) in log.iter().enumerate().skip(erased) {
+            let envelope = &logged.command.envelope;
+            let reads = logged.command.content.is_some() || envelope.verb == Verb::Reveal;
+            if reads || !is_seen(at) {
+                continue;
+            }
+            let is_rewritten = |field: &str| {
+                let later = log.iter().enumerate().skip(at + 1);
+                later
+                    .filter(|(later, _)| is_seen(*later))
+                    .any(|(later, other)| {
+                        self.rewrites(other, field) && contexts.of(later).any(|seen| seen == at)
+                    })
+            };
+            let stands = envelope.fields.iter().filter(|field| !is_rewritten(field));
+            withheld.extend(stands.map(|field| (field.clone(), Slot::Withheld)));
         }
-        let rewrites = |logged: &Logged| written(logged).any(|(name, _)| name == field);
-        log.iter()
-            .enumerate()
-            .skip(at + 1)
-            .any(|(later, logged)| rewrites(logged) && contexts.of(later).any(|seen| seen == at))
+        withheld
     }
 
+    /// Whether a command replaces as a whole what stood in a field: then nothing of that is left to withhold.
+    fn rewrites(&self, logged: &Logged, field: &str) -> bool {
+        let replaces = |value: &Value| match self.rules.merge(logged.catalogue, self.kind, field) {
+            Merge::Register => true,
+            Merge::Text => new_text(value).is_some(),
+            Merge::List => false,
+        };
+        written(logged).any(|(name, value)| name == field && replaces(&value))
+    }
+
+    /// Whether a command gives a text field anew, and at too great a length.
+    fn is_too_long(&self, logged: &Logged) -> bool {
+        let is_text =
+            |field: &str| self.rules.merge(logged.catalogue, self.kind, field) == Merge::Text;
+        written(logged).any(|(field, value)| is_text(field) && new_text(&value).is_none())
+    }
+
+    /// Makes a command's change, and names the fields whose part of it did not fit.
     fn apply(
         &mut self,
         logged: &Logged,
         contexts: &Context,
         index: usize,
+        erased: usize,
         changes: &[Option<ChangeHash>],
-    ) -> Result<Option<ChangeHash>, AutomergeError> {
-        for field in &logged.command.envelope.fields {
+    ) -> Result<(Option<ChangeHash>, Vec<String>), AutomergeError> {
+        let edited = edited(logged).map(|(field, _)| field);
+        for field in written(logged).map(|(field, _)| field).chain(edited) {
             self.object(logged.catalogue, field)?;
+        }
+        let change = Change {
+            objects: &self.objects,
+            journal: self.journal,
+            logged,
+        };
+        let seen = contexts.of(index).filter(|seen| *seen >= erased).count();
+        if seen == index - erased {
+            return change.make(&mut self.automerge, None);
         }
         let hash = |index: &usize| changes.get(*index).copied().flatten();
         let frontier = contexts.frontier(index);
@@ -157,16 +211,13 @@ impl<'a> Document<'a> {
             heads = contexts.of(index).filter_map(|seen| hash(&seen)).collect();
         }
         heads.extend(&self.fixed);
-        self.automerge.set_actor(actor(&logged.place));
-        let journal = self.journal;
-        let objects = &self.objects;
-        let mut tx = self
-            .automerge
-            .transaction_at(PatchLog::inactive(), &heads)
-            .map_err(|_| AutomergeError::Fail)?;
-        write(&mut tx, objects, journal, logged)?;
-        let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
-        Ok(hash)
+        if change.takes() <= TAKEN_IN_PLACE_MAX {
+            return change.make(&mut self.automerge, Some(&heads));
+        }
+        let mut fork = self.automerge.fork_at(&heads)?;
+        let made = change.make(&mut fork, None)?;
+        self.automerge.merge(&mut fork)?;
+        Ok(made)
     }
 
     /// Makes the object of a text or list field, if it is one and not there yet.
@@ -219,17 +270,10 @@ impl<'a> Document<'a> {
     fn items(&self, object: &ObjId, field: &str, log: &[&Logged]) -> Vec<Item> {
         let standing: BTreeSet<String> = self.automerge.keys(object).collect();
         let inserted = log.iter().flat_map(|logged| {
-            let value = logged
-                .command
-                .content
-                .as_ref()
-                .and_then(|content| content.value(field).cloned());
-            let values = match value {
-                Some(Value::List(values)) => values,
-                Some(value) => vec![value],
-                None => Vec::new(),
-            };
-            new_items(logged, self.journal, field, &values).collect::<Vec<_>>()
+            let content = logged.command.content.as_ref();
+            let value = content.and_then(|content| content.value(field));
+            let values = value.map(listed).unwrap_or_default();
+            new_items(logged, self.journal, field, values).collect::<Vec<_>>()
         });
         inserted
             .filter(|item| standing.contains(&item.id.to_string()))
@@ -276,32 +320,85 @@ fn actor(place: &Place) -> ActorId {
     ActorId::from(bytes)
 }
 
+/// A command on its way to becoming a change.
+struct Change<'a> {
+    objects: &'a BTreeMap<String, (Merge, ObjId)>,
+    journal: JournalId,
+    logged: &'a Logged,
+}
+
+impl Change<'_> {
+    /// Makes the change at these heads, or on top of everything, and names the fields whose part of it did not fit.
+    fn make(
+        &self,
+        automerge: &mut Automerge,
+        heads: Option<&[ChangeHash]>,
+    ) -> Result<(Option<ChangeHash>, Vec<String>), AutomergeError> {
+        automerge.set_actor(actor(&self.logged.place));
+        let mut tx = match heads {
+            None => automerge.transaction(),
+            Some(heads) => automerge
+                .transaction_at(PatchLog::inactive(), heads)
+                .map_err(|_| AutomergeError::Fail)?,
+        };
+        let unfit = write(&mut tx, self.objects, self.journal, self.logged)?;
+        let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
+        Ok((hash, unfit))
+    }
+
+    /// How many code points it takes out of a text at most.
+    fn takes(&self) -> usize {
+        let is_text = |field: &str| matches!(self.objects.get(field), Some((Merge::Text, _)));
+        if written(self.logged).any(|(field, _)| is_text(field)) {
+            return usize::MAX;
+        }
+        let splices = edited(self.logged).map_or(&[][..], |(_, splices)| splices);
+        let taken = splices.iter().map(|splice| splice.delete as usize);
+        taken.fold(0, usize::saturating_add)
+    }
+}
+
+/// The field that a command edits, and how.
+fn edited(logged: &Logged) -> Option<(&str, &[Splice])> {
+    let Command { envelope, content } = &logged.command;
+    let field = envelope
+        .fields
+        .first()
+        .filter(|_| envelope.verb == Verb::Edit);
+    Some((field?, &content.as_ref()?.splices))
+}
+
 fn write(
     tx: &mut Transaction<'_>,
     objects: &BTreeMap<String, (Merge, ObjId)>,
     journal: JournalId,
     logged: &Logged,
-) -> Result<(), AutomergeError> {
+) -> Result<Vec<String>, AutomergeError> {
+    let mut unfit = Vec::new();
     for (field, value) in written(logged) {
         match objects.get(field) {
             Some((Merge::Text, object)) => {
-                let length = tx.length(object);
-                let text = value.as_text().unwrap_or_default();
-                tx.splice_text(
-                    object,
-                    0,
-                    isize::try_from(length).unwrap_or(isize::MAX),
-                    text,
-                )?;
+                // What stays stays itself: what others write beside it meanwhile keeps its place.
+                if let Some(text) = new_text(&value)
+                    && let Some(new) = difference(&tx.text(object)?, text)
+                {
+                    splice(
+                        tx,
+                        object,
+                        new.at as usize,
+                        new.delete as usize,
+                        &new.insert,
+                    )?;
+                }
             }
             Some((_, object)) => {
-                let values = if let Value::List(values) = &value {
-                    values.as_slice()
+                let values = listed(&value);
+                if list_fits(tx.length(object) + values.len()) {
+                    for item in new_items(logged, journal, field, values) {
+                        put_value(tx, object, &item.id.to_string(), &item.value)?;
+                    }
                 } else {
-                    core::slice::from_ref(&value)
-                };
-                for item in new_items(logged, journal, field, values) {
-                    put_value(tx, object, &item.id.to_string(), &item.value)?;
+                    unfit.push(field.to_owned());
                 }
             }
             None => {
@@ -313,37 +410,71 @@ fn write(
             }
         }
     }
-    let envelope = &logged.command.envelope;
-    let (Some(content), Some(field)) = (&logged.command.content, envelope.fields.first()) else {
-        return Ok(());
-    };
-    match objects.get(field) {
-        Some((Merge::Text, object)) if envelope.verb == Verb::Edit => content
-            .splices
-            .iter()
-            .try_for_each(|splice| splice_object(tx, object, splice)),
-        Some((Merge::List, object)) => content
-            .removed
-            .iter()
-            .try_for_each(|item| remove(tx, object, item)),
-        _ => Ok(()),
+    if let Some((field, splices)) = edited(logged)
+        && let Some((Merge::Text, object)) = objects.get(field)
+    {
+        let had = tx.length(object);
+        let clamped = clamp(had, splices);
+        let has = clamped.iter().fold(had, |length, clamped| {
+            length - clamped.delete + clamped.chars
+        });
+        if text_fits(had, has) {
+            for Clamped {
+                at, delete, insert, ..
+            } in clamped
+            {
+                splice(tx, object, at, delete, insert)?;
+            }
+        } else {
+            unfit.push(field.to_owned());
+        }
     }
+    let Command { envelope, content } = &logged.command;
+    if let (Some(content), Some(field)) = (content, envelope.fields.first())
+        && let Some((Merge::List, object)) = objects.get(field)
+    {
+        for item in &content.removed {
+            remove(tx, object, item)?;
+        }
+    }
+    Ok(unfit)
 }
 
-fn splice_object(
+/// A splice within the text that it meets.
+struct Clamped<'a> {
+    at: usize,
+    delete: usize,
+    chars: usize,
+    insert: &'a str,
+}
+
+/// Splices one after the other in a text of so many code points: what lies beyond its end clamps to it.
+fn clamp(mut length: usize, splices: &[Splice]) -> Vec<Clamped<'_>> {
+    let mut clamped = Vec::with_capacity(splices.len());
+    for splice in splices {
+        let at = length.min(splice.at as usize);
+        let delete = (length - at).min(splice.delete as usize);
+        let (insert, chars) = (splice.insert.as_str(), splice.insert.chars().count());
+        length = length - delete + chars;
+        clamped.push(Clamped {
+            at,
+            delete,
+            chars,
+            insert,
+        });
+    }
+    clamped
+}
+
+fn splice(
     tx: &mut Transaction<'_>,
     object: &ObjId,
-    splice: &Splice,
+    at: usize,
+    delete: usize,
+    insert: &str,
 ) -> Result<(), AutomergeError> {
-    let length = tx.length(object);
-    let at = length.min(splice.at as usize);
-    let delete = (length - at).min(splice.delete as usize);
-    tx.splice_text(
-        object,
-        at,
-        isize::try_from(delete).unwrap_or(isize::MAX),
-        &splice.insert,
-    )
+    let delete = isize::try_from(delete).unwrap_or(isize::MAX);
+    tx.splice_text(object, at, delete, insert)
 }
 
 fn remove(tx: &mut Transaction<'_>, object: &ObjId, item: &ItemId) -> Result<(), AutomergeError> {

@@ -1,8 +1,10 @@
 //! Plain application, for a command whose author had seen all before it. No CRDT is needed.
 
-use super::{Held, Logged, Merge, Record, Rules, Slot, new_items, written};
+use super::{
+    Held, Logged, Mark, Merge, Record, Rules, Slot, list_fits, listed, new_items, new_text,
+    text_fits, written,
+};
 use crate::command::{Splice, Verb};
-use crate::value::Value;
 
 pub(super) fn apply(rules: &dyn Rules, record: &mut Record, logged: &Logged) {
     let envelope = &logged.command.envelope;
@@ -12,61 +14,75 @@ pub(super) fn apply(rules: &dyn Rules, record: &mut Record, logged: &Logged) {
     }
     let journal = record.journal;
     let kind = record.kind.clone();
+    let mut fits = true;
     for (field, value) in written(logged) {
-        let slot = match rules.merge(logged.catalogue, &kind, field) {
-            Merge::Register => Slot::Register(vec![Held {
-                value,
-                by: logged.place,
-            }]),
-            Merge::Text => Slot::Text(value.as_text().unwrap_or_default().to_owned()),
+        match rules.merge(logged.catalogue, &kind, field) {
+            Merge::Register => {
+                let by = logged.place;
+                let slot = Slot::Register(vec![Held { value, by }]);
+                record.fields.insert(field.to_owned(), slot);
+            }
+            Merge::Text => match new_text(&value) {
+                Some(text) => {
+                    let slot = Slot::Text(text.to_owned());
+                    record.fields.insert(field.to_owned(), slot);
+                }
+                None => fits = false,
+            },
             Merge::List => {
-                let values = if let Value::List(values) = value {
-                    values
-                } else {
-                    vec![value]
-                };
-                match record.fields.remove(field) {
-                    // Some of its items may not be read: the others are not shown as if they were all.
-                    Some(Slot::Withheld) => Slot::Withheld,
-                    Some(Slot::List(items)) => Slot::List(
-                        items
-                            .into_iter()
-                            .chain(new_items(logged, journal, field, &values))
-                            .collect(),
-                    ),
-                    Some(Slot::Register(_) | Slot::Text(_)) | None => {
-                        Slot::List(new_items(logged, journal, field, &values).collect())
+                let empty = || Slot::List(Vec::new());
+                let slot = record.fields.entry(field.to_owned()).or_insert_with(empty);
+                // Where some of its items may not be read, the others are not shown as if they were all.
+                if let Slot::List(items) = slot {
+                    let values = listed(&value);
+                    if list_fits(items.len() + values.len()) {
+                        items.extend(new_items(logged, journal, field, values));
+                    } else {
+                        fits = false;
                     }
                 }
             }
-        };
-        record.fields.insert(field.to_owned(), slot);
+        }
     }
-    let Some(content) = &logged.command.content else {
+    if logged.command.content.is_none() {
         withhold(record, logged);
-        return;
+    } else {
+        fits &= change(rules, record, logged);
+    }
+    record
+        .fields
+        .retain(|_, slot| !matches!(slot, Slot::List(items) if items.is_empty()));
+    if !fits {
+        record.mark(Mark::OverLimit);
+    }
+}
+
+/// Applies the changes of the one text or list that a command names, and says whether they fitted.
+fn change(rules: &dyn Rules, record: &mut Record, logged: &Logged) -> bool {
+    let envelope = &logged.command.envelope;
+    let (Some(content), Some(field)) = (&logged.command.content, envelope.fields.first()) else {
+        return true;
     };
-    let Some(field) = envelope.fields.first() else {
-        return;
-    };
-    if envelope.verb == Verb::Edit {
-        let slot = record
-            .fields
-            .entry(field.clone())
-            .or_insert_with(|| Slot::Text(String::new()));
+    let merge = rules.merge(logged.catalogue, &record.kind, field);
+    if envelope.verb == Verb::Edit && merge == Merge::Text {
+        let empty = || Slot::Text(String::new());
+        let slot = record.fields.entry(field.clone()).or_insert_with(empty);
         if let Slot::Text(text) = slot {
+            let mut edited = text.clone();
             content
                 .splices
                 .iter()
-                .for_each(|splice| splice_text(text, splice));
+                .for_each(|splice| splice_text(&mut edited, splice));
+            if !text_fits(text.chars().count(), edited.chars().count()) {
+                return false;
+            }
+            *text = edited;
         }
     }
     if let Some(Slot::List(items)) = record.fields.get_mut(field) {
         items.retain(|item| !content.removed.contains(&item.id));
     }
-    record
-        .fields
-        .retain(|_, slot| !matches!(slot, Slot::List(items) if items.is_empty()));
+    true
 }
 
 fn withhold(record: &mut Record, logged: &Logged) {

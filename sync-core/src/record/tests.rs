@@ -3,6 +3,10 @@
 //! The model knows nothing of CRDTs: a register is the set of values that nobody who saw them replaced; a list is what was
 //! inserted and not removed by somebody who saw it; a text is what everyone typed.
 
+mod document;
+mod erasure;
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -182,6 +186,106 @@ fn log_of(drawn: &[Drawn], bases: Bases) -> Vec<Logged> {
         });
     }
     log
+}
+
+/// A record's log, written command by command; each has a place and a lane of its own unless said otherwise.
+#[derive(Debug, Default, Clone)]
+struct Story(Vec<Logged>);
+
+impl Story {
+    /// A record of which everything counts, made by lane 1.
+    fn new() -> Self {
+        Self::default().says(1, Verb::Create, &[], Content::default())
+    }
+
+    /// Something that a lane says having seen all before it.
+    fn says(self, lane: u8, verb: Verb, fields: &[&str], content: Content) -> Self {
+        let base = self.0.len() as Seq;
+        self.says_at(lane, base, verb, fields, content)
+    }
+
+    /// Something that a lane says having seen what stands up to `base`, and what it said itself.
+    fn says_at(
+        mut self,
+        lane: u8,
+        base: Seq,
+        verb: Verb,
+        fields: &[&str],
+        content: Content,
+    ) -> Self {
+        let device = DeviceId([lane; 16]);
+        let own = self.0.iter().filter(|logged| logged.place.device == device);
+        let (seq, n) = (self.0.len() as Seq + 1, own.count() as u64 + 1);
+        let envelope = Envelope {
+            n,
+            record: RECORD,
+            kind: "household".to_owned(),
+            base,
+            at: Timestamp(0),
+            verb,
+            action: None,
+            fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+            links: Vec::new(),
+            audience: Audience::Village,
+            digest: Digest([0; 32]),
+            needs: None,
+            origin: None,
+        };
+        self.0.push(Logged {
+            place: Place { seq, n, device },
+            assignment: AssignmentId([0; 16]),
+            received_at: Timestamp(0),
+            catalogue: 1,
+            fate: Fate::Accepted,
+            command: Command {
+                envelope,
+                content: Some(content),
+            },
+        });
+        self
+    }
+
+    /// What both folds say; they must agree.
+    #[track_caller]
+    fn folded(&self) -> Record {
+        let folded = folded(&self.0);
+        let mut merged = merged(&self.0);
+        merged.document.clone_from(&folded.document);
+        assert_eq!(folded, merged);
+        folded
+    }
+
+    /// The same for a reader from whom some contents are withheld.
+    fn without(mut self, hidden: impl Fn(&Logged) -> bool) -> Self {
+        for logged in &mut self.0 {
+            if hidden(logged) {
+                logged.command.content = None;
+            }
+        }
+        self
+    }
+}
+
+fn gives(field: &str, value: Value) -> Content {
+    let mut content = Content::default();
+    content.values.insert(field.to_owned(), value);
+    content
+}
+
+fn because(reason: &str) -> Content {
+    let reason = Some(reason.to_owned());
+    Content {
+        reason,
+        ..Content::default()
+    }
+}
+
+fn types(at: u32, delete: u32, insert: &str) -> Content {
+    let insert = insert.to_owned();
+    Content {
+        splices: vec![Splice { at, delete, insert }],
+        ..Content::default()
+    }
 }
 
 /// The `at`th command types its own letter, so that every insertion can be told from every other.

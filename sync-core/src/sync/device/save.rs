@@ -8,12 +8,14 @@ use crate::admit;
 use crate::admit::codes::refused;
 use crate::batch::{Batch, Parts, Salted, Unsealed};
 use crate::catalog::Kind;
-use crate::command::{Audience, Content, Envelope, Link, Salt, Splice, Verb};
-use crate::id::{Digest, ItemId, JournalId, RecordId, Seq, Timestamp};
+use crate::command::{Audience, Command, Content, Envelope, Link, Salt, Splice, Verb};
+use crate::id::{AssignmentId, Digest, ItemId, JournalId, RecordId, Seq, Timestamp};
 use crate::journal::Fate;
 use crate::month::{self, Month};
+use crate::record::{Logged, Place};
 use crate::sign::Signature;
 use crate::value::{Fields, Value};
+use crate::view::PENDING;
 
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -378,6 +380,10 @@ impl Device {
         {
             return Err(CannotSave::WouldNotCount(fate.clone()));
         }
+        if let Some(field) = self.overflows(world.now, journal, catalogue, assignment, &commands) {
+            let past = Fate::Refused(refused::LIMIT.to_owned(), Some(field));
+            return Err(CannotSave::WouldNotCount(past));
+        }
         let numbers = commands.iter().map(|command| command.envelope.n).collect();
         let written: Vec<String> = commands
             .iter()
@@ -420,6 +426,35 @@ impl Device {
             predicted,
             effects,
         })
+    }
+
+    /// The field that a command would make too long: the server would take it and the fold make nothing of it.
+    fn overflows(
+        &self,
+        now: Timestamp,
+        journal: JournalId,
+        catalogue: u32,
+        assignment: AssignmentId,
+        commands: &[Unsealed],
+    ) -> Option<String> {
+        let record = self.record(journal, commands.first()?.envelope.record)?;
+        let logged = |command: &Unsealed| Logged {
+            place: Place {
+                seq: PENDING,
+                n: command.envelope.n,
+                device: self.id(),
+            },
+            assignment,
+            received_at: now,
+            catalogue,
+            fate: Fate::Accepted,
+            command: Command {
+                envelope: command.envelope.clone(),
+                content: Some(command.content.clone()),
+            },
+        };
+        let mut commands = commands.iter();
+        commands.find_map(|command| record.overflows(&self.catalogues, &logged(command)))
     }
 
     /// What the server would make of these commands, as far as this phone knows.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::admit::codes::refused;
 use crate::command::Verb;
 use crate::id::{Digest, ItemId};
 use crate::limits;
@@ -7,18 +8,43 @@ use crate::sync::device::Whereabouts;
 use crate::sync::wire::Carried;
 use crate::value::Fields;
 
+/// An edit that puts one text in the place of another.
+fn anew(visit: RecordId, insert: String) -> Intent {
+    let splices = vec![crate::command::Splice {
+        at: 0,
+        delete: u32::try_from(limits::TEXT_CHARS_MAX).unwrap(),
+        insert,
+    }];
+    let mut intent = Intent::new(super::super::Target::Existing(visit), Verb::Edit);
+    intent.edit = Some(("note".to_owned(), splices));
+    intent
+}
+
+#[test]
+fn a_text_is_saved_up_to_its_limit_and_nothing_past_it() {
+    let mut scene = Scene::new();
+    let (journal, visit) = (scene.journal(), scene.visit(""));
+    let full = anew(visit, "字".repeat(limits::TEXT_CHARS_MAX));
+    scene.fs.save(journal, None, full, minutes(1)).unwrap();
+    let mut more = anew(visit, "多".to_owned());
+    if let Some((_, splices)) = &mut more.edit {
+        splices[0].delete = 0;
+    }
+    let past = Fate::Refused(refused::LIMIT.to_owned(), Some("note".to_owned()));
+    let refused = scene.fs.save(journal, None, more, minutes(1));
+    assert_eq!(refused, Err(CannotSave::WouldNotCount(past)));
+    let shorter = anew(visit, "短".to_owned());
+    scene.fs.save(journal, None, shorter, minutes(1)).unwrap();
+    scene.meet(minutes(2));
+    assert!(scene.fates().iter().all(Fate::counts));
+}
+
 /// How many commands each batch has that a phone with these saved notes seals.
 fn sealed_sizes(scene: &mut Scene, lengths: &[usize]) -> Vec<usize> {
     let (journal, visit) = (scene.journal(), scene.visit(""));
     for length in lengths {
         let insert = "x".repeat(*length);
-        let splices = vec![crate::command::Splice {
-            at: 0,
-            delete: 0,
-            insert,
-        }];
-        let mut intent = Intent::new(super::super::Target::Existing(visit), Verb::Edit);
-        intent.edit = Some(("note".to_owned(), splices));
+        let intent = anew(visit, insert);
         scene.fs.save(journal, None, intent, minutes(1)).unwrap();
     }
     let request = scene.fs.request(minutes(2));
