@@ -3,7 +3,7 @@
 use super::codes::{no_effect, refused};
 use super::judge::{Bench, Refusal};
 use super::{Index, IndexEntry, LastAct};
-use crate::catalog::{Action, Catalogue, Class, FieldProblem, Kind, State};
+use crate::catalog::{Action, Catalogue, FieldProblem, Kind, State};
 use crate::command::{Content, Envelope, Verb};
 use crate::id::RecordId;
 use crate::limits;
@@ -313,8 +313,8 @@ impl Case<'_> {
         };
         let linked = self.envelope.links.iter().map(|link| &link.field);
         if self.envelope.fields.iter().chain(linked).any(closed) {
-            let filed = state.filed && self.kind.class == Class::Testimony;
-            return Err(Verdict::NoEffect(if filed {
+            // Only a testimony is filed: the catalogue knows no other.
+            return Err(Verdict::NoEffect(if state.filed {
                 no_effect::FILED
             } else {
                 no_effect::FIELD_CLOSED

@@ -6,6 +6,7 @@ mod flags;
 mod lanes;
 mod limits;
 mod month;
+mod policy;
 mod scene;
 mod sight;
 mod withheld;

@@ -67,6 +67,23 @@ fn the_named_role_clears_a_mark_and_history_stays() {
 }
 
 #[test]
+fn a_clearing_up_to_the_very_command_that_is_marked_leaves_nothing_to_clear() {
+    let (mut scene, household) = marked();
+    let upto = scene.seq();
+    let clearing = clear(household, codes::flag::AFTER_SEAL);
+    let before = scene.say(COUNTY, clearing.clone().base(upto - 1));
+    assert_eq!(before, no_effect(codes::no_effect::NOT_FLAGGED));
+    assert_eq!(
+        scene.say(COUNTY, clearing.clone().base(upto)),
+        Fate::Accepted
+    );
+    assert_eq!(
+        scene.say(COUNTY, clearing),
+        no_effect(codes::no_effect::NOT_FLAGGED)
+    );
+}
+
+#[test]
 fn only_what_its_author_was_looking_at_is_cleared() {
     let (mut scene, household) = marked();
     let seen = scene.seq();

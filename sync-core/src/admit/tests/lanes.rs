@@ -1,7 +1,7 @@
 //! Every authentic batch moves its lane, exactly once; a signature vouches for the history it saw.
 
 use super::scene::*;
-use crate::admit::{LaneEnd, codes};
+use crate::admit::{LaneEnd, Unplaced, codes, place};
 use crate::batch::Position;
 use crate::command::{Origin, Verb};
 use crate::id::{Digest, JournalId, RecordId};
@@ -465,4 +465,39 @@ fn an_envelope_that_contradicts_its_verb_is_refused() {
         scene.say(SECRETARY, twice.with("householder", Value::text("李四"))),
         refused(codes::refused::MALFORMED)
     );
+}
+
+#[test]
+fn where_a_batch_stands_in_its_lane_is_decided_by_its_first_number() {
+    let mut scene = Scene::new();
+    let household = scene.household();
+    let parts = scene.seal(
+        SECRETARY,
+        vec![phone(household, "1"), phone(household, "2")],
+    );
+    let batch = &parts.batch;
+    let seen = Some(batch.seen.head);
+    let before = |n| LaneEnd {
+        n,
+        batch: batch.previous,
+    };
+    let first = batch.first();
+    assert_eq!(place(batch, &before(first - 1), seen), Ok(()));
+    let gap = Unplaced::Gap {
+        expected: first - 1,
+    };
+    assert_eq!(place(batch, &before(first - 2), seen), Err(gap));
+    for n in [first, first + 1, first + 5] {
+        let used = Err(Unplaced::Used { first });
+        assert_eq!(place(batch, &before(n), seen), used);
+    }
+    let other = LaneEnd {
+        batch: Digest([7; 32]),
+        ..before(first - 1)
+    };
+    assert_eq!(place(batch, &other, seen), Err(Unplaced::Equivocation));
+    for elsewhere in [None, Some(Digest([7; 32]))] {
+        let forked = Err(Unplaced::Forked);
+        assert_eq!(place(batch, &before(first - 1), elsewhere), forked);
+    }
 }

@@ -410,3 +410,61 @@ fn the_example_in_the_readme_uses_keys_that_exist() {
         ""
     );
 }
+
+#[test]
+fn capabilities_offices_audiences_and_classes_go_by_their_stable_names() {
+    for (name, capability) in Capability::NAMES {
+        assert_eq!(capability.name(), name);
+    }
+    for (name, office) in Office::NAMES {
+        assert_eq!(office.name(), name);
+    }
+    let audiences = Audience::ALL.map(audience_name);
+    assert_eq!(audiences, ["village", "team", "county", "sensitive"]);
+    let classes = [Class::Testimony, Class::Register, Class::Process];
+    let classes = classes.map(Class::name);
+    assert_eq!(classes, ["testimony", "register", "process"]);
+}
+
+#[test]
+fn an_audience_is_widened_to_those_and_no_others() {
+    let wider = |from: Audience| {
+        let all = Audience::ALL.into_iter();
+        all.filter(|to| widens(from, *to)).collect::<Vec<_>>()
+    };
+    let both = vec![Audience::Village, Audience::County];
+    assert_eq!(wider(Audience::Village), []);
+    assert_eq!(wider(Audience::Team), both);
+    assert_eq!(wider(Audience::County), [Audience::Village]);
+    assert_eq!(wider(Audience::Sensitive), both);
+}
+
+#[test]
+fn roles_of_two_sides_and_any_two_of_administration_exclude_each_other() {
+    let role = |code| shipped().role(code).expect("the role is shipped");
+    let excludes = |one, other| role(one).excludes(role(other));
+    for (one, other) in [
+        ("FS", "PA"),
+        ("PA", "CS"),
+        ("FS", "SYS"),
+        ("SYS", "SEC"),
+        ("AUD", "SEC"),
+    ] {
+        assert!(
+            excludes(one, other) && excludes(other, one),
+            "{one} and {other}"
+        );
+    }
+    for (one, other) in [("FS", "TM"), ("FS", "FS"), ("SYS", "SYS"), ("TW", "CS")] {
+        assert!(!excludes(one, other), "{one} and {other}");
+    }
+}
+
+#[test]
+fn a_role_can_and_reads_what_its_file_says() {
+    let role = |code| shipped().role(code).expect("the role is shipped");
+    assert!(role("CS").can(Capability::Erase) && !role("FS").can(Capability::Erase));
+    assert!(role("FS").can(Capability::ReadRefused) && !role("TM").can(Capability::ReadRefused));
+    assert!(role("FS").reads(Audience::Sensitive) && !role("CS").reads(Audience::Sensitive));
+    assert!(role("TM").reads(Audience::Team) && !role("VC").reads(Audience::Team));
+}
