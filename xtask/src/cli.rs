@@ -40,6 +40,12 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
+    /// Plants one fault after another in admission, policy and fold, and lists those that no test of the core notices (hours)
+    Mutants {
+        /// What else to tell cargo-mutants, as `--file sync-core/src/admit/judge.rs` or `--list`
+        #[arg(last = true)]
+        more: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -91,6 +97,12 @@ pub(crate) fn run(cli: &Cli) -> Result<bool> {
                 &from,
             ];
             Step::cargo(&simulate).stream()
+        }
+        Command::Mutants { more } => {
+            // Which files, which tests and what is equivalent stands in .cargo/mutants.toml.
+            let mutants = ["mutants", "--package", "sync-core"].into_iter();
+            let arguments: Vec<&str> = mutants.chain(more.iter().map(String::as_str)).collect();
+            Step::cargo(&arguments).stream()
         }
     }
 }
