@@ -106,7 +106,7 @@ enum Does {
     Erase(bool),
     Reveal(u8),
     Widen,
-    Clear(u8, u8),
+    Clear(u8),
     Seal,
 }
 
@@ -135,7 +135,7 @@ fn does() -> impl Strategy<Value = Does> {
         1 => any::<bool>().prop_map(Does::Erase),
         1 => byte().prop_map(Does::Reveal),
         1 => Just(Does::Widen),
-        3 => (0..3_u8, 0..3_u8).prop_map(|(cause, behind)| Does::Clear(cause, behind)),
+        3 => (0..3_u8).prop_map(Does::Clear),
         1 => Just(Does::Seal),
     ]
 }
@@ -494,7 +494,7 @@ impl Village {
                 reason(content);
             }
             Does::Widen => envelope.audience = Audience::Village,
-            Does::Clear(cause, _) => {
+            Does::Clear(cause) => {
                 envelope.verb = Verb::Clear;
                 let causes = ["clock", "after_seal", "after_end"];
                 envelope.action = Some(causes[usize::from(cause)].to_owned());

@@ -160,7 +160,7 @@ fn a_long_text_given_anew_folds_in_time() {
         gives("text", Value::text(of.repeat(TEXT_CHARS_MAX)))
     };
     let mut story = Story::new();
-    for k in 0..10 {
+    for k in 0..6 {
         // One lane sees what stands, the other nothing but its own.
         story = if k % 2 == 0 {
             story.says(1, Verb::Amend, &["text"], anew(k))
@@ -168,13 +168,10 @@ fn a_long_text_given_anew_folds_in_time() {
             story.says_at(2, 1, Verb::Amend, &["text"], anew(k))
         };
     }
-    let text = text(&folded(&story.0)).unwrap_or_default();
-    assert_eq!(
-        text.chars().count(),
-        2 * TEXT_CHARS_MAX,
-        "the last of each lane"
-    );
-    assert_eq!(folded(&story.0).marks, [Mark::OverLimit]);
+    let record = folded(&story.0);
+    let stands = text(&record).unwrap_or_default().chars().count();
+    assert_eq!(stands, 2 * TEXT_CHARS_MAX, "the last of each lane");
+    assert_eq!(record.marks, [Mark::OverLimit]);
 }
 
 #[test]
