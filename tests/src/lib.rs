@@ -5,6 +5,7 @@
 //! - [`house`] shows the tests the workspace itself: its packages, who depends on whom, its sources without comments. The rules of the
 //!   house are tests over it.
 //! - [`simulation`] plays many phones, one server and a bad line, from a seed.
+//! - [`village_day`] is the bench of one village's day.
 
 #![expect(
     clippy::indexing_slicing,
@@ -16,3 +17,4 @@ pub mod demo;
 pub mod fixtures;
 pub mod house;
 pub mod simulation;
+pub mod village_day;

@@ -1,6 +1,8 @@
 //! The commands and what each runs.
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::checks;
@@ -45,6 +47,24 @@ enum Command {
         /// What else to tell cargo-mutants, as `--file sync-core/src/admit/judge.rs` or `--list`
         #[arg(last = true)]
         more: Vec<String>,
+    },
+    /// Measures: the parts of the core, or one village's day over the real program
+    Bench {
+        #[command(subcommand)]
+        what: Option<Bench>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// One village's day: bytes, requests, rates, processor time, memory, restarts; ends with one line of JSON
+    VillageDay {
+        /// Another day, in the same format as the sample that is used otherwise
+        #[arg(long, value_name = "FILE")]
+        data: Option<PathBuf>,
+        /// Only bytes, cold start and a few seconds of rates, within two minutes; the other figures are null
+        #[arg(long)]
+        quick: bool,
     },
 }
 
@@ -104,7 +124,39 @@ pub(crate) fn run(cli: &Cli) -> Result<bool> {
             let arguments: Vec<&str> = mutants.chain(more.iter().map(String::as_str)).collect();
             Step::cargo(&arguments).stream()
         }
+        Command::Bench { what: None } => Step::cargo(&["bench", "--package", "sync-core"]).stream(),
+        Command::Bench {
+            what: Some(Bench::VillageDay { data, quick }),
+        } => village_day(data.as_deref(), *quick),
     }
+}
+
+/// The server is built as it is released: the bench runs the program and not its code.
+fn village_day(data: Option<&Path>, quick: bool) -> Result<bool> {
+    let server = ["build", "--quiet", "--release", "--package", "server"];
+    if !Step::cargo(&server).stream()? {
+        return Ok(false);
+    }
+    let mut arguments = vec![
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "tests",
+        "--bin",
+        "village_day",
+        "--",
+    ];
+    // The step runs in the workspace's folder, wherever the file was named from.
+    let data = data.map(std::path::absolute).transpose()?;
+    if let Some(data) = &data {
+        let data = data.to_str().context("the file's path is not UTF-8")?;
+        arguments.extend(["--data", data]);
+    }
+    if quick {
+        arguments.push("--quick");
+    }
+    Step::cargo(&arguments).stream()
 }
 
 fn demo(once: bool, language: Language) -> Result<bool> {
