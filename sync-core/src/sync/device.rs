@@ -204,6 +204,7 @@ impl Device {
         }
         let bytes = storage::catalogue_bytes(&catalogue);
         self.catalogues.insert(version, catalogue);
+        self.reindex();
         self.refold();
         Ok(vec![Effect::Persist(vec![Write::put(
             Key::Catalogue(version),

@@ -204,6 +204,20 @@ impl Host {
         self.operator = next;
     }
 
+    /// Publishes a catalogue version, in force from a day.
+    pub fn publish_catalogue(&mut self, catalogue: Catalogue, from: Date, now: Timestamp) {
+        let (version, digest) = (catalogue.version(), catalogue.digest());
+        self.act(
+            RegistryAct::PublishCatalogue {
+                version,
+                digest,
+                from,
+            },
+            now,
+        );
+        self.catalogues.insert(version, catalogue);
+    }
+
     /// Adds an area.
     pub fn add_area(
         &mut self,

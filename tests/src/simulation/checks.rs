@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sync_core::admit::codes::{flag, no_effect};
 use sync_core::command::{Envelope, Origin, Verb};
-use sync_core::id::{DeviceId, JournalId, RecordId, Seq};
+use sync_core::id::{DeviceId, ItemId, JournalId, RecordId, Seq};
 use sync_core::journal::{Broken, Chain, Entry, Fate};
 use sync_core::limits;
+use sync_core::month::{self, Month};
 use sync_core::record::{Logged, Record, Slot};
 use sync_core::value::Value;
 
@@ -17,9 +19,11 @@ use super::violation::{Sign, Violation};
 
 mod auditor;
 mod phones;
+mod proof;
 mod said;
 
 pub(super) use phones::differ;
+pub(super) use proof::lie_fails;
 
 /// Fields that are registers, of every kind.
 const REGISTERS: [&str; 3] = ["phone", "code", "weather"];
@@ -30,6 +34,7 @@ pub(super) fn all(sim: &mut Sim) -> Vec<Violation> {
     journals(sim, &mut found);
     said::said(sim, &mut found);
     phones::phones(sim, &mut found);
+    proof::verified(sim, &mut found);
     found
 }
 
@@ -128,6 +133,9 @@ impl<'a> Check<'a> {
     fn lanes(&self, found: &mut Vec<Violation>) {
         let mut ends: BTreeMap<DeviceId, u64> = BTreeMap::new();
         let mut origins: BTreeMap<Origin, u32> = BTreeMap::new();
+        let mut bases: BTreeMap<(DeviceId, RecordId), Seq> = BTreeMap::new();
+        let mut offers: BTreeMap<Origin, BTreeSet<DeviceId>> = BTreeMap::new();
+        let registry = self.sim.server.host.registry();
         for At {
             entry,
             envelope,
@@ -144,6 +152,30 @@ impl<'a> Check<'a> {
                 )));
             }
             *end = envelope.n;
+            let stood = bases.entry((batch.device, envelope.record)).or_insert(0);
+            if envelope.base < *stood && envelope.origin.is_none() {
+                found.push(Sign::BaseBackwards.at(format!(
+                    "entry {}, on {}",
+                    entry.head.seq,
+                    self.sim.record_name(envelope.record)
+                )));
+            }
+            *stood = envelope.base.max(*stood);
+            let user = |device: &DeviceId| registry.devices.get(device).map(|info| info.user);
+            if let Some(origin) = envelope.origin {
+                let owner = user(&origin.device);
+                let offered = |by: &DeviceId| user(by) == owner;
+                let known = offers.get(&origin).is_some_and(|by| by.iter().any(offered));
+                if fate.counts() && owner != user(&batch.device) && !known {
+                    found.push(Sign::Stolen.at(format!("entry {}", entry.head.seq)));
+                }
+            }
+            for origin in [Some(batch.origin(envelope.n)), envelope.origin] {
+                let by = origin.map(|origin| offers.entry(origin).or_default());
+                by.into_iter().for_each(|by| {
+                    by.insert(batch.device);
+                });
+            }
             if envelope.base > batch.seen.seq && fate.counts() {
                 found.push(Sign::BaseUnseen.at(format!("entry {}", entry.head.seq)));
             }
@@ -165,6 +197,10 @@ impl<'a> Check<'a> {
         }
         // Only a copied phone ever says two things under one number.
         for (device, info) in &self.sim.server.host.registry().devices {
+            let forgiven = info.standing == sync_core::registry::Standing::Active;
+            if forgiven && self.sim.server.equivocated.contains(device) {
+                found.push(Sign::Forgiven.at(device.short()));
+            }
             let suspended = info.standing == sync_core::registry::Standing::Suspended;
             if suspended && !self.sim.truth.cloned.contains(device) {
                 found.push(Sign::HonestSuspended.at(device.short()));
@@ -175,6 +211,7 @@ impl<'a> Check<'a> {
     fn authority(&self, found: &mut Vec<Violation>) {
         let registry = self.sim.server.host.registry();
         let user = |device: &DeviceId| registry.devices.get(device).map(|device| device.user);
+        let mut months: BTreeMap<RecordId, bool> = BTreeMap::new();
         for At {
             entry,
             envelope,
@@ -205,6 +242,15 @@ impl<'a> Check<'a> {
             {
                 found.push(Sign::Withdrawn.at(format!("entry {seq}")));
             }
+            let area = |assignment| registry.assignments.get(assignment).map(|held| held.area);
+            let here = registry.area_of(self.journal, entry.head.received_at.date());
+            let stationed = area(&entry.parts.batch.assignment)
+                .zip(here)
+                .is_some_and(|(area, here)| registry.is_within(here, area));
+            if fate.counts() && !stationed {
+                found.push(Sign::Elsewhere.at(format!("entry {seq}")));
+            }
+            self.sealed(entry, envelope, fate, &mut months, found);
             let base = self
                 .entries
                 .get(usize::try_from(envelope.base).unwrap_or(0).wrapping_sub(1));
@@ -215,6 +261,34 @@ impl<'a> Check<'a> {
             if *fate == Fate::Accepted && (early || late) {
                 found.push(Sign::ClockUnmarked.at(format!("entry {seq}")));
             }
+        }
+    }
+
+    /// What is recorded in a month and stands after that month's close is marked, and nothing else is.
+    fn sealed(
+        &self,
+        entry: &Entry,
+        envelope: &Envelope,
+        fate: &Fate,
+        months: &mut BTreeMap<RecordId, bool>,
+        found: &mut Vec<Violation>,
+    ) {
+        let month = Month::at(envelope.at).map(|month| month.record(self.journal));
+        let closed = month.is_some_and(|month| months.get(&month) == Some(&true));
+        let late = closed && !matches!(envelope.verb, Verb::Seal | Verb::Clear);
+        let marked = matches!(fate, Fate::Flagged(causes) if causes.iter().any(|cause| cause == flag::AFTER_SEAL));
+        if fate.counts() && late != marked {
+            found.push(Sign::LateUnmarked.at(format!("entry {}", entry.head.seq)));
+        }
+        if fate.counts() && envelope.kind == month::KIND {
+            match envelope.verb {
+                Verb::Seal => months.insert(envelope.record, true),
+                Verb::Act => {
+                    let open = envelope.action.as_deref() == Some("reopen");
+                    months.insert(envelope.record, !open)
+                }
+                _ => None,
+            };
         }
     }
 
@@ -242,6 +316,15 @@ impl<'a> Check<'a> {
             }
             fates.insert((device, envelope.n), fate);
             if !fate.counts() {
+                let kind = catalogues
+                    .get(&entry.head.catalogue)
+                    .and_then(|catalogue| catalogue.kind(&envelope.kind));
+                let name = envelope.action.as_deref().unwrap_or_default();
+                let action = kind.and_then(|kind| kind.action(name));
+                let superseded = *fate == Fate::NoEffect(no_effect::SUPERSEDED.to_owned());
+                if superseded && action.is_some_and(|action| action.concurrent) {
+                    found.push(Sign::ConcurrentHeldBack.at(format!("entry {seq}: {name}")));
+                }
                 continue;
             }
             if filed.contains(&envelope.record)
@@ -298,6 +381,9 @@ impl<'a> Check<'a> {
                 Self::erased(record, &folded, &log, found);
                 continue;
             }
+            self.state(&folded, &counted, found);
+            self.marks(&folded, &log, found);
+            self.lists(&folded, &counted, found);
             for field in REGISTERS {
                 self.register(&folded, &counted, field, found);
             }
@@ -355,6 +441,99 @@ impl<'a> Check<'a> {
             };
             if by_base && distinct.contains(value) && !writers.iter().any(equal) {
                 found.push(Sign::Replaced.at(self.field(folded, field)));
+            }
+        }
+    }
+
+    /// The state that the last action led to, by the catalogue that its entry names.
+    fn state(&self, folded: &Record, counted: &[&Logged], found: &mut Vec<Violation>) {
+        let catalogues = self.sim.server.host.catalogues();
+        let mut state = None;
+        for logged in counted {
+            let envelope = &logged.command.envelope;
+            let kind = catalogues
+                .get(&logged.catalogue)
+                .and_then(|catalogue| catalogue.kind(&envelope.kind));
+            match envelope.verb {
+                Verb::Create => state.clone_from(&envelope.action),
+                Verb::Seal => state = Some(month::SEALED.to_owned()),
+                Verb::Act => {
+                    let name = envelope.action.as_deref().unwrap_or_default();
+                    let to = kind.and_then(|kind| kind.action(name)?.to.clone());
+                    state = to.or(state);
+                }
+                _ => {}
+            }
+        }
+        if folded.state != state {
+            found.push(Sign::OtherState.at(format!(
+                "{}: {:?} instead of {state:?}",
+                self.sim.record_name(folded.id),
+                folded.state
+            )));
+        }
+    }
+
+    /// A mark is cleared if somebody who had seen it cleared its cause later.
+    fn marks(&self, folded: &Record, log: &[Logged], found: &mut Vec<Violation>) {
+        for logged in log {
+            let Fate::Flagged(causes) = &logged.fate else {
+                continue;
+            };
+            let standing: BTreeSet<&str> = causes
+                .iter()
+                .map(String::as_str)
+                .filter(|cause| {
+                    !log.iter().any(|clear| {
+                        let envelope = &clear.command.envelope;
+                        clear.fate.counts()
+                            && envelope.verb == Verb::Clear
+                            && envelope.action.as_deref() == Some(cause)
+                            && clear.place > logged.place
+                            && envelope.base >= logged.place.seq
+                    })
+                })
+                .collect();
+            let step = folded.step(&logged.place);
+            let shown: BTreeSet<&str> = step.iter().flat_map(|step| step.flags()).collect();
+            if shown != standing {
+                found.push(Sign::ClearedUnseen.at(self.sim.record_name(folded.id)));
+            }
+        }
+    }
+
+    /// What was put into a list stands until somebody takes it out by its id.
+    fn lists(&self, folded: &Record, counted: &[&Logged], found: &mut Vec<Violation>) {
+        let removed: BTreeSet<ItemId> = counted
+            .iter()
+            .filter_map(|logged| logged.command.content.as_ref())
+            .flat_map(|content| content.removed.iter().copied())
+            .collect();
+        let mut standing: BTreeSet<ItemId> = BTreeSet::new();
+        for slot in folded.fields.values() {
+            if let Slot::List(items) = slot {
+                standing.extend(items.iter().map(|item| item.id));
+            }
+        }
+        let inserts = counted
+            .iter()
+            .filter(|logged| logged.command.envelope.verb == Verb::Insert);
+        for logged in inserts {
+            let Some(content) = &logged.command.content else {
+                continue;
+            };
+            for (field, value) in content.values.iter() {
+                let Value::List(items) = value else { continue };
+                for (k, _) in (0..).zip(items) {
+                    let (device, n) = (logged.place.device, logged.place.n);
+                    let item = ItemId::derive(device, self.journal, n, field, k);
+                    let at = || self.field(folded, field);
+                    match (removed.contains(&item), standing.contains(&item)) {
+                        (false, false) => found.push(Sign::ItemGone.at(at())),
+                        (true, true) => found.push(Sign::ItemStays.at(at())),
+                        (true, false) | (false, true) => {}
+                    }
+                }
             }
         }
     }

@@ -57,11 +57,45 @@ pub enum Fault {
     EqualValuesStandTwice,
     /// An edit beyond a text's end is lost instead of clamped.
     EditBeyondTheEndIsLost,
+    /// An open form stays where it was though its person saved something else on its record.
+    FormNotRepinned,
+    /// A base beyond what the device had verified counts.
+    BaseBeyondSeenCounts,
+    /// A device that said two things under one number writes on.
+    EquivocationForgiven,
+    /// A phone that enrols in place loses what it had not delivered.
+    OutboxLostOnEnrolment,
+    /// A number that its owner has not used is taken by somebody else.
+    StolenOriginTaken,
+    /// An action that the catalogue declares concurrent must have seen the last one.
+    ConcurrentActionNeedsSight,
+    /// A batch that its device did not sign is entered.
+    ForgedSignatureTaken,
+    /// Somebody writes in a village where he is not stationed.
+    AnotherVillageAccepted,
+    /// What comes after its month's close is not marked.
+    SealDoesNotFlag,
+    /// Marks are cleared that nobody had seen.
+    ClearReachesWhatCameLater,
+    /// What is marked does not count.
+    FlaggedDoesNotCount,
+    /// Two first edits make two texts, and one is lost.
+    FirstEditsMakeTwoTexts,
+    /// Who takes an item out of a list takes those along that he had not seen.
+    RemoveTakesTheUnseen,
+    /// An entry is folded by the newest catalogue, not by the one that it names.
+    FoldedByTheNewestVersion,
+    /// A device takes in nothing that was written by a catalogue that it does not know.
+    UnknownVersionStopsThePull,
+    /// An erasure takes what stands beside it in the same batch.
+    ErasureTakesItsNeighbours,
+    /// A phone keeps what was erased.
+    ErasedStaysOnPhones,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 42] = [
         Self::BaseIsTheFoldedPosition,
         Self::FoldIgnoresBase,
         Self::LaneStaysOnRefusal,
@@ -87,6 +121,23 @@ impl Fault {
         Self::SendsBeforePersisted,
         Self::EqualValuesStandTwice,
         Self::EditBeyondTheEndIsLost,
+        Self::FormNotRepinned,
+        Self::BaseBeyondSeenCounts,
+        Self::EquivocationForgiven,
+        Self::OutboxLostOnEnrolment,
+        Self::StolenOriginTaken,
+        Self::ConcurrentActionNeedsSight,
+        Self::ForgedSignatureTaken,
+        Self::AnotherVillageAccepted,
+        Self::SealDoesNotFlag,
+        Self::ClearReachesWhatCameLater,
+        Self::FlaggedDoesNotCount,
+        Self::FirstEditsMakeTwoTexts,
+        Self::RemoveTakesTheUnseen,
+        Self::FoldedByTheNewestVersion,
+        Self::UnknownVersionStopsThePull,
+        Self::ErasureTakesItsNeighbours,
+        Self::ErasedStaysOnPhones,
     ];
 
     /// The first of these seeds that shows it by its sign.
@@ -120,7 +171,23 @@ impl Fault {
             Self::RefusedLeaks | Self::WithheldShown => Sign::Forbidden,
             Self::ResealsSealed | Self::SendsBeforePersisted => Sign::HonestSuspended,
             Self::EqualValuesStandTwice => Sign::EqualTwice,
-            Self::EditBeyondTheEndIsLost => Sign::TypedGone,
+            Self::EditBeyondTheEndIsLost
+            | Self::FlaggedDoesNotCount
+            | Self::FirstEditsMakeTwoTexts => Sign::TypedGone,
+            Self::FormNotRepinned => Sign::BaseBackwards,
+            Self::BaseBeyondSeenCounts => Sign::BaseUnseen,
+            Self::EquivocationForgiven => Sign::Forgiven,
+            Self::OutboxLostOnEnrolment | Self::ErasureTakesItsNeighbours => Sign::Lost,
+            Self::StolenOriginTaken => Sign::Stolen,
+            Self::ConcurrentActionNeedsSight => Sign::ConcurrentHeldBack,
+            Self::ForgedSignatureTaken => Sign::AuditFails,
+            Self::AnotherVillageAccepted => Sign::Elsewhere,
+            Self::SealDoesNotFlag => Sign::LateUnmarked,
+            Self::ClearReachesWhatCameLater => Sign::ClearedUnseen,
+            Self::RemoveTakesTheUnseen => Sign::ItemGone,
+            Self::FoldedByTheNewestVersion => Sign::OtherState,
+            Self::UnknownVersionStopsThePull => Sign::Behind,
+            Self::ErasedStaysOnPhones => Sign::LeftOnPhone,
         }
     }
 
@@ -139,6 +206,12 @@ impl Fault {
                 | Self::SeenNotChecked
                 | Self::ReceiptRunsBackwards
                 | Self::EntryNamesAnotherVersion
+                | Self::BaseBeyondSeenCounts
+                | Self::StolenOriginTaken
+                | Self::ConcurrentActionNeedsSight
+                | Self::ForgedSignatureTaken
+                | Self::AnotherVillageAccepted
+                | Self::SealDoesNotFlag
         )
     }
 }

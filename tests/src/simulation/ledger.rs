@@ -52,6 +52,12 @@ impl Ledger {
             .or(said.first())
     }
 
+    /// Everything said, with its place.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&Origin, &Said)> {
+        let all = self.by_place.iter();
+        all.flat_map(|(place, said)| said.iter().map(move |said| (place, said)))
+    }
+
     /// All markers, with what was said first under each and the places that it stands at.
     pub(super) fn markers(&self) -> BTreeMap<&str, (&Said, BTreeSet<Origin>)> {
         let mut markers: BTreeMap<&str, (&Said, BTreeSet<Origin>)> = BTreeMap::new();

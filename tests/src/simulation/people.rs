@@ -197,32 +197,37 @@ fn household(dice: &mut Dice, record: &Record, has_form: bool, marker: String) -
     }
 }
 
+/// An item more on the checklist.
+fn insert(record: RecordId, marker: String) -> Wish {
+    let item = [("item", Value::text(&marker)), ("done", Value::Bool(false))];
+    let items = Value::List(vec![Value::Struct(Fields::from_iter(item))]);
+    let intent = Intent::new(Target::Existing(record), Verb::Insert);
+    Wish {
+        intent: intent.with("checklist", items),
+        marker: Some(marker),
+    }
+}
+
+/// An item less on the checklist; if it has none, something is written into a text.
+fn remove(dice: &mut Dice, record: &Record, or_into: &str, marker: String) -> Wish {
+    let Some(Slot::List(items)) = record.fields.get("checklist") else {
+        return splice(dice, record.id, or_into, marker);
+    };
+    let mut intent = Intent::new(Target::Existing(record.id), Verb::Remove);
+    let item = dice.pick(items).map(|item| item.id);
+    intent.removed = Some(("checklist".to_owned(), item.into_iter().collect()));
+    Wish {
+        intent,
+        marker: None,
+    }
+}
+
 fn visit(dice: &mut Dice, record: &Record, marker: String) -> Wish {
     match dice.below(10) {
         0 | 1 => register(dice, record, "weather", marker),
         2 => splice(dice, record.id, "note", marker),
-        3 | 4 => {
-            let item = [("item", Value::text(&marker)), ("done", Value::Bool(false))];
-            let items = Value::List(vec![Value::Struct(Fields::from_iter(item))]);
-            let mut intent = Intent::new(Target::Existing(record.id), Verb::Insert);
-            intent = intent.with("checklist", items);
-            Wish {
-                intent,
-                marker: Some(marker),
-            }
-        }
-        5 => {
-            let Some(Slot::List(items)) = record.fields.get("checklist") else {
-                return splice(dice, record.id, "note", marker);
-            };
-            let mut intent = Intent::new(Target::Existing(record.id), Verb::Remove);
-            let item = dice.pick(items).map(|item| item.id);
-            intent.removed = Some(("checklist".to_owned(), item.into_iter().collect()));
-            Wish {
-                intent,
-                marker: None,
-            }
-        }
+        3 | 4 => insert(record.id, marker),
+        5 => remove(dice, record, "note", marker),
         6 => {
             let intent = Intent::set(record.id).with("illness", Value::text(&marker));
             Wish {
@@ -251,7 +256,16 @@ fn task(dice: &mut Dice, record: &Record, marker: String) -> Wish {
         marker: None,
     };
     let state = record.state.as_deref().unwrap_or_default();
-    match (state, dice.below(6)) {
+    match (state, dice.below(9)) {
+        ("in_progress", 6) => {
+            let finish = Intent::act(record.id, "finish").with("result", Value::text(&marker));
+            Wish {
+                intent: finish,
+                marker: Some(marker),
+            }
+        }
+        (_, 7) => insert(record.id, marker),
+        (_, 8) => remove(dice, record, "log", marker),
         (_, 0) => splice(dice, record.id, "log", marker),
         (_, 1) => because(record.id, "cancel", marker),
         ("issued", 2..=4) => plain("sign"),

@@ -57,6 +57,17 @@ pub(super) enum What {
     },
     Erase,
     EnrolIfTold,
+    /// A month is closed.
+    Seal,
+    Reopen,
+    /// Marks are cleared.
+    Clear,
+    /// The next version of the catalogue.
+    Publish,
+    /// The phone fetches the catalogue.
+    Fetch,
+    Checkpoint,
+    Intrude(Intrusion),
     /// These cannot reach the server from now on, by bits.
     Partition(u16),
     Heal,
@@ -64,6 +75,21 @@ pub(super) enum What {
     Split,
     /// It shows everyone one of them again.
     Join,
+}
+
+/// What somebody with a key writes and no honest phone would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intrusion {
+    /// A base beyond what its batch says was verified.
+    BaseBeyondSeen,
+    /// In a village that his assignment is not for.
+    OtherVillage,
+    /// In another phone's name.
+    ForgedSignature,
+    /// A number that its owner has not used yet.
+    StolenOrigin,
+    /// A record whose id is not its command's.
+    OthersRecord,
 }
 
 /// How one exchange goes.
@@ -138,13 +164,29 @@ impl Script {
 }
 
 fn draw(dice: &mut Dice) -> What {
-    match dice.below(100) {
+    match dice.below(112) {
+        100 | 101 => What::Seal,
+        102 => What::Reopen,
+        103 | 104 => What::Clear,
+        105 | 106 => What::Publish,
+        107 | 108 => What::Fetch,
+        109 => What::Checkpoint,
+        110 | 111 => What::Intrude(
+            [
+                Intrusion::BaseBeyondSeen,
+                Intrusion::OtherVillage,
+                Intrusion::ForgedSignature,
+                Intrusion::StolenOrigin,
+                Intrusion::OthersRecord,
+            ][dice.index(5)],
+        ),
         0..=45 => What::Save,
         46..=55 => What::OpenForm,
         56..=76 => What::Sync(draw_line(dice)),
         77..=79 => What::Crash,
         80..=81 => What::SetClock([-400, -400, 400, 1, -1, 0][dice.index(6)]),
-        82..=84 => What::Wait(i64::try_from(dice.below(6)).unwrap_or(0)),
+        82..=83 => What::Wait(i64::try_from(dice.below(6)).unwrap_or(0)),
+        84 => What::Wait(10 + i64::try_from(dice.below(25)).unwrap_or(0)),
         85..=86 => What::Carry,
         87..=89 => What::OfferAgain,
         90 => What::Clone {

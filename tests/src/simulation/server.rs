@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sync_core::admit::codes::{flag, no_effect};
 use sync_core::admit::{self, Circumstances, Index, LaneEnd, Verified, Wanted};
+use sync_core::audit::Bundle;
 use sync_core::batch::{Parts, WireBatch};
 use sync_core::command::{Envelope, Verb};
 use sync_core::id::{DeviceId, JournalId, RecordId, Timestamp};
@@ -25,6 +27,8 @@ pub(super) struct Server {
     other: BTreeMap<JournalId, HostJournal>,
     /// The phones that are shown them.
     misled: BTreeSet<usize>,
+    /// Devices under whose numbers two things were said.
+    pub(super) equivocated: BTreeSet<DeviceId>,
 }
 
 impl Server {
@@ -34,6 +38,7 @@ impl Server {
             fault,
             other: BTreeMap::new(),
             misled: BTreeSet::new(),
+            equivocated: BTreeSet::new(),
         }
     }
 
@@ -57,6 +62,18 @@ impl Server {
     /// The other history, while there is one.
     pub(super) const fn other(&self) -> &BTreeMap<JournalId, HostJournal> {
         &self.other
+    }
+
+    /// The log with the other histories in the place of the published ones, and whether any of them leads elsewhere.
+    pub(super) fn lie(&mut self) -> (Bundle, bool) {
+        let differs = self.other.iter().any(|(id, other)| {
+            let end = self.host.journal(*id).map(|journal| journal.chain.end);
+            end.is_some_and(|end| other.head_at(end.seq) != Some(end.head))
+        });
+        self.swap();
+        let bundle = self.host.bundle();
+        self.swap();
+        (bundle, differs)
     }
 
     fn swap(&mut self) {
@@ -110,6 +127,15 @@ impl Server {
                 .for_each(|batch| self.judge(batch, now));
         }
         let mut response = self.host.sync(request, device, now);
+        for receipt in &response.receipts {
+            if receipt.outcome == Outcome::Equivocation {
+                self.equivocated.insert(receipt.device);
+                if self.has(Fault::EquivocationForgiven) {
+                    let (device, active) = (receipt.device, Standing::Active);
+                    self.host.set_standing(device, active, "forgiven", now);
+                }
+            }
+        }
         for (id, before) in erased {
             if let Some(journal) = self.host.journal_mut(id) {
                 for (entry, was) in journal.entries.iter_mut().zip(before.entries) {
@@ -134,6 +160,12 @@ impl Server {
                 .batches
                 .iter()
                 .for_each(|batch| self.delete_void(batch.journal));
+        }
+        if self.has(Fault::ErasureTakesItsNeighbours) {
+            request
+                .batches
+                .iter()
+                .for_each(|batch| self.delete_neighbours(batch.journal));
         }
         self.leak(&mut response, device);
         response
@@ -184,6 +216,30 @@ impl Server {
         }
     }
 
+    /// Admits a batch that comes on its own.
+    pub(super) fn receive(&mut self, batch: &WireBatch, now: Timestamp) -> Outcome {
+        if self.fault.is_some_and(Fault::judges) {
+            self.judge(batch, now);
+        }
+        self.host.admit(batch, now)
+    }
+
+    fn delete_neighbours(&mut self, journal: JournalId) {
+        let Some(journal) = self.host.journal_mut(journal) else {
+            return;
+        };
+        let index = &journal.index;
+        let erased = |envelope: &Envelope| {
+            let entry = index.get(&envelope.record);
+            envelope.verb != Verb::Erase && entry.is_some_and(|entry| entry.erased)
+        };
+        for entry in &mut journal.entries {
+            if entry.parts.batch.envelopes.iter().any(erased) {
+                entry.parts = entry.parts.withhold(|_, _| false);
+            }
+        }
+    }
+
     fn delete_void(&mut self, journal: JournalId) {
         let Some(journal) = self.host.journal_mut(journal) else {
             return;
@@ -224,10 +280,11 @@ impl Server {
     /// Admits a batch with one rule broken; what cannot be placed is left to the honest host.
     fn judge(&mut self, wire: &WireBatch, now: Timestamp) {
         let Ok(parts) = wire.open() else { return };
-        let Ok(verified) = Verified::check(self.host.registry(), parts) else {
+        let forged = self.has(Fault::ForgedSignatureTaken);
+        if !forged && Verified::check(self.host.registry(), parts.clone()).is_err() {
             return;
-        };
-        let parts = verified.parts();
+        }
+        let parts = &parts;
         let fault = self.fault;
         let has = |one: Fault| fault == Some(one);
         let registry = self.registry();
@@ -278,6 +335,11 @@ impl Server {
                 visits.for_each(|entry| entry.state = Some("draft".to_owned()));
             }
             Some(Fault::ClockNotFlagged) => circumstances.received.clear(),
+            Some(Fault::StolenOriginTaken) => {
+                let origins = envelopes.iter().filter_map(|envelope| envelope.origin);
+                let offered = origins.map(|origin| (origin, BTreeSet::from([origin.device])));
+                circumstances.offered.extend(offered);
+            }
             _ => {}
         }
         let households = journal
@@ -285,13 +347,37 @@ impl Server {
             .values()
             .filter(|entry| entry.kind == "household")
             .count();
-        let (mut fates, index) = admit::judge(parts, received_at, circumstances);
+        let before = circumstances.index.clone();
+        let mut judged = parts.clone();
+        if has(Fault::BaseBeyondSeenCounts) {
+            judged.batch.seen.seq = u64::MAX;
+        }
+        let (mut fates, index) = admit::judge(&judged, received_at, circumstances);
         for (fate, envelope) in fates.iter_mut().zip(envelopes) {
             let late = received_at.0 - envelope.at.0 > 86_400_000;
             let full =
                 envelope.verb == Verb::Create && envelope.kind == "household" && households >= GATE;
             if (has(Fault::LateIsRefused) && late) || (has(Fault::CountIsAGate) && full) {
                 *fate = Fate::Refused("too_old".to_owned(), None);
+            }
+            if has(Fault::SealDoesNotFlag)
+                && let Fate::Flagged(causes) = fate
+            {
+                causes.retain(|cause| cause != flag::AFTER_SEAL);
+                if causes.is_empty() {
+                    *fate = Fate::Accepted;
+                }
+            }
+            let acted = before.get(&envelope.record).and_then(|entry| entry.acted);
+            let unseen = acted.is_some_and(|acted| {
+                acted.place.seq > envelope.base && acted.place.device != parts.batch.device
+            });
+            if has(Fault::ConcurrentActionNeedsSight)
+                && envelope.verb == Verb::Act
+                && unseen
+                && fate.counts()
+            {
+                *fate = Fate::NoEffect(no_effect::SUPERSEDED.to_owned());
             }
             if has(Fault::ClockNotFlagged) && *fate == Fate::Flagged(vec!["clock".to_owned()]) {
                 *fate = Fate::Accepted;
@@ -337,6 +423,11 @@ impl Server {
             {
                 (assignment.for_cause, assignment.to) = (false, None);
             }
+        }
+        if self.has(Fault::AnotherVillageAccepted) {
+            let county = self.host.county();
+            let assignments = registry.assignments.values_mut();
+            assignments.for_each(|assignment| assignment.area = county);
         }
         registry
     }

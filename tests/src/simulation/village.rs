@@ -15,7 +15,9 @@ use super::server::Server;
 use super::violation::{Sign, Violation};
 
 mod folded;
+mod intruder;
 mod line;
+mod office;
 mod told;
 mod trouble;
 mod work;
@@ -76,6 +78,7 @@ pub(super) struct Truth {
 /// One script's world.
 #[derive(Debug)]
 pub(super) struct Sim {
+    pub(super) seed: u64,
     pub(super) dice: Dice,
     pub(super) fault: Option<Fault>,
     pub(super) server: Server,
@@ -87,6 +90,11 @@ pub(super) struct Sim {
     pub(super) violations: Vec<Violation>,
     /// Who cannot reach the server, by bits.
     cut_off: u16,
+    intruder: intruder::Intruder,
+    /// The village in which an office was last asked for something.
+    chosen: Option<JournalId>,
+    /// The checkpoint that an auditor kept.
+    pub(super) kept: Option<String>,
     now: Timestamp,
     step: u64,
     told: told::Told,
@@ -128,7 +136,9 @@ impl Sim {
                 copied: false,
             });
         }
+        let intruder = intruder::Intruder::enrol(&mut host, &villages);
         let mut sim = Self {
+            seed: script.seed,
             dice: Dice::new(script.seed),
             fault,
             server: Server::new(host, fault),
@@ -139,11 +149,15 @@ impl Sim {
             truth: Truth::default(),
             violations: Vec::new(),
             cut_off: 0,
+            intruder,
+            chosen: None,
+            kept: None,
             now: NOON,
             step: 0,
             told: told::Told::new(telling),
         };
         (0..sim.phones.len()).for_each(|phone| sim.sync_fully(phone));
+        sim.server.host.publish();
         sim
     }
 
@@ -166,10 +180,13 @@ impl Sim {
         self.phones
             .iter_mut()
             .for_each(|carried| carried.skew_ms = 0);
+        (0..self.phones.len()).for_each(|phone| self.sync_fully(phone));
+        (0..self.phones.len()).for_each(|phone| self.fetch(phone));
         self.tell(
             "the line is good, clocks are set, and everyone syncs until nothing is left to say",
         );
         self.everyone_meets();
+        self.server.host.publish();
     }
 
     fn take(&mut self, step: &Step) {
@@ -203,6 +220,13 @@ impl Sim {
             What::Revoke => self.revoke(phone),
             What::EndAssignment { for_cause } => self.end_assignment(phone, for_cause),
             What::Erase => self.erase(),
+            What::Seal => self.seal_month(),
+            What::Reopen => self.reopen_month(),
+            What::Clear => self.clear_marks(),
+            What::Publish => self.publish(),
+            What::Fetch => self.fetch(phone),
+            What::Checkpoint => self.sign_checkpoint(),
+            What::Intrude(intrusion) => self.intrude(intrusion),
             What::EnrolIfTold => self.enrol_if_told(phone),
             What::Partition(cut_off) => {
                 self.cut_off = cut_off;

@@ -77,6 +77,19 @@ signs! {
     RevokedCounts: "P11", "a command of a revoked device counts";
     HonestSuspended: "P11", "an honest phone was suspended";
     KeyGivenUp: "P11", "a phone gives up a key that nobody took";
+    BaseBackwards: "P5a", "a base runs backwards on one record: its form was not pinned anew";
+    ItemGone: "P5a", "an item of a list is gone that nobody took out";
+    ItemStays: "P5a", "an item of a list stands that was taken out";
+    OtherState: "P5", "a record is in another state than its actions led to by the catalogues they name";
+    UnknownUnsaid: "P5", "a phone does not say that it does not know a record's catalogue";
+    Forgiven: "P3", "a device that said two things under one number is not suspended";
+    Stolen: "P4", "a number counts for somebody else before its owner used it";
+    ConcurrentHeldBack: "P7", "a concurrent action is without effect because of another that it had not seen";
+    Elsewhere: "P7", "a command counts in a village where its author is not stationed";
+    AuditFails: "P9", "the auditor finds something in the log";
+    LiePasses: "P9", "the auditor passes the log of a server that showed two histories";
+    LateUnmarked: "P10", "what came after its month's close is not marked, or what came before is";
+    ClearedUnseen: "P10", "a mark is cleared that nobody had seen, or stands though it was cleared";
     LeftOnServer: "P13", "content of an erased record is left on the server";
     LeftOnPhone: "P13", "a phone keeps content of an erased record";
 }

@@ -146,6 +146,26 @@ impl Local {
         touched
     }
 
+    /// Makes the index anew from the entries: what was entered before its catalogue was known has moved no state.
+    fn reindex(&mut self, registry: &Registry, catalogues: &Catalogues) {
+        self.index = Index::new();
+        for entry in self.entries.values() {
+            let batch = &entry.parts.batch;
+            let catalogue = catalogues.get(&entry.head.catalogue);
+            let by = registry.assignments.get(&batch.assignment);
+            let fates = batch.envelopes.iter().zip(&entry.head.fates);
+            for (envelope, fate) in fates.filter(|(_, fate)| fate.counts()) {
+                let place = Place {
+                    seq: entry.head.seq,
+                    n: envelope.n,
+                    device: batch.device,
+                };
+                let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
+                admit::replay(&mut self.index, kind, envelope, fate, place, by);
+            }
+        }
+    }
+
     pub(super) fn refold(
         &mut self,
         catalogues: &Catalogues,
@@ -564,6 +584,12 @@ impl Device {
         let chain = local.chain.append_entry(self.registry.deployment, &entry)?;
         local.append(device, &self.registry, &self.catalogues, entry, chain);
         Ok(())
+    }
+
+    pub(super) fn reindex(&mut self) {
+        for local in self.journals.values_mut() {
+            local.reindex(&self.registry, &self.catalogues);
+        }
     }
 
     pub(super) fn refold(&mut self) {

@@ -2,8 +2,9 @@
 
 use super::Host;
 use crate::admit::{self, Unplaced, Unverified, Verified};
+use crate::audit::{BUNDLE_VERSION, Bundle, CatalogueFiles, JournalPart};
 use crate::batch::{Bytes, Position, WireBatch};
-use crate::catalog::Capability;
+use crate::catalog::{Capability, Catalogue};
 use crate::checkpoint::{Checkpoint, Leaf, merkle, origin, sign_checkpoint};
 use crate::command::Envelope;
 use crate::id::{DeviceId, Digest, JournalId, Seq, Timestamp, UserId};
@@ -234,7 +235,8 @@ impl Host {
 
     /// Publishes the heads of journals that moved since the last time, and signs the tree over all that were published.
     pub fn publish(&mut self) {
-        for (journal, state) in &self.journals {
+        for (journal, state) in (self.journals.iter()).filter(|(_, state)| state.chain.end.seq > 0)
+        {
             let leaf = Leaf {
                 journal: *journal,
                 seq: state.chain.end.seq,
@@ -274,6 +276,40 @@ impl Host {
             index,
             path,
         })
+    }
+
+    /// What an auditor gets: everything whole, under a checkpoint over all that was published.
+    pub fn bundle(&self) -> Bundle {
+        let newest = (self.leaves.len() as u64).checked_sub(1);
+        let note = newest.and_then(|newest| self.checkpoint(newest));
+        let files = |catalogue: &Catalogue| {
+            let files = catalogue.files().iter();
+            files
+                .map(|file| (file.name.clone(), file.text.clone()))
+                .collect()
+        };
+        Bundle {
+            version: BUNDLE_VERSION,
+            deployment: self.deployment(),
+            registry: (self.acts.iter())
+                .map(|(entry, _)| WireEntry::pack(entry))
+                .collect(),
+            journals: (self.journals.iter())
+                .map(|(journal, state)| JournalPart {
+                    journal: *journal,
+                    entries: state.entries.iter().map(WireEntry::pack).collect(),
+                })
+                .collect(),
+            leaves: self.leaves.clone(),
+            checkpoint: note.map_or_else(String::new, |covered| covered.note),
+            catalogues: (self.catalogues.iter())
+                .map(|(version, catalogue)| CatalogueFiles {
+                    version: *version,
+                    files: files(catalogue),
+                })
+                .collect(),
+            records: Vec::new(),
+        }
     }
 
     /// The newest checkpoint, if it is larger than one that is known and covers a head that these pages lead to.

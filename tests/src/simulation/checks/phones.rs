@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sync_core::admit;
 use sync_core::catalog::{Capability, Role};
 use sync_core::command::Verb;
-use sync_core::id::{DeviceId, RecordId, Seq, UserId};
-use sync_core::record::{Logged, Record};
+use sync_core::id::{DeviceId, JournalId, RecordId, Seq, UserId};
+use sync_core::record::{Logged, Mark, Record};
 use sync_core::sync::device::Key;
 use sync_core::sync::wire::WireEntry;
 use sync_core::view::PENDING;
@@ -82,6 +82,11 @@ pub(super) fn phones(sim: &Sim, found: &mut Vec<Violation>) {
                 by == device.id()
                     || role.is_some_and(|role| role.reads(logged.command.envelope.audience))
             };
+            // What it does not know the catalogue of, it keeps and says so.
+            if !device.missing_catalogues().is_empty() {
+                unknown(sim, at, journal, found);
+                continue;
+            }
             for record in device.records(journal) {
                 let here = device.record(journal, record);
                 let there = sim.fold(journal, record, sim.log(journal, record, reads));
@@ -94,6 +99,22 @@ pub(super) fn phones(sim: &Sim, found: &mut Vec<Violation>) {
                     )));
                 }
             }
+        }
+    }
+}
+
+/// Whether a phone says of each record that it knows no catalogue for it.
+fn unknown(sim: &Sim, at: usize, journal: JournalId, found: &mut Vec<Violation>) {
+    let device = &sim.phones[at].phone.device;
+    for record in device.records(journal) {
+        let log = sim.log(journal, record, |_, _| true);
+        let known = |logged: &Logged| device.catalogues().contains_key(&logged.catalogue);
+        let is_unknown = log
+            .iter()
+            .any(|logged| logged.fate.counts() && !known(logged));
+        let folded = device.record(journal, record);
+        if is_unknown && folded.is_some_and(|folded| !folded.marks.contains(&Mark::Unknown)) {
+            found.push(Sign::UnknownUnsaid.at(sim.record_name(record)));
         }
     }
 }

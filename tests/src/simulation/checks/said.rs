@@ -55,6 +55,26 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<Violation>) {
             }
         }
     }
+    let fated: BTreeSet<Origin> = all()
+        .flat_map(|entry| {
+            let batch = &entry.parts.batch;
+            let places = batch
+                .envelopes
+                .iter()
+                .map(|envelope| [Some(batch.origin(envelope.n)), envelope.origin]);
+            places.flatten().flatten().collect::<Vec<_>>()
+        })
+        .collect();
+    for (place, said) in sim.ledger.places() {
+        let carried = &sim.phones[said.phone];
+        if !carried.copied && !carried.misled && !fated.contains(place) {
+            found.push(Sign::NoFate.at(format!(
+                "command {}, saved by {}",
+                place.n,
+                sim.name(said.phone)
+            )));
+        }
+    }
     for (marker, (said, places)) in &markers {
         let carried = &sim.phones[said.phone];
         let user = sim.people[carried.person].user;

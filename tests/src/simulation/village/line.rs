@@ -1,8 +1,9 @@
 //! The line between a phone and the server, and what it does to an exchange.
 
+use sync_core::batch::Position;
 use sync_core::seal::Parcel;
 use sync_core::sync::device::{Whereabouts, World};
-use sync_core::sync::wire::{Outcome, SyncResponse};
+use sync_core::sync::wire::{Outcome, SyncResponse, WireBody, WireEntry};
 
 use super::super::Fault;
 use super::super::script::Line;
@@ -67,6 +68,9 @@ impl Sim {
                 self.name(phone)
             ));
             return false;
+        }
+        if self.skips_unknown() {
+            self.leave_out_unknown(phone, &mut response);
         }
         self.tell_exchange(phone, line, brings, &response);
         let carried = &mut self.phones[phone];
@@ -197,6 +201,24 @@ impl Sim {
                 self.name(to),
                 self.name(from)
             ));
+        }
+    }
+
+    /// Leaves out what was written by a catalogue that the phone does not know, and all after it.
+    fn leave_out_unknown(&self, phone: usize, response: &mut SyncResponse) {
+        let known = self.phones[phone].phone.device.catalogues();
+        for page in &mut response.journals {
+            let unknown = |entry: &WireEntry| matches!(&entry.body, WireBody::Batch(batch) if !known.contains_key(&batch.catalogue));
+            let Some(at) = page.entries.iter().position(unknown) else {
+                continue;
+            };
+            let before = page.entries[at].seq - 1;
+            page.entries.truncate(at);
+            let head = self.server.host.journal(page.journal);
+            if let Some(head) = head.and_then(|journal| journal.head_at(before)) {
+                page.end = Position { seq: before, head };
+            }
+            page.more = false;
         }
     }
 

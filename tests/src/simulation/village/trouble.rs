@@ -3,16 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::command::Verb;
-use sync_core::id::{JournalId, RecordId, Seq};
+use sync_core::id::{JournalId, Seq};
 use sync_core::record::Record;
 use sync_core::registry::Standing;
-use sync_core::sync::device::{Intent, Target};
+use sync_core::sync::device::Key;
 use sync_core::testing::{Phone, TestRng, Village};
 use sync_core::view::PENDING;
 
-use super::super::checks::differ;
-use super::super::ledger::Said;
+use super::super::Fault;
+use super::super::checks::{differ, lie_fails};
 use super::super::script::Line;
 use super::super::violation::Sign;
 use super::{Carried, DAY_MS, PHONES_MAX, Sim};
@@ -178,33 +177,6 @@ impl Sim {
         ));
     }
 
-    pub(super) fn erase(&mut self) {
-        let supervisor =
-            (0..self.phones.len()).find(|at| self.people[self.phones[*at].person].role == "CS");
-        let Some(supervisor) = supervisor else { return };
-        let Some(journal) = self.journal_for(supervisor) else {
-            return;
-        };
-        let records: Vec<RecordId> = self.phones[supervisor]
-            .phone
-            .device
-            .records(journal)
-            .into_iter()
-            .collect();
-        let Some(record) = self.dice.pick(&records).copied() else {
-            return;
-        };
-        let intent = Intent::new(Target::Existing(record), Verb::Erase).because("本人依法要求");
-        let saw = self.position(supervisor, journal);
-        let said = Said {
-            marker: None,
-            saw,
-            at: self.at(supervisor),
-            phone: supervisor,
-        };
-        self.save_intent(journal, None, intent, &said);
-    }
-
     /// Whether the registry no longer takes this phone's key.
     pub(super) fn is_told(&self, phone: usize) -> bool {
         let device = self.phones[phone].phone.device.id();
@@ -227,6 +199,11 @@ impl Sim {
         let effects = carried.phone.device.enrol_in_place(identity.seed);
         self.carry_out(phone, &effects);
         self.tell(format!("{} gets a new key in place", self.name(phone)));
+        if self.has(Fault::OutboxLostOnEnrolment) {
+            let kept = &mut self.phones[phone].phone.storage.0;
+            kept.retain(|key, _| !matches!(key, Key::Pending(..)));
+            self.restart(phone);
+        }
     }
 
     pub(super) fn split(&mut self) {
@@ -250,9 +227,14 @@ impl Sim {
     }
 
     pub(super) fn join(&mut self) {
-        if self.server.join().is_empty() {
+        if self.server.other().is_empty() {
             return;
         }
+        // What it showed the others leads elsewhere than what it publishes: no auditor passes that.
+        self.server.host.publish();
+        let (lie, differs) = self.server.lie();
+        self.violations.extend(lie_fails(&lie).filter(|_| differs));
+        self.server.join();
         self.tell("the server shows everyone one history again");
     }
 }

@@ -2,7 +2,7 @@
 
 use sync_core::command::Origin;
 use sync_core::id::{JournalId, RecordId};
-use sync_core::sync::device::{Effect, FormId, Intent, Target, Unanswered, World};
+use sync_core::sync::device::{Effect, FormId, Intent, Key, Target, Unanswered, World};
 
 use super::super::Fault;
 use super::super::ledger::Said;
@@ -30,7 +30,9 @@ impl Sim {
             self.record_name(record)
         ));
         let carried = &mut self.phones[phone];
-        let form = carried.phone.device.open_form(journal, Some(record));
+        // A form that is of no record is not pinned anew when something is saved on it.
+        let shows = Some(record).filter(|_| self.fault != Some(Fault::FormNotRepinned));
+        let form = carried.phone.device.open_form(journal, shows);
         carried.forms.push(Open {
             journal,
             form,
@@ -147,7 +149,13 @@ impl Sim {
 
     /// Carries out what a device asks for: storage, and forms that are shown anew.
     pub(super) fn carry_out(&mut self, phone: usize, effects: &[Effect]) {
+        let before = self.phones[phone].phone.storage.clone();
         self.phones[phone].phone.storage.carry_out(effects);
+        if self.has(Fault::ErasedStaysOnPhones) {
+            let entries = before.0.into_iter();
+            let entries = entries.filter(|(key, _)| matches!(key, Key::Entry(..)));
+            self.phones[phone].phone.storage.0.extend(entries);
+        }
         for effect in effects {
             let Effect::Repinned(form, _) = effect else {
                 continue;

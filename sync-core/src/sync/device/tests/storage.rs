@@ -110,6 +110,41 @@ fn another_catalogue_under_a_published_number_judges_nothing() {
     assert!(scene.fs.device.missing_catalogues().is_empty());
 }
 
+#[test]
+fn what_was_entered_before_its_catalogue_was_known_moves_the_state_once_it_is() {
+    let mut scene = Scene::new();
+    let household = scene.household("张三");
+    let mut files = Catalogue::builtin().files().to_vec();
+    for file in &mut files {
+        file.text = file.text.replace("version = 1", "version = 2");
+    }
+    let next = Catalogue::parse(&files).unwrap();
+    let (host, journal) = (&mut scene.host, scene.village.journal);
+    host.publish_catalogue(next, NOW.date(), minutes(1));
+    scene.fs.sync(host, minutes(2)).unwrap();
+    scene.fs.device.learn_catalogue(2, &files).unwrap();
+    let cancel = Intent::act(household, "cancel").because("全户迁走");
+    scene
+        .fs
+        .save(journal, None, cancel, minutes(3))
+        .expect("it is on the register");
+    scene.fs.sync(host, minutes(4)).unwrap();
+    scene.tm.sync(host, minutes(5)).unwrap();
+    let reinstate = || Intent::act(household, "reinstate").because("又迁回");
+    assert!(
+        scene
+            .tm
+            .save(journal, None, reinstate(), minutes(6))
+            .is_err(),
+        "this phone does not know yet what that did"
+    );
+    scene.tm.device.learn_catalogue(2, &files).unwrap();
+    scene
+        .tm
+        .save(journal, None, reinstate(), minutes(7))
+        .expect("without being started again");
+}
+
 /// What may happen to two phones.
 #[derive(Debug, Clone, Copy)]
 enum Step {
