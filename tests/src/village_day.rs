@@ -200,7 +200,7 @@ impl Bench<'_> {
             "{} records in {} villages; {DEVICES} devices return at once",
             stand.records, plan.villages
         ));
-        let returns = if quick { 5 } else { 20 };
+        let returns = if quick { 2 } else { 10 };
         let clock = &self.clock;
         let (rounds, _) =
             rates::rounds(&mut stand, &templates, (ROUNDS, returns, DEVICES), || {

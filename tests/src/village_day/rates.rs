@@ -145,7 +145,7 @@ pub(super) fn rounds(
 ) -> anyhow::Result<(Vec<Round>, (f64, f64))> {
     let villages = devices.div_ceil(DEVICES_A_VILLAGE);
     let reader = Reader::new(stand, villages, now())?;
-    let mut prepared = vec![stand.clients(templates, 2, devices, now())?];
+    let mut prepared = vec![stand.clients(templates, 1, devices, now())?];
     for _ in 0..count {
         prepared.push(stand.clients(templates, returns, devices, now())?);
     }
