@@ -106,7 +106,14 @@ fn check(village: &Village, record: RecordId, log: &[Logged]) -> Result<Record, 
     let folded = fold(record, log);
     let texts = all_texts(village);
     let expected = reference::fold(PEOPLE.catalogue(), PEOPLE.journal, record, log, &texts);
-    prop_assert_eq!(said(&folded), expected);
+    let (mut said, mut expected) = (said(&folded), expected);
+    if !reference::is_a_line(log) {
+        // Where people had not seen each other, what an amendment replaced is what stood at its place, which the reference does not tell.
+        for line in said.lines.iter_mut().chain(&mut expected.lines) {
+            line.was.clear();
+        }
+    }
+    prop_assert_eq!(said, expected);
     prop_assert!(!folded.marks.contains(&Mark::SetAside));
     prop_assert!(!folded.marks.contains(&Mark::OverLimit));
     prop_assert!(!folded.marks.contains(&Mark::Unknown));
@@ -227,5 +234,85 @@ proptest! {
             after.document.clone_from(&before.document);
             prop_assert_eq!(&after, &before);
         }
+    }
+}
+
+/// The random days are worth something only if they hold all of this.
+#[test]
+fn the_days_hold_every_verb_every_fate_conflicts_and_records_of_every_kind() {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let mut count = |what: String| *seen.entry(what).or_default() += 1;
+    for _ in 0..400 {
+        let day = village::day()
+            .new_tree(&mut runner)
+            .expect("days can be drawn");
+        let village = Village::of(&day.current());
+        for logged in &village.log {
+            let envelope = &logged.command.envelope;
+            if logged.fate.counts() {
+                count(format!("{:?}", envelope.verb));
+                count(envelope.kind.clone());
+            }
+            match &logged.fate {
+                sync_core::journal::Fate::NoEffect(code) => count(code.clone()),
+                sync_core::journal::Fate::Flagged(causes) => count(causes.join(" ")),
+                _ => {}
+            }
+        }
+        for (record, log) in logs(&village) {
+            let folded = fold(record, &log);
+            if folded.conflicts().next().is_some() {
+                count("conflict".to_owned());
+            }
+            if folded.document.is_some() {
+                count("document".to_owned());
+            }
+            for step in &folded.steps {
+                if !step.cleared.is_empty() {
+                    count("cleared".to_owned());
+                }
+                if !step.was.is_empty() {
+                    count("was".to_owned());
+                }
+            }
+        }
+    }
+    let wanted = [
+        "Create",
+        "Set",
+        "Edit",
+        "Insert",
+        "Remove",
+        "Act",
+        "Amend",
+        "Void",
+        "Erase",
+        "Reveal",
+        "Seal",
+        "Clear",
+        "household",
+        "visit",
+        "task",
+        "month",
+        "superseded",
+        "wrong_state",
+        "filed",
+        "void",
+        "erased",
+        "sealed",
+        "not_flagged",
+        "clock",
+        "clock after_seal",
+        "conflict",
+        "document",
+        "cleared",
+        "was",
+    ];
+    for what in wanted {
+        let times = seen.get(what).copied().unwrap_or(0);
+        assert!(times >= 1, "{what}: {times} times in {seen:?}");
     }
 }

@@ -114,6 +114,8 @@ enum Does {
 pub(crate) struct Drawn {
     who: u8,
     which: u8,
+    /// Whether whoever may do it most likely does it instead: the record's author, or the county.
+    meant: bool,
     look: Look,
     joins: bool,
     late: bool,
@@ -123,7 +125,7 @@ pub(crate) struct Drawn {
 fn does() -> impl Strategy<Value = Does> {
     let byte = any::<u8>;
     prop_oneof![
-        2 => byte().prop_map(Does::Create),
+        1 => byte().prop_map(Does::Create),
         8 => (byte(), 0..3_u8).prop_map(|(field, value)| Does::Set(field, value)),
         1 => byte().prop_map(Does::Refer),
         8 => (byte(), 0..4_u8, 0..4_u8).prop_map(|(at, delete, len)| Does::Edit(at, delete, len)),
@@ -146,16 +148,25 @@ pub(crate) fn day() -> impl Strategy<Value = Vec<Drawn>> {
         3 => (0..6_u64).prop_map(Look::Behind),
         1 => Just(Look::Held),
     ];
-    let drawn = (0..6_u8, any::<u8>(), look, any::<bool>(), 0..6_u8, does());
-    let drawn = drawn.prop_map(|(who, which, look, joins, late, does)| Drawn {
-        who,
-        which,
-        look,
-        joins,
-        late: late == 0,
-        does,
-    });
-    prop::collection::vec(drawn, 1..18)
+    let whose = (0..6_u8, any::<u8>(), any::<bool>());
+    let drawn = (whose, look, any::<bool>(), 0..6_u8, does(), 0..4_u8);
+    // Most of a day is about one record, so that people meet there.
+    let day = (0..3_u8, prop::collection::vec(drawn, 4..22));
+    day.prop_map(|(focus, day)| {
+        let drawn = day.into_iter();
+        let drawn = drawn.map(
+            |((who, which, meant), look, joins, late, does, strays)| Drawn {
+                who,
+                which: if strays == 0 { which } else { focus },
+                meant,
+                look,
+                joins,
+                late: late == 0,
+                does,
+            },
+        );
+        drawn.collect()
+    })
 }
 
 /// What was written, in the order of the journal.
@@ -163,6 +174,8 @@ pub(crate) fn day() -> impl Strategy<Value = Vec<Drawn>> {
 pub(crate) struct Village {
     pub(crate) log: Vec<Logged>,
     pub(crate) records: Vec<(RecordId, &'static str)>,
+    /// Whose phone made each.
+    authors: Vec<usize>,
     /// What everyone saw and left in texts, by command.
     pub(crate) texts: BTreeMap<String, Texts>,
     pub(crate) index: Index,
@@ -201,6 +214,7 @@ impl Village {
             village.does(&Drawn {
                 who,
                 which: 0,
+                meant: false,
                 look: Look::Now,
                 joins: false,
                 late: false,
@@ -219,7 +233,7 @@ impl Village {
     }
 
     fn does(&mut self, drawn: &Drawn) {
-        let who = usize::from(drawn.who);
+        let who = self.who(drawn);
         let hand = &PEOPLE.hands[who];
         let joins = drawn.joins && self.open.as_ref().is_some_and(|open| open.who == who);
         if !joins {
@@ -238,6 +252,9 @@ impl Village {
             Look::Behind(entries) => end.saturating_sub(entries),
             Look::Held => held.unwrap_or(end),
         };
+        // Nobody looks at what is not there yet.
+        let created = self.index.get(&record).map_or(0, |entry| entry.created.seq);
+        let base = base.max(created.min(end));
         self.held.insert((hand.device, record), base);
         let n = self.lanes.get(&hand.device).copied().unwrap_or(0) + 1;
         let mut envelope = Envelope {
@@ -263,6 +280,18 @@ impl Village {
             let texts = self.texts.entry(field).or_default();
             texts.insert(logged.place, (before, after));
         }
+    }
+
+    fn who(&self, drawn: &Drawn) -> usize {
+        const COUNTY: usize = 5;
+        let count = self.records.len().max(1);
+        let author = self.authors.get(usize::from(drawn.which) % count);
+        match drawn.does {
+            Does::Erase(_) | Does::Clear(_) if drawn.meant => Some(COUNTY),
+            Does::Act(_) | Does::Amend(_) | Does::Void if drawn.meant => author.copied(),
+            _ => None,
+        }
+        .unwrap_or(usize::from(drawn.who))
     }
 
     /// A phone's clock: some are a month behind.
@@ -311,6 +340,9 @@ impl Village {
                     _ => Audience::Village,
                 };
                 self.records.push((envelope.record, kind));
+                let hands = PEOPLE.hands.iter();
+                let author = hands.take_while(|other| other.device != hand.device);
+                self.authors.push(author.count());
                 match kind {
                     "household" => write(envelope, content, "householder", Value::text("张三")),
                     "task" => write(envelope, content, "title", Value::text("修渠")),
@@ -496,7 +528,7 @@ impl Village {
             Does::Widen => envelope.audience = Audience::Village,
             Does::Clear(cause) => {
                 envelope.verb = Verb::Clear;
-                let causes = ["clock", "after_seal", "after_end"];
+                let causes = ["clock", "clock", "after_seal"];
                 envelope.action = Some(causes[usize::from(cause)].to_owned());
             }
             Does::Seal => {

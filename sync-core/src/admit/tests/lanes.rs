@@ -94,8 +94,9 @@ fn a_batch_that_nobody_signed_is_not_entered() {
     parts.batch.device = crate::id::DeviceId([9; 16]);
     assert_eq!(scene.submit(&parts), unusable("unknown_device"));
     let mut parts = scene.sealed(SECRETARY, vec![household()], scene.end());
+    // What was signed for one journal is signed for no other.
     parts.batch.journal = JournalId([9; 16]);
-    assert_eq!(scene.submit(&parts), unusable("unknown_journal"));
+    assert_eq!(scene.submit(&parts), unusable("bad_signature"));
     assert_eq!(scene.seq(), 0);
 }
 
