@@ -21,6 +21,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::{App, Parts};
+use crate::intake::Intake;
 use crate::journals::admission::{Admission, Writer};
 use crate::journals::kept::{Behind, Kept, KeptError};
 use crate::journals::registrar::Registrar;
@@ -141,6 +142,7 @@ pub async fn assemble(
         clock: Arc::clone(&clock),
     };
     Ok(App::new(Parts {
+        intake: Intake::new(Duration::from_secs(config.header_seconds.get().into())),
         admission: Admission::start(writer),
         store,
         registrar,

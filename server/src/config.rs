@@ -30,7 +30,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// Connections served at one time; more wait. Keep it below the number of files that the process may open.
     pub connections: Within<1, 1_000_000>,
-    /// How long a client may take to send a request's headers, and how long a connection may lie idle between two requests.
+    /// How long a client may take to send a request's headers, how long a body may stand still, and how long a connection may lie idle
+    /// between two requests.
     pub header_seconds: Within<1, 600>,
     /// How long requests under way may go on once the server was told to stop.
     pub shutdown_seconds: Within<0, 600>,

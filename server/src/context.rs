@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::intake::Intake;
 use crate::journals::admission::{Admission, Moved};
 use crate::journals::kept::Kept;
 use crate::journals::pull::Reader;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Reads and enters registry acts.
     pub registrar: Arc<Registrar>,
+    /// Bounds what arrives at one time.
+    pub intake: Intake,
     /// The door to admission.
     pub admission: Admission,
     /// Catalogue versions.
@@ -99,6 +102,11 @@ impl App {
     /// Reads and enters registry acts.
     pub fn registrar(&self) -> &Registrar {
         &self.0.registrar
+    }
+
+    /// Bounds what arrives at one time.
+    pub fn intake(&self) -> &Intake {
+        &self.0.intake
     }
 
     /// The door to admission.

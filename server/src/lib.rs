@@ -29,6 +29,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod intake;
 pub mod jobs;
 pub mod journals;
 pub mod keys;

@@ -143,7 +143,6 @@ fn slow() -> OpenApiRouter<App> {
     let answer_in = Duration::from_secs(SYNC_SECONDS_MAX);
     let sync = OpenApiRouter::new()
         .routes(routes!(sync::exchange::exchange_batches))
-        .layer(DefaultBodyLimit::max(sync_core::limits::REQUEST_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             answer_in,

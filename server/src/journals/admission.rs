@@ -28,6 +28,9 @@ use crate::journals::timeline;
 
 /// Batches that may wait; beyond that a phone is told to come again.
 const WAITING_MAX: usize = 4_096;
+/// What batches that wait for the writer take unpacked: hundreds of honest ones.
+const HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
+const HELD_UNIT: usize = 1024;
 /// Batches in one transaction.
 const GROUP_MAX: usize = 128;
 /// How soon a phone whose day is full may come again, at the most.
@@ -58,6 +61,8 @@ pub struct Admission {
     /// Batches that may be unpacked and verified at one time: as many as there are processors, so that what waits takes the memory of
     /// what was sent and no more.
     opening: Arc<Semaphore>,
+    /// How much may be unpacked and wait for the writer.
+    held: Arc<Semaphore>,
 }
 
 /// What the writer needs.
@@ -93,6 +98,7 @@ impl Admission {
             store: Arc::clone(&writer.store),
             registrar: Arc::clone(&writer.registrar),
             opening: Arc::new(Semaphore::new(processors)),
+            held: Arc::new(Semaphore::new(HELD_BYTES_MAX / HELD_UNIT)),
         };
         tokio::spawn(run(writer, waiting, moved));
         door
@@ -118,7 +124,8 @@ impl Admission {
         }
         let deployment = self.registrar.deployment();
         let mut left = core::mem::take(room);
-        let _turn = self.opening.acquire().await;
+        let before = left.left();
+        let turn = self.opening.acquire().await;
         let opening = tokio::task::spawn_blocking(move || {
             let opened = open(&registered.registry, deployment, &wire, &mut left);
             (opened, left, wire)
@@ -128,6 +135,11 @@ impl Admission {
             return Ok(unusable("malformed"));
         };
         *room = left;
+        // Whoever finds no room keeps his turn: no more is unpacked until there is.
+        let units = (before - room.left()).div_ceil(HELD_UNIT).max(1);
+        let units = u32::try_from(units.min(HELD_BYTES_MAX / HELD_UNIT)).unwrap_or(1);
+        let _held = self.held.acquire_many(units).await;
+        drop(turn);
         let signed = match opened {
             Ok(signed) => signed,
             Err(outcome) => return Ok(outcome),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use store::StoreError;
 use store::journals::{ReadJournals, Stored};
-use sync_core::batch::Position;
+use sync_core::batch::{Parts, Position};
 use sync_core::catalog::{Capability, Catalogue, Role};
 use sync_core::command::{Audience, Envelope};
 use sync_core::id::{AreaId, Date, DeviceId, JournalId, Seq, Timestamp, UserId};
 use sync_core::journal::{Entry, Fate};
 use sync_core::limits;
+use sync_core::pack::Room;
 use sync_core::registry::{Registry, RegistryAct, Standing};
 use sync_core::segment;
 use sync_core::sync::wire::{Cursor, JournalPage, WireBody, WireEntry};
@@ -180,7 +181,7 @@ impl<'a> Reader<'a> {
         &self,
         unit: &mut R,
         cursor: &Cursor,
-        budget: &mut usize,
+        budget: &mut Budget,
     ) -> Result<Option<JournalPage>, StoreError> {
         let journal = cursor.journal;
         let Some(scope) = self.scope(journal, Capability::Sync) else {
@@ -203,58 +204,59 @@ impl<'a> Reader<'a> {
         if cursor.end.seq >= newest {
             return Ok(Some(page));
         }
-        let stored = unit
-            .entries(
-                journal,
-                cursor.end.seq,
-                (*budget).min(limits::PAGE_BYTES_MAX),
-            )
-            .await?;
-        if let Some(last) = stored.last() {
-            page.end = Position {
-                seq: last.head.seq,
-                head: last.chain_head,
-            };
+        if budget.is_used_up() {
+            page.more = true;
+            return Ok(Some(page));
         }
+        let stored = unit.entries(journal, cursor.end.seq, budget.bytes).await?;
         let cold = cursor.end.seq == 0;
-        let opened = stored
-            .into_iter()
-            .map(|stored| self.wire(&scope, stored, cold))
-            .collect::<Result<Vec<_>, _>>()?;
-        let taken: usize = opened.iter().map(WireEntry::bytes).sum();
-        *budget = budget.saturating_sub(taken);
-        page.entries = opened;
-        if cold && page.entries.len() > 1 {
-            self.pool(&mut page)?;
+        let mut pooled = Vec::new();
+        for stored in stored {
+            let end = Position {
+                seq: stored.head.seq,
+                head: stored.chain_head,
+            };
+            let packed = ENTRY_BYTES + stored.batch.packed_bytes();
+            let Some(shown) = self.shown(&scope, stored, cold, budget)? else {
+                break;
+            };
+            page.end = end;
+            let taken = match shown {
+                Shown::Packed(entry) => {
+                    let bytes = entry.bytes();
+                    page.entries.push(entry);
+                    bytes
+                }
+                Shown::Opened(entry) => {
+                    pooled.push(entry);
+                    packed
+                }
+            };
+            budget.bytes = budget.bytes.saturating_sub(taken);
+        }
+        match pooled.as_slice() {
+            [] => {}
+            [alone] => page.entries.push(WireEntry::pack(alone)),
+            several => page.segments = vec![segment::pack(several).into()],
         }
         page.more = page.end.seq < newest;
         Ok(Some(page))
     }
 
-    /// Re-packs a page as one segment, its contents pooled.
-    fn pool(&self, page: &mut JournalPage) -> Result<(), StoreError> {
-        let open = |entry: &WireEntry| entry.open(self.registry().deployment, |_| None);
-        let entries: Vec<Entry> = page
-            .entries
-            .iter()
-            .map(open)
-            .collect::<Result<_, _>>()
-            .map_err(|_| StoreError::Impossible("an entry that does not open"))?;
-        page.segments = vec![segment::pack(&entries).into()];
-        page.entries.clear();
-        Ok(())
-    }
-
-    /// An entry as he gets it: his device's own as its header, others' with what he may not read withheld.
-    fn wire(&self, scope: &Scope, stored: Stored, cold: bool) -> Result<WireEntry, StoreError> {
+    /// An entry as he gets it: his device's own as its header, others' with what he may not read withheld; opened where it will be
+    /// pooled with others. Nothing if the budget does not suffice for opening it.
+    fn shown(
+        &self,
+        scope: &Scope,
+        stored: Stored,
+        cold: bool,
+        budget: &mut Budget,
+    ) -> Result<Option<Shown>, StoreError> {
         let own = Some(stored.batch.device) == self.device;
         if own && !cold {
-            return Ok(WireEntry::new(
-                &stored.head,
-                WireBody::Own {
-                    first: stored.batch.first,
-                },
-            ));
+            let first = stored.batch.first;
+            let entry = WireEntry::new(&stored.head, WireBody::Own { first });
+            return Ok(Some(Shown::Packed(entry)));
         }
         let author = self
             .registry()
@@ -265,24 +267,81 @@ impl<'a> Reader<'a> {
         let all = own
             || (refused_too || !stored.head.fates.iter().any(Fate::is_refused))
                 && scope.audiences.len() == Audience::ALL.len();
-        if all {
-            return Ok(WireEntry::new(&stored.head, WireBody::Batch(stored.batch)));
+        if all && !cold {
+            let entry = WireEntry::new(&stored.head, WireBody::Batch(stored.batch));
+            return Ok(Some(Shown::Packed(entry)));
         }
-        let parts = stored
-            .batch
-            .open()
-            .map_err(|_| StoreError::Impossible("an entry that does not open"))?;
+        let Some(parts) = budget.open(&stored)? else {
+            return Ok(None);
+        };
         let fates = &stored.head.fates;
         let readable = parts.withhold(|index, envelope: &Envelope| {
-            scope.audiences.contains(&envelope.audience)
+            all || scope.audiences.contains(&envelope.audience)
                 && (refused_too || !fates.get(index).is_some_and(Fate::is_refused))
         });
-        Ok(WireEntry::new(
-            &stored.head,
-            WireBody::Batch(readable.to_wire()),
-        ))
+        let (head, parts) = (stored.head, readable);
+        let entry = Entry { head, parts };
+        Ok(Some(if cold {
+            Shown::Opened(entry)
+        } else {
+            Shown::Packed(WireEntry::pack(&entry))
+        }))
     }
 }
+
+/// An entry on its way to a reader.
+#[expect(clippy::large_enum_variant, reason = "it lives for one turn of a loop")]
+enum Shown {
+    Packed(WireEntry),
+    Opened(Entry),
+}
+
+/// How much one response may bring, and how much the server unpacks for it: a few hundred bytes may stand for a megabyte, and whoever
+/// begins with nothing must be able to open what was pooled.
+#[derive(Debug)]
+pub struct Budget {
+    bytes: usize,
+    inflated: usize,
+    is_fresh: bool,
+}
+
+impl Budget {
+    /// What a device asks for, within bounds.
+    pub fn of(asked_bytes: u32) -> Self {
+        let asked = usize::try_from(asked_bytes).unwrap_or(usize::MAX);
+        Self {
+            bytes: asked.clamp(limits::PAGE_BYTES_MIN, limits::PAGE_BYTES_MAX),
+            inflated: limits::PAGE_INFLATED_BYTES_MAX,
+            is_fresh: true,
+        }
+    }
+
+    const fn is_used_up(&self) -> bool {
+        self.bytes == 0 || self.inflated == 0
+    }
+
+    /// Opens an entry's batch, if it fits what is left; the first always does.
+    fn open(&mut self, stored: &Stored) -> Result<Option<Parts>, StoreError> {
+        let mut room = Room::of_request();
+        let parts = (stored.batch.open_within(&mut room))
+            .map_err(|_| StoreError::Impossible("an entry that does not open"))?;
+        let opened = limits::REQUEST_INFLATED_BYTES_MAX - room.left();
+        let fates = parts.batch.envelopes.len() * FATE_BYTES;
+        let taken = ENTRY_BYTES + fates + opened;
+        let fits = self.is_fresh || taken <= self.inflated;
+        self.is_fresh = false;
+        self.inflated = if fits {
+            self.inflated.saturating_sub(taken)
+        } else {
+            0
+        };
+        Ok(fits.then_some(parts))
+    }
+}
+
+/// What an entry takes beside what its batch unpacks to, and each of its commands: a fate and a salt.
+const ENTRY_BYTES: usize = 512;
+const FATE_BYTES: usize = 64;
 
 /// What every device must know, whoever its person is.
 const fn act_is_everybodys(act: &RegistryAct) -> bool {

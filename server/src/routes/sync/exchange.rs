@@ -1,6 +1,6 @@
 //! `POST /v1/sync`
 
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,9 @@ use sync_core::sync::PROTOCOL;
 use sync_core::sync::wire::{Carried, Outcome, Receipt, SyncRequest, SyncResponse};
 
 use crate::context::{App, Caller};
+use crate::intake;
 use crate::journals::publish;
+use crate::journals::pull::Budget;
 use crate::problem::{Code, Problem};
 
 /// The media type of both bodies.
@@ -63,7 +65,7 @@ pub async fn exchange_batches(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, Problem> {
     let is_cbor = headers
         .get(header::CONTENT_TYPE)
@@ -71,7 +73,13 @@ pub async fn exchange_batches(
     if !is_cbor {
         return Err(ExchangeFailure::MediaType.into());
     }
-    let request: SyncRequest = cbor::decode(&body).map_err(|_| ExchangeFailure::Malformed)?;
+    let _seat = app.intake().seat(&caller)?;
+    let taken = app.intake().take(body, limits::REQUEST_BYTES_MAX).await?;
+    if !intake::counts_are_modest(&taken.bytes) {
+        return Err(ExchangeFailure::Malformed.into());
+    }
+    let request: SyncRequest =
+        cbor::decode(&taken.bytes).map_err(|_| ExchangeFailure::Malformed)?;
     let response = exchange(&app, &caller, request).await?;
     Ok(([(header::CONTENT_TYPE, CBOR)], cbor::encode(&response)).into_response())
 }
@@ -131,9 +139,7 @@ async fn exchange(
             server_time: app.clock().now(),
         });
     };
-    let mut budget = usize::try_from(request.budget_bytes)
-        .unwrap_or(usize::MAX)
-        .clamp(limits::PAGE_BYTES_MIN, limits::PAGE_BYTES_MAX);
+    let mut budget = Budget::of(request.budget_bytes);
     let mut journals = Vec::new();
     for cursor in &request.cursors {
         journals.extend(reader.page(&mut *unit, cursor, &mut budget).await?);
