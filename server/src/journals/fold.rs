@@ -1,7 +1,7 @@
 //! The fold worker: brings the records of every journal that moved up to its end, off the path of acknowledgement.
 //!
-//! It reads and computes beside the writer, and takes the writer's turn only to store what it has, many journals at a time. Nobody
-//! else writes folded records. What it writes can always be thrown away and folded again. A record whose fold fails is set aside
+//! It reads and computes beside the writer, and takes the writer's turn only to store what it has, many journals at a time, each if
+//! it still stands where the computing began. What it writes can always be thrown away and folded again. A record whose fold fails is set aside
 //! alone, and the journal goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,9 +100,13 @@ async fn fold_journals(
                 continue;
             }
             let mut unit = store.begin().await?;
-            for (journal, (end, records)) in &chunks {
-                unit.put_folded(*journal, *end, records).await?;
-                tracing::debug!(journal.id = %journal, seq = end, deployment.id = %deployment, "folded");
+            for (journal, chunk) in &chunks {
+                // Somebody else folded it meanwhile: an operator at the command line, or whoever rebuilds it.
+                if unit.folded_seq(*journal).await? != chunk.from {
+                    continue;
+                }
+                unit.put_folded(*journal, chunk.end, &chunk.records).await?;
+                tracing::debug!(journal.id = %journal, seq = chunk.end, deployment.id = %deployment, "folded");
             }
             unit.commit().await?;
         }
@@ -110,12 +114,22 @@ async fn fold_journals(
     Ok(())
 }
 
-/// The records that the next chunk of a journal speaks of, with it folded in, and where it ends; `None` at the journal's end.
+/// Part of a journal, folded.
+struct Chunk {
+    /// After this position.
+    from: Seq,
+    /// Up to this one.
+    end: Seq,
+    /// The records that it speaks of, as they are then.
+    records: Vec<Folded>,
+}
+
+/// The next chunk of a journal; `None` at its end.
 async fn fold_chunk(
     reading: &mut dyn Reading,
     catalogues: &Arc<Catalogues>,
     journal: JournalId,
-) -> Result<Option<(Seq, Vec<Folded>)>, StoreError> {
+) -> Result<Option<Chunk>, StoreError> {
     let from = reading.folded_seq(journal).await?;
     let stored = reading.entries(journal, from, CHUNK_BYTES).await?;
     let Some(end) = stored.last().map(|stored| stored.head.seq) else {
@@ -148,7 +162,8 @@ async fn fold_chunk(
         });
         texts.collect()
     };
-    Ok(Some((end, aside(finish).await?)))
+    let records = aside(finish).await?;
+    Ok(Some(Chunk { from, end, records }))
 }
 
 /// Computes off the threads that answer requests.
