@@ -189,6 +189,23 @@ pub struct Report {
     pub leaves: u64,
     /// The size of the checkpoint that the auditor kept, if one was given and the log continues it.
     pub since: Option<u64>,
+    /// Losses that the operator declared: what the log covered of a journal and does not hold any more.
+    pub lost: Vec<Lost>,
+}
+
+/// A loss that the operator declared and signed in the registry: the journal began a new epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The registry entry that says so.
+    pub registry: Seq,
+    /// The journal.
+    pub journal: JournalId,
+    /// Where it goes on.
+    pub at: Seq,
+    /// Up to where the log had covered it; no further than `at` if nothing that was covered is missing.
+    pub covered: Seq,
+    /// Why, in the operator's words.
+    pub reason: String,
 }
 
 impl Report {
@@ -248,6 +265,7 @@ pub fn verify(bundle: &Bundle, since: Option<&str>) -> Report {
         }
     }
     check_records(bundle, &folded, &mut report);
+    check_epochs(bundle, &authority, &heads, &mut report);
     check_log(bundle, &authority, &heads, since, &mut report);
     report
 }
@@ -771,6 +789,92 @@ fn check_records(
     }
 }
 
+/// An epoch goes on from a head that is on its journal's chain, and the log continues the checkpoint that it embeds.
+fn check_epochs(
+    bundle: &Bundle,
+    authority: &Authority,
+    heads: &BTreeMap<JournalId, Vec<Digest>>,
+    report: &mut Report,
+) {
+    let Some(keys) = &authority.end.keys else {
+        return;
+    };
+    let origin = checkpoint::origin(bundle.deployment);
+    let mut trees: BTreeMap<u64, Digest> = BTreeMap::new();
+    for (seq, act) in (1..)
+        .zip(&authority.acts)
+        .flat_map(|(seq, acts)| acts.iter().map(move |act| (seq, act)))
+    {
+        let RegistryAct::Reopen {
+            journal,
+            at,
+            checkpoint,
+            reason,
+        } = act
+        else {
+            continue;
+        };
+        let registry = Some(registry_journal(bundle.deployment));
+        let Ok(embedded) = open_checkpoint(checkpoint, &origin, &keys.log) else {
+            let detail = "the checkpoint that an epoch embeds does not verify";
+            report.find(registry, Some(seq), codes::CHECKPOINT, detail);
+            continue;
+        };
+        let root = *trees
+            .entry(embedded.size)
+            .or_insert_with(|| root_at(&bundle.leaves, embedded.size));
+        if root != embedded.root {
+            let detail = "the log does not continue the checkpoint that an epoch embeds";
+            report.find(registry, Some(seq), codes::ROLLED_BACK, detail);
+            continue;
+        }
+        let on_chain = heads.get(journal).is_none_or(|chain| {
+            let head = usize::try_from(at.seq).ok().and_then(|at| chain.get(at));
+            head == Some(&at.head)
+        });
+        if !on_chain {
+            let detail = "an epoch goes on from a head that is not there";
+            report.find(Some(*journal), Some(at.seq), codes::CHAIN, detail);
+        }
+        let covered = (0..embedded.size).zip(&bundle.leaves);
+        let covered = covered.filter(|(_, leaf)| leaf.journal == *journal);
+        report.lost.push(Lost {
+            registry: seq,
+            journal: *journal,
+            at: at.seq,
+            covered: covered.map(|(_, leaf)| leaf.seq).max().unwrap_or(0),
+            reason: reason.clone(),
+        });
+    }
+}
+
+/// The root of the tree over the first leaves.
+fn root_at(leaves: &[Leaf], size: u64) -> Digest {
+    let mut frontier = Frontier::default();
+    for (_, leaf) in (0..size).zip(leaves) {
+        frontier.append(leaf.hash());
+    }
+    frontier.root()
+}
+
+/// Whether a leaf covers what an epoch that began after it declared lost.
+fn is_lost(authority: &Authority, origin: &str, keys: &PublicKey, at: u64, leaf: &Leaf) -> bool {
+    authority.acts.iter().flatten().any(|act| {
+        let RegistryAct::Reopen {
+            journal,
+            at: end,
+            checkpoint,
+            ..
+        } = act
+        else {
+            return false;
+        };
+        *journal == leaf.journal
+            && leaf.seq > end.seq
+            && open_checkpoint(checkpoint, origin, keys).is_ok_and(|signed| at < signed.size)
+    })
+}
+
 fn check_log(
     bundle: &Bundle,
     authority: &Authority,
@@ -798,6 +902,7 @@ fn check_log(
                 .ok()
                 .and_then(|seq| chain.get(seq))
                 != Some(&leaf.head)
+            && !is_lost(authority, &origin, &keys.log, position, leaf)
         {
             report.find(
                 Some(leaf.journal),

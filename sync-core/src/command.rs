@@ -95,6 +95,9 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Numbers from here on stand in no lane: the places of commands whose number a copy of their phone used for another.
+    pub const APART: u64 = 1 << 62;
+
     /// The id of the record that this command creates, if it is a `Create`.
     pub fn record(&self) -> RecordId {
         RecordId::derive(self.device, self.journal, self.n)

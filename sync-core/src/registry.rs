@@ -188,6 +188,23 @@ pub enum RegistryAct {
         #[n(0)]
         operator: PublicKey,
     },
+    /// A new epoch of a journal, after a loss: it goes on from this position, and what its devices had received after that they
+    /// bring anew.
+    #[n(10)]
+    Reopen {
+        /// The journal; the registry's own among them.
+        #[n(0)]
+        journal: JournalId,
+        /// Where it goes on.
+        #[n(1)]
+        at: Position,
+        /// The last checkpoint that was signed before, a signed note.
+        #[n(2)]
+        checkpoint: String,
+        /// Why.
+        #[n(3)]
+        reason: String,
+    },
 }
 
 /// What a journal holds.
@@ -486,6 +503,8 @@ impl Registry {
                     keys.operator = operator;
                 }
             }
+            // It changes nothing of who may do what.
+            RegistryAct::Reopen { .. } => {}
         }
     }
 
@@ -567,6 +586,9 @@ impl Registry {
             RegistryAct::Found { .. }
             | RegistryAct::PublishCatalogue { .. }
             | RegistryAct::SetOperator { .. } => true,
+            RegistryAct::Reopen { journal, .. } => {
+                *journal == self.chain.journal || self.area_of(*journal, day).is_some_and(near)
+            }
             RegistryAct::SetArea { area, .. } | RegistryAct::Assign { area, .. } => near(*area),
             RegistryAct::SetJournal { journal, .. } => {
                 self.area_of(*journal, day).is_some_and(near)
@@ -598,6 +620,7 @@ impl RegistryAct {
             Self::EndAssignment { .. } => "end_assignment",
             Self::PublishCatalogue { .. } => "publish_catalogue",
             Self::SetOperator { .. } => "set_operator",
+            Self::Reopen { .. } => "reopen",
         }
     }
 
@@ -606,7 +629,7 @@ impl RegistryAct {
         RecordId(match self {
             Self::Found { .. } | Self::SetOperator { .. } => deployment.0,
             Self::SetArea { area, .. } => area.0,
-            Self::SetJournal { journal, .. } => journal.0,
+            Self::SetJournal { journal, .. } | Self::Reopen { journal, .. } => journal.0,
             Self::SetUser { user, .. } => user.0,
             Self::Enrol { key, .. } => key.device().0,
             Self::SetDevice { device, .. } => device.0,

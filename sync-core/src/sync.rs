@@ -5,6 +5,7 @@
 
 pub mod device;
 pub mod enrol;
+pub mod refill;
 pub mod wire;
 
 /// The version of the messages in [`wire`].

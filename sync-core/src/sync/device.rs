@@ -12,8 +12,10 @@
 mod again;
 mod local;
 mod outbox;
+mod refill;
 mod reply;
 mod save;
+mod settle;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};

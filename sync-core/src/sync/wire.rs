@@ -272,6 +272,11 @@ impl WireEntry {
             WireBody::Batch(batch) => batch.open()?,
             WireBody::Own { first } => own(*first).ok_or(Malformed::Numbering)?,
         };
+        Ok(self.with(deployment, parts))
+    }
+
+    /// The entry with this batch.
+    pub(super) fn with(&self, deployment: DeploymentId, parts: Parts) -> Entry {
         let head = EntryHead {
             journal: parts.batch.journal,
             seq: self.seq,
@@ -283,7 +288,7 @@ impl WireEntry {
             signature: parts.signature.clone(),
             fates: fates(parts.batch.envelopes.len(), &self.unusual),
         };
-        Ok(Entry { head, parts })
+        Entry { head, parts }
     }
 
     /// How many bytes it takes on the wire, about.

@@ -69,14 +69,20 @@ impl Device {
             .journals
             .get(&journal)
             .ok_or(CannotSave::UnknownJournal)?;
-        let entered = local.entered(origin).filter(|(_, counts)| !counts);
-        let (
-            Unsealed {
-                envelope,
-                mut content,
-            },
-            _,
-        ) = entered.ok_or(CannotSave::NothingToOffer)?;
+        let (command, fate) = local.entered(origin).ok_or(CannotSave::NothingToOffer)?;
+        if fate.counts() {
+            return Err(CannotSave::NothingToOffer);
+        }
+        let Unsealed {
+            mut envelope,
+            mut content,
+        } = command;
+        let root = envelope.origin.unwrap_or(origin);
+        let place = local.place_to_offer(origin, &fate, &envelope, Some(&content));
+        let place = place.unwrap_or(root);
+        if place != root && envelope.verb == Verb::Create {
+            envelope.record = place.record();
+        }
         if envelope.verb == Verb::Edit {
             content.splices =
                 self.fresh_splices(journal, &envelope, origin.device, &content.splices);
@@ -85,7 +91,6 @@ impl Device {
             .journals
             .get(&journal)
             .ok_or(CannotSave::UnknownJournal)?;
-        let root = envelope.origin.unwrap_or(origin);
         // It is said anew, on what stands now; what it once needed is answered for. When it was first said, its origin tells.
         let (n, base) = (local.next_n(), local.chain.end.seq);
         let envelope = Envelope {
@@ -93,7 +98,7 @@ impl Device {
             base,
             at: world.now,
             needs: None,
-            origin: Some(root),
+            origin: Some(place),
             digest: Digest([0; 32]),
             ..envelope
         };
@@ -129,17 +134,17 @@ impl Device {
 }
 
 /// A command that has its fate.
-struct Answered<'a> {
-    origin: Origin,
-    seq: Seq,
-    fate: &'a Fate,
-    envelope: &'a Envelope,
-    content: Option<&'a Content>,
+pub(super) struct Answered<'a> {
+    pub(super) origin: Origin,
+    pub(super) seq: Seq,
+    pub(super) fate: &'a Fate,
+    pub(super) envelope: &'a Envelope,
+    pub(super) content: Option<&'a Content>,
 }
 
 impl Local {
     /// The commands that have their fates: the entries', then own ones whose receipt came before their entry.
-    fn answered(&self) -> impl Iterator<Item = Answered<'_>> {
+    pub(super) fn answered(&self) -> impl Iterator<Item = Answered<'_>> {
         let entered = self.entries.values().flat_map(|entry| {
             let seq = entry.head.seq;
             answered(
@@ -166,8 +171,9 @@ impl Local {
                 envelope,
                 content,
             } = command;
-            let root = envelope.origin.unwrap_or(origin);
-            if !fate.counts() && !self.taken.contains(&root) {
+            let place = || self.place_to_offer(origin, fate, envelope, content);
+            let place = (!fate.counts()).then(place).flatten();
+            if let Some(place) = place {
                 let (fate, envelope, content) = (fate.clone(), envelope.clone(), content.cloned());
                 let unanswered = Unanswered {
                     origin,
@@ -176,7 +182,7 @@ impl Local {
                     envelope,
                     content,
                 };
-                newest.insert(root, unanswered);
+                newest.insert(place, unanswered);
             }
         }
         for origin in self.unanswered().filter_map(|envelope| envelope.origin) {
@@ -187,11 +193,11 @@ impl Local {
         in_vain
     }
 
-    /// A command that has its fate, if its content is at hand, and whether it counted.
-    pub(super) fn entered(&self, origin: Origin) -> Option<(Unsealed, bool)> {
+    /// A command that has its fate, if its content is at hand.
+    fn entered(&self, origin: Origin) -> Option<(Unsealed, Fate)> {
         let command = self.answered().find(|command| command.origin == origin)?;
         let (envelope, content) = (command.envelope.clone(), command.content?.clone());
-        Some((Unsealed { envelope, content }, command.fate.counts()))
+        Some((Unsealed { envelope, content }, command.fate.clone()))
     }
 
     /// The record as the author of a command had it before him: what the command had seen, and of the author's own lane also

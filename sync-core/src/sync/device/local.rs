@@ -186,7 +186,7 @@ impl Local {
         (chain.end.seq == seq).then_some(chain.end.head)
     }
 
-    fn known(&self) -> Vec<RecordId> {
+    pub(super) fn known(&self) -> Vec<RecordId> {
         self.log.keys().copied().collect()
     }
 

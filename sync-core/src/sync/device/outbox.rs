@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::local::{Local, Pending, Sealed, pending_write};
 use super::{Device, Effect, Key, World, Write};
 use crate::admit::LaneEnd;
-use crate::batch::{self, Bytes, Sealing, Seed, Unsealed};
-use crate::command::{Envelope, Origin, Verb};
+use crate::batch::{self, Bytes, Parts, Sealing, Seed, Unsealed};
+use crate::command::{Origin, Verb};
 use crate::id::{DeviceId, ItemId, JournalId, RecordId, sha256};
 use crate::journal::Chain;
 use crate::limits;
@@ -17,7 +17,7 @@ use crate::sync::wire::{Cursor, SyncRequest};
 use crate::value::Value;
 
 /// What one request brings at most, as it travels: well below what the server takes, and little enough for a bad line.
-const OUTGOING_BYTES: usize = limits::REQUEST_BYTES_MAX / 16;
+pub(super) const OUTGOING_BYTES: usize = limits::REQUEST_BYTES_MAX / 16;
 
 impl Device {
     /// Seals what is pending into batches: signed, and durable before the first byte is sent.
@@ -194,16 +194,6 @@ impl Device {
     pub const fn settles(&self) -> bool {
         self.settles
     }
-
-    /// Compares what waits with what the journals hold under the numbers of earlier keys.
-    pub(super) fn settle(&mut self) -> Vec<Write> {
-        let device = self.id();
-        self.settles = false;
-        self.journals
-            .values_mut()
-            .flat_map(|local| local.settle(device))
-            .collect()
-    }
 }
 
 impl Local {
@@ -219,7 +209,8 @@ impl Local {
             .iter()
             .filter(|(first, _)| !self.receipts.contains_key(first));
         let mut waiting: Vec<Pending> = without_receipt
-            .flat_map(|(_, sealed)| unsealed(sealed))
+            .flat_map(|(_, sealed)| unsealed(&sealed.parts))
+            .map(|(_, pending)| pending)
             .collect();
         writes.extend(
             self.pending
@@ -241,38 +232,13 @@ impl Local {
         writes
     }
 
-    /// What was delivered after all waits no longer. What another command of the same number was delivered for (this storage was
-    /// cloned) is a command of its own, and so is the record that it makes.
-    fn settle(&mut self, device: DeviceId) -> Vec<Write> {
-        let mut waiting: Vec<Pending> = self.pending.values().cloned().collect();
-        let before = waiting.clone();
-        waiting.retain_mut(|pending| {
-            let origin = pending.command.envelope.origin;
-            match origin.and_then(|origin| self.entered(origin)) {
-                None => true,
-                Some((entered, counts)) => {
-                    let same = says_the_same(&entered, &pending.command);
-                    if !same {
-                        pending.command.envelope.origin = None;
-                    }
-                    !(same && counts)
-                }
-            }
-        });
-        if waiting == before {
-            return Vec::new();
-        }
-        let gone = core::mem::take(&mut self.pending);
-        let mut writes: Vec<Write> = gone
-            .keys()
-            .map(|n| Write::delete(Key::Pending(self.journal, *n)))
-            .collect();
-        writes.extend(self.renumber(device, device, waiting));
-        writes
-    }
-
     /// Numbers waiting commands as the next of the lane of `new`; what refers to their numbers follows.
-    fn renumber(&mut self, old: DeviceId, new: DeviceId, waiting: Vec<Pending>) -> Vec<Write> {
+    pub(super) fn renumber(
+        &mut self,
+        old: DeviceId,
+        new: DeviceId,
+        waiting: Vec<Pending>,
+    ) -> Vec<Write> {
         let journal = self.journal;
         let (mut numbers, mut items, mut records) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -316,34 +282,20 @@ impl Local {
     }
 }
 
-/// Whether two commands under one number are one and the same.
-fn says_the_same(entered: &Unsealed, waiting: &Unsealed) -> bool {
-    let (one, other) = (&entered.envelope, &waiting.envelope);
-    let said = |envelope: &Envelope| {
-        (
-            envelope.at,
-            envelope.verb,
-            envelope.record,
-            envelope.action.clone(),
-        )
-    };
-    said(one) == said(other) && one.links == other.links && entered.content == waiting.content
-}
-
-/// The commands of a sealed batch as they were before it.
-fn unsealed(sealed: &Sealed) -> impl Iterator<Item = Pending> + '_ {
-    let batch = &sealed.parts.batch;
-    let (assignment, catalogue) = (batch.assignment, batch.catalogue);
-    sealed.parts.commands().filter_map(move |command| {
+/// The commands of a batch as they were before it, by number.
+pub(super) fn unsealed(parts: &Parts) -> impl Iterator<Item = (u64, Pending)> + '_ {
+    let (assignment, catalogue) = (parts.batch.assignment, parts.batch.catalogue);
+    parts.commands().filter_map(move |command| {
         let command = Unsealed {
             envelope: command.envelope,
             content: command.content?,
         };
-        Some(Pending {
+        let pending = Pending {
             command,
             assignment,
             catalogue,
-        })
+        };
+        Some((pending.command.envelope.n, pending))
     })
 }
 

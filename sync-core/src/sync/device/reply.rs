@@ -6,7 +6,7 @@ use super::local::Sealed;
 use super::storage::{Key, Write};
 use super::{Device, Effect, World};
 use crate::admit;
-use crate::batch::{Malformed, WireBatch};
+use crate::batch::{Malformed, Position, WireBatch};
 use crate::cbor;
 use crate::checkpoint::{CheckpointError, Leaf, merkle, open_checkpoint, origin};
 use crate::id::{JournalId, RecordId, Seq};
@@ -64,6 +64,8 @@ pub enum LyingServer {
 struct Authority {
     registry: Registry,
     operators: BTreeMap<Seq, PublicKey>,
+    /// Which journals begin a new epoch at which registry position, and where they go on.
+    reopened: BTreeMap<JournalId, (Seq, Position)>,
 }
 
 /// A page whose every entry the chain bears and a known device signed.
@@ -106,12 +108,20 @@ impl Device {
         let kept = |entry: &WireEntry| Write::put(Key::Registry(entry.seq), cbor::encode(entry));
         writes.extend(response.registry.iter().map(kept));
         (self.registry, self.operators) = (authority.registry, authority.operators);
+        let rewound = self.reopen(&authority.reopened, response, &mut writes);
         self.registry_seq = self.registry_seq.max(response.registry_seq);
         self.drop_other_catalogues();
         let waiting = self.waiting();
         for receipt in &response.receipts {
             self.receive(receipt, &mut learned, &mut changed);
         }
+        learned
+            .held_back
+            .retain(|(journal, ..)| !rewound.contains(journal));
+        // What was asked for on top of what is gone comes with the next request.
+        let pages = pages
+            .into_iter()
+            .filter(|page| !rewound.contains(&page.journal));
         for page in pages {
             learned.enrol_again |= page.lacks_own;
             self.take_page(page, &mut writes, &mut changed);
@@ -123,6 +133,7 @@ impl Device {
             self.carried.remove(id);
             writes.push(Write::delete(Key::Carried(*id)));
         }
+        let checkpoint = checkpoint.filter(|_| rewound.is_empty());
         self.checkpoint = checkpoint.or_else(|| self.checkpoint.take());
         self.last_contact = Some(world.now);
         let most = u32::try_from(limits::PAGE_BYTES_MAX).unwrap_or(u32::MAX);
@@ -137,7 +148,15 @@ impl Device {
         let sends_on =
             self.waiting() > 0 && self.waiting() < waiting && learned.held_back.is_empty();
         let carries_on = !self.carried.is_empty() && self.carried.len() < carries;
-        learned.more = (more && !learned.enrol_again) || sends_on || carries_on || settled;
+        learned.more = (more && !learned.enrol_again)
+            || sends_on
+            || carries_on
+            || settled
+            || !rewound.is_empty();
+        changed.extend(rewound.iter().flat_map(|journal| {
+            let records = self.records(*journal).into_iter();
+            records.map(|record| (*journal, record))
+        }));
         learned.effects.push(Effect::Persist(writes));
         let shown = changed
             .into_iter()
@@ -146,11 +165,48 @@ impl Device {
         Ok(learned)
     }
 
+    /// Takes in that journals begin a new epoch. Returns those of which something is gone here.
+    fn reopen(
+        &mut self,
+        reopened: &BTreeMap<JournalId, (Seq, Position)>,
+        response: &SyncResponse,
+        writes: &mut Vec<Write>,
+    ) -> BTreeSet<JournalId> {
+        let mut rewound = BTreeSet::new();
+        let registry = self.registry.chain.journal;
+        let knew_lost = (reopened.get(&registry)).is_some_and(|(_, at)| at.seq < self.registry_seq);
+        for (journal, (seq, at)) in reopened {
+            if *journal == registry {
+                // Of the registry's own lost entries none stands any more; what came in their place was sent again.
+                let sent = |seq: &Seq| response.registry.iter().any(|entry| entry.seq == *seq);
+                let lost = (at.seq + 1..=self.registry_seq).filter(|seq| !sent(seq));
+                writes.extend(lost.map(Key::Registry).map(Write::delete));
+                self.registry_seq = self.registry_seq.min(response.registry_seq);
+                continue;
+            }
+            let answered = response
+                .journals
+                .iter()
+                .any(|page| page.journal == *journal);
+            // What was judged under a lost registry bears positions that come again: then the server knows no such cursor.
+            let before = if knew_lost && !answered {
+                Seq::MAX
+            } else {
+                *seq
+            };
+            if self.rewind(*journal, *at, before, writes) {
+                rewound.insert(*journal);
+            }
+        }
+        rewound
+    }
+
     fn verify_registry(&self, entries: &[WireEntry]) -> Result<Authority, LyingServer> {
         let (registry, operators) = (self.registry.clone(), self.operators.clone());
         let mut authority = Authority {
             registry,
             operators,
+            reopened: BTreeMap::new(),
         };
         entries
             .iter()
@@ -404,6 +460,9 @@ impl Authority {
             if let Some((act, _)) = registry::from_command::<RegistryAct>(&command) {
                 if let RegistryAct::SetOperator { operator } = &act {
                     self.operators.insert(entry.seq, operator.clone());
+                }
+                if let RegistryAct::Reopen { journal, at, .. } = &act {
+                    self.reopened.insert(*journal, (entry.seq, *at));
                 }
                 self.registry.apply(act);
             }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::local::{Form, FormId, Pending, pending_write, written_fields};
-use super::{Device, Effect, World};
+use super::{Device, Effect, World, settle};
 use crate::admit;
 use crate::admit::codes::refused;
 use crate::batch::{Batch, Parts, Salted, Unsealed};
 use crate::catalog::Kind;
-use crate::command::{Audience, Command, Content, Envelope, Link, Salt, Splice, Verb};
+use crate::command::{Audience, Command, Content, Envelope, Link, Origin, Salt, Splice, Verb};
 use crate::id::{AssignmentId, Digest, ItemId, JournalId, RecordId, Seq, Timestamp};
 use crate::journal::Fate;
 use crate::month::{self, Month};
@@ -342,7 +342,31 @@ impl Device {
             };
             commands.push(Unsealed { envelope, content });
         }
+        if self.settles {
+            self.place_apart(journal, &mut commands);
+        }
         Ok(commands)
+    }
+
+    /// Gives commands that are saved before this phone settled a place apart: their numbers may still change, and a copy of this
+    /// phone must offer them again under the same place.
+    fn place_apart(&self, journal: JournalId, commands: &mut [Unsealed]) {
+        let device = self.id();
+        let mut made = None;
+        for Unsealed { envelope, content } in commands {
+            if let Some((was, is)) = made
+                && envelope.record == was
+            {
+                envelope.record = is;
+            }
+            let n = envelope.n;
+            let place = settle::apart(Origin { device, journal, n }, envelope, content);
+            envelope.origin = Some(place);
+            if envelope.verb == Verb::Create {
+                made = Some((envelope.record, place.record()));
+                envelope.record = place.record();
+            }
+        }
     }
 
     pub(super) fn save_commands(

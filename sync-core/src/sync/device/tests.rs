@@ -4,6 +4,7 @@ mod again;
 mod lying;
 mod outbox;
 mod saving;
+mod settling;
 mod storage;
 
 use super::{CannotSave, Intent, Key, World};

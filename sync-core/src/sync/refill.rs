@@ -1,0 +1,268 @@
+//! Refilling a server whose database lost what it had signed: phones give entries back at their old positions.
+//!
+//! Everything hangs on the heads that the signed log covers. A phone first names the digests of all entries between the position
+//! that the server has and the next covered head: their chain must end in that head. Only then are the entries themselves looked
+//! at, and each must have exactly its digest: its position, receipt, authority, fates, signature and batch. So it does not matter
+//! who gives an entry back, none can be altered, left out or put in, and each is final when it is taken: nothing forks.
+//!
+//! Content that its giver may not read comes back withheld; the digests stand.
+
+use std::collections::BTreeSet;
+
+use minicbor::{Decode, Encode};
+
+use super::wire::{Cursor, WireBody, WireEntry};
+use crate::admit::{self, Catalogues, Index};
+use crate::batch::{Bytes, Position};
+use crate::id::{DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq, sha256};
+use crate::journal::{Chain, Entry};
+use crate::pack::Room;
+use crate::record::{self, Place};
+use crate::registry::Registry;
+use crate::sign::{PublicKey, Signature, SigningKey};
+
+/// The context in which a device signs what it gives back.
+const CONTEXT: &[u8] = b"zhucun refill v1";
+
+/// What a phone gives back, and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RefillRequest {
+    /// [`super::PROTOCOL`].
+    #[n(0)]
+    pub protocol: u16,
+    /// The journals that it holds, and how far.
+    #[n(1)]
+    pub cursors: Vec<Cursor>,
+    /// What it gives back.
+    #[n(2)]
+    pub runs: Vec<Run>,
+    /// The largest checkpoint that it verified, a signed note: the server may have lost that it signed it.
+    #[n(3)]
+    pub checkpoint: Option<String>,
+}
+
+/// Entries of one journal that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Run {
+    /// The journal.
+    #[n(0)]
+    pub journal: JournalId,
+    /// The position that they continue.
+    #[n(1)]
+    pub after: Seq,
+    /// The digests of all entries from there to the next covered head.
+    #[n(2)]
+    pub digests: Vec<Digest>,
+    /// The first of these entries, as many as one request takes.
+    #[n(3)]
+    pub entries: Vec<WireEntry>,
+}
+
+/// A request under the key of the device that makes it: whoever cannot log in to a server that lost his session gives back as well.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SignedRefill {
+    /// The device.
+    #[n(0)]
+    pub device: DeviceId,
+    /// The request's deterministic CBOR.
+    #[n(1)]
+    pub request: Bytes,
+    /// Its signature over the request's SHA-256.
+    #[n(2)]
+    pub signature: Signature,
+}
+
+impl SignedRefill {
+    /// Signs a request.
+    pub fn new(request: &RefillRequest, deployment: DeploymentId, key: &SigningKey) -> Self {
+        let request = crate::cbor::encode(request);
+        Self {
+            device: key.public().device(),
+            signature: key.sign(CONTEXT, deployment, sha256(&[&request])),
+            request: Bytes(request),
+        }
+    }
+
+    /// The request, if this key signed it.
+    pub fn open(&self, deployment: DeploymentId, key: &PublicKey) -> Option<RefillRequest> {
+        let digest = sha256(&[&self.request.0]);
+        let signed = key.verify(CONTEXT, deployment, digest, &self.signature);
+        signed.ok()?;
+        crate::cbor::decode(&self.request.0).ok()
+    }
+}
+
+/// What the server still wants of the journals that the phone holds.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RefillResponse {
+    /// Whether it is behind its last signed checkpoint.
+    #[n(0)]
+    pub behind: bool,
+    /// What is missing.
+    #[n(1)]
+    pub wanted: Vec<Wanted>,
+    /// How many entries of this request were taken.
+    #[n(2)]
+    pub taken: u64,
+}
+
+/// What is missing of one journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Wanted {
+    /// The journal.
+    #[n(0)]
+    pub journal: JournalId,
+    /// What the server has.
+    #[n(1)]
+    pub after: Position,
+    /// The next head that the signed log covers.
+    #[n(2)]
+    pub until: Position,
+}
+
+/// An entry that was given back and is the very one that a covered head leads to. Only [`verify`] makes one.
+#[derive(Debug, Clone)]
+pub struct GivenBack {
+    entry: Entry,
+    chain: Chain,
+}
+
+impl GivenBack {
+    /// The entry.
+    pub const fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The chain after it.
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The records whose index its commands read or change.
+    pub fn records(&self) -> BTreeSet<RecordId> {
+        let envelopes = self.entry.parts.batch.envelopes.iter();
+        envelopes.flat_map(record::touches).collect()
+    }
+
+    /// What its commands make of the index, as admission made it then.
+    pub fn replay(&self, index: &mut Index, registry: &Registry, catalogues: &Catalogues) {
+        let batch = &self.entry.parts.batch;
+        let catalogue = catalogues.get(&self.entry.head.catalogue);
+        let by = registry.assignments.get(&batch.assignment);
+        for (envelope, fate) in batch.envelopes.iter().zip(&self.entry.head.fates) {
+            if !fate.counts() {
+                continue;
+            }
+            let place = Place {
+                seq: self.entry.head.seq,
+                n: envelope.n,
+                device: batch.device,
+            };
+            let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
+            admit::replay(index, kind, envelope, fate, place, by);
+        }
+    }
+}
+
+/// What was given back is not what the covered head leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotTheEntries {
+    /// The digests do not lead to the covered head.
+    #[error("the digests do not lead to the covered head")]
+    Digests,
+    /// An entry is not the one of its digest.
+    #[error("entry {0} is not the one that was covered")]
+    Entry(Seq),
+    /// Unpacked, they take more than one request may.
+    #[error("more than one request may unpack")]
+    NoRoom,
+}
+
+/// Verifies a run that continues a chain, up to a covered head.
+pub fn verify(
+    deployment: DeploymentId,
+    chain: &Chain,
+    until: Position,
+    run: &Run,
+    room: &mut Room,
+) -> Result<Vec<GivenBack>, NotTheEntries> {
+    let reached = run
+        .digests
+        .iter()
+        .fold(chain.end.head, |head, digest| sha256(&[&head.0, &digest.0]));
+    let count = until.seq.checked_sub(chain.end.seq);
+    if count != Some(run.digests.len() as u64)
+        || reached != until.head
+        || run.entries.len() > run.digests.len()
+    {
+        return Err(NotTheEntries::Digests);
+    }
+    let mut chain = *chain;
+    let mut given = Vec::with_capacity(run.entries.len());
+    for (wire, digest) in run.entries.iter().zip(&run.digests) {
+        let not_it = || NotTheEntries::Entry(wire.seq);
+        let entry = match wire.open_within(deployment, room) {
+            Ok(entry) => entry,
+            Err(crate::batch::Malformed::Pack(crate::pack::PackError::NoRoom)) => {
+                return Err(NotTheEntries::NoRoom);
+            }
+            Err(_) => return Err(not_it()),
+        };
+        if entry.head.digest() != *digest {
+            return Err(not_it());
+        }
+        chain = (chain.append_entry(deployment, &entry)).map_err(|_| not_it())?;
+        given.push(GivenBack { entry, chain });
+    }
+    Ok(given)
+}
+
+/// The run that gives back what is wanted, from these entries of the journal; nothing if they do not lead to the covered head.
+pub(super) fn run<'a>(
+    wanted: &Wanted,
+    head_at: impl Fn(Seq) -> Option<Digest>,
+    entries: impl Iterator<Item = &'a Entry>,
+    room: &mut usize,
+) -> Option<Run> {
+    let Wanted {
+        journal,
+        after,
+        until,
+    } = *wanted;
+    if head_at(after.seq) != Some(after.head) || head_at(until.seq) != Some(until.head) {
+        return None;
+    }
+    let mut run = Run {
+        journal,
+        after: after.seq,
+        digests: Vec::new(),
+        entries: Vec::new(),
+    };
+    let mut fits = true;
+    for entry in entries {
+        run.digests.push(entry.head.digest());
+        if fits {
+            let wire = WireEntry::pack(entry);
+            fits = run.entries.is_empty() || wire.bytes() <= *room;
+            if fits {
+                *room = room.saturating_sub(wire.bytes());
+                run.entries.push(wire);
+            }
+        }
+    }
+    Some(run)
+}
+
+impl WireEntry {
+    /// Opens an entry whole, within the room that is left.
+    fn open_within(
+        &self,
+        deployment: DeploymentId,
+        room: &mut Room,
+    ) -> Result<Entry, crate::batch::Malformed> {
+        match &self.body {
+            WireBody::Batch(batch) => Ok(self.with(deployment, batch.open_within(room)?)),
+            WireBody::Own { .. } => Err(crate::batch::Malformed::Numbering),
+        }
+    }
+}
