@@ -8,7 +8,7 @@ use store::journals::{ReadJournals, Stored};
 use sync_core::batch::{Parts, Position};
 use sync_core::catalog::{Capability, Catalogue, Role};
 use sync_core::command::{Audience, Envelope};
-use sync_core::id::{AreaId, Date, DeviceId, JournalId, Seq, Timestamp, UserId};
+use sync_core::id::{AreaId, Date, DeploymentId, DeviceId, JournalId, Seq, Timestamp, UserId};
 use sync_core::journal::{Entry, Fate};
 use sync_core::limits;
 use sync_core::pack::Room;
@@ -16,7 +16,7 @@ use sync_core::registry::{Registry, RegistryAct, Standing};
 use sync_core::segment;
 use sync_core::sync::wire::{Cursor, JournalPage, WireBody, WireEntry};
 
-use crate::journals::registrar::Registered;
+use crate::journals::registrar::{ActEntry, Registered};
 
 /// Who reads: his person, and the assignments that carry it now.
 #[derive(Debug)]
@@ -131,49 +131,76 @@ impl<'a> Reader<'a> {
         if known >= self.registry().position().seq {
             return Vec::new();
         }
-        let day = self.now.date();
-        let mut then = Registry::empty(self.registry().deployment);
-        let before = self
-            .registered
-            .entries
-            .iter()
-            .take_while(|entry| entry.stored.head.seq <= known);
-        before
-            .flat_map(|entry| &entry.acts)
-            .cloned()
-            .for_each(|act| then.apply(act));
-        let concerns = |registry: &Registry, act: &RegistryAct| {
-            let mut mine = registry
-                .assignments
-                .values()
-                .filter(|assignment| assignment.user == self.user);
-            mine.any(|assignment| registry.concerns(act, assignment.area, day))
-                || act_is_everybodys(act)
-        };
+        let entries = &self.registered.entries;
+        let (before, _) =
+            entries.split_at(entries.partition_point(|entry| entry.stored.head.seq <= known));
+        let had = self.concerning(&registry_of(self.registry().deployment, before), before);
+        let now = self.concerning(self.registry(), entries);
+        let had = had.into_iter().chain(std::iter::repeat(Vec::new()));
         let mut news = Vec::new();
-        for entry in &self.registered.entries {
-            let old = entry.stored.head.seq <= known;
-            let now: Vec<bool> = entry
-                .acts
-                .iter()
-                .map(|act| concerns(self.registry(), act))
-                .collect();
-            let had: Vec<bool> = entry
-                .acts
-                .iter()
-                .map(|act| old && concerns(&then, act))
-                .collect();
-            if now != had && now.contains(&true) {
-                let parts = entry
-                    .parts
-                    .withhold(|index, _| now.get(index).copied().unwrap_or(false));
-                news.push(WireEntry::new(
-                    &entry.stored.head,
-                    WireBody::Batch(parts.to_wire()),
-                ));
+        for ((entry, now), had) in entries.iter().zip(now).zip(had) {
+            let holds = |index: usize| had.get(index).copied().unwrap_or(false);
+            if !(now.iter().enumerate()).any(|(index, now)| *now && !holds(index)) {
+                continue;
             }
+            // What the device holds already comes again with what is new in the same entry, or it would lose it.
+            let parts = (entry.parts)
+                .withhold(|index, _| now.get(index).copied().unwrap_or(false) || holds(index));
+            let body = WireBody::Batch(parts.to_wire());
+            news.push(WireEntry::new(&entry.stored.head, body));
         }
         news
+    }
+
+    /// Which acts of these entries concern him, `registry` being what they add up to: what every device must know, what is about
+    /// himself, and what concerns an office of his for which he syncs. Of an office that is over that is what concerned it while it
+    /// lasted: neither what was entered later, nor what was entered before about somebody who came later.
+    fn concerning(&self, registry: &Registry, entries: &[ActEntry]) -> Vec<Vec<bool>> {
+        let of_all = |act: &RegistryAct| act_is_everybodys(act) || self.is_about_him(registry, act);
+        let mut concern: Vec<Vec<bool>> = (entries.iter())
+            .map(|entry| entry.acts.iter().map(of_all).collect())
+            .collect();
+        let today = self.day();
+        let syncs = |role: &str| {
+            let role = self.catalogue.role(role);
+            role.is_some_and(|role| role.can(Capability::Sync))
+        };
+        let offices = registry.assignments_ever_of(self.user);
+        for (_, office) in offices.filter(|(_, office)| syncs(&office.role)) {
+            let over = office.to.filter(|to| *to < today);
+            let day = over.unwrap_or(today);
+            let lasted = over.map_or(entries.len(), |last| {
+                entries.partition_point(|entry| entry.stored.head.received_at.date() <= last)
+            });
+            let (during, _) = entries.split_at(lasted);
+            let then = over.map(|_| registry_of(registry.deployment, during));
+            let then = then.as_ref().unwrap_or(registry);
+            for (entry, concern) in during.iter().zip(&mut concern) {
+                for (act, concern) in entry.acts.iter().zip(concern) {
+                    *concern = *concern || then.concerns(act, office.area, day);
+                }
+            }
+        }
+        concern
+    }
+
+    fn is_about_him(&self, registry: &Registry, act: &RegistryAct) -> bool {
+        match act {
+            RegistryAct::SetUser { user, .. }
+            | RegistryAct::Enrol { user, .. }
+            | RegistryAct::Assign { user, .. } => *user == self.user,
+            RegistryAct::SetDevice { device, .. } => {
+                (registry.devices.get(device)).is_some_and(|device| device.user == self.user)
+            }
+            RegistryAct::EndAssignment { assignment, .. } => (registry.assignments)
+                .get(assignment)
+                .is_some_and(|assignment| assignment.user == self.user),
+            RegistryAct::Found { .. }
+            | RegistryAct::SetArea { .. }
+            | RegistryAct::SetJournal { .. }
+            | RegistryAct::PublishCatalogue { .. }
+            | RegistryAct::SetOperator { .. } => false,
+        }
     }
 
     /// The next page of a journal, within a budget; nothing if he may not pull it or his chain is not this one.
@@ -342,6 +369,14 @@ impl Budget {
 /// What an entry takes beside what its batch unpacks to, and each of its commands: a fate and a salt.
 const ENTRY_BYTES: usize = 512;
 const FATE_BYTES: usize = 64;
+
+/// What entries add up to.
+fn registry_of(deployment: DeploymentId, entries: &[ActEntry]) -> Registry {
+    let mut registry = Registry::empty(deployment);
+    let acts = entries.iter().flat_map(|entry| &entry.acts).cloned();
+    acts.for_each(|act| registry.apply(act));
+    registry
+}
 
 /// What every device must know, whoever its person is.
 const fn act_is_everybodys(act: &RegistryAct) -> bool {

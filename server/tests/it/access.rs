@@ -5,6 +5,7 @@
 //! a row without an operation.
 
 mod people;
+mod registry;
 mod table;
 
 use std::collections::BTreeSet;
