@@ -37,6 +37,7 @@ pub struct Field {
     store: Store,
     device: Device,
     session: Session,
+    given_back: u64,
 }
 
 /// How the device is logged in, and where.
@@ -215,6 +216,7 @@ impl Field {
             store,
             device: Device::new(identity, shipped()),
             session,
+            given_back: 0,
         })
     }
 
@@ -232,6 +234,7 @@ impl Field {
             store,
             device,
             session,
+            given_back: 0,
         })
     }
 
@@ -358,8 +361,49 @@ impl Field {
         Ok(self.store.change_pin(new, rng)?)
     }
 
-    /// Syncs until there is nothing more to bring or to take.
+    /// Syncs until there is nothing more to bring or to take. A server that lost what it had signed is given back what this
+    /// device holds of it.
     pub fn sync(
+        &mut self,
+        server: &mut dyn Server,
+        world: &mut World<'_>,
+    ) -> Result<Synced, SyncError> {
+        self.given_back = 0;
+        let synced = self.sync_once(server, world);
+        let Err(error) = synced else { return synced };
+        // A server that was restored may have lost the session too.
+        let may_be_behind = match &error {
+            SyncError::LoggedOut => true,
+            SyncError::Server(failure) => failure.code() == Some("behind_checkpoint"),
+            SyncError::Lying(_) | SyncError::Store(_) => false,
+        };
+        if may_be_behind && self.refill(server).unwrap_or(false) {
+            return self.sync_once(server, world);
+        }
+        Err(error)
+    }
+
+    /// Gives back what this device holds of what the server wants, until it can give no more. Whether the server is whole again
+    /// by it.
+    fn refill(&mut self, server: &mut dyn Server) -> Result<bool, Failure> {
+        let mut answer = server.refill(&self.device.give_back(&[]))?;
+        while answer.behind && !answer.wanted.is_empty() {
+            let next = server.refill(&self.device.give_back(&answer.wanted))?;
+            self.given_back += next.taken;
+            if next.wanted == answer.wanted {
+                return Ok(!next.behind);
+            }
+            answer = next;
+        }
+        Ok(!answer.behind)
+    }
+
+    /// How many entries the last sync gave back to a server that had lost them.
+    pub const fn given_back(&self) -> u64 {
+        self.given_back
+    }
+
+    fn sync_once(
         &mut self,
         server: &mut dyn Server,
         world: &mut World<'_>,

@@ -112,6 +112,7 @@ texts! {
     WasRefused = "拒收", "refused";
     ReceivedAt = "               收到 {}  链 {}", "               received {}  chain {}";
     Synced = "同步完成：{} 条得到回执，收到 {} 批。", "Synced. Receipts for this device: {}; batches from the server: {}.";
+    GivenBack = "服务器丢失了已签名的内容：本机已交还 {} 条，位置和内容与原先完全相同。", "The server had lost what it had signed: this device gave {} entries back, each at its old place and unchanged.";
     Delivered = "代送的 {} 批已送达。", "Carried batches delivered: {}.";
     HeldBack = "第 {} 号起的一批暂未收下：{}", "The batch that begins with number {} was not taken: {}";
     RetryAfter = "{} 秒后再试。", "Try again in {} seconds.";

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sync_core::catalog::SourceFile;
 use sync_core::id::{DeploymentId, DeviceId, Digest, UserId, sha256};
 use sync_core::sign::{PublicKey, Signature};
+use sync_core::sync::refill::{RefillResponse, SignedRefill};
 use sync_core::sync::wire::{SyncRequest, SyncResponse};
 
 /// A server, over HTTP ([`crate::transport::Http`]) or in the same process.
@@ -18,6 +19,8 @@ pub trait Server {
     fn refresh(&mut self, refresh_token: &str, proof: &Signature) -> Result<Tokens, Failure>;
     /// Brings what was sealed and takes what is new.
     fn sync(&mut self, access_token: &str, request: &SyncRequest) -> Result<SyncResponse, Failure>;
+    /// Gives entries back to a server that lost them; no session is needed.
+    fn refill(&mut self, request: &SignedRefill) -> Result<RefillResponse, Failure>;
     /// The files of a published catalogue version.
     fn catalogue(&mut self, access_token: &str, version: u32) -> Result<Vec<SourceFile>, Failure>;
 }

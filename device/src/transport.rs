@@ -10,6 +10,7 @@ use serde_json::json;
 use sync_core::catalog::SourceFile;
 use sync_core::limits;
 use sync_core::sign::{PublicKey, Signature};
+use sync_core::sync::refill::{RefillResponse, SignedRefill};
 use sync_core::sync::wire::{SyncRequest, SyncResponse};
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
@@ -240,6 +241,13 @@ impl Server for Http {
         let post = self.agent.post(self.url("/v1/sync"));
         let post = post.header("content-type", CBOR).header("accept", CBOR);
         let post = post.header("authorization", format!("Bearer {access_token}"));
+        let bytes = answer(post.send(&sync_core::cbor::encode(request)))?;
+        sync_core::cbor::decode(&bytes).map_err(|error| Failure::Unreadable(error.to_string()))
+    }
+
+    fn refill(&mut self, request: &SignedRefill) -> Result<RefillResponse, Failure> {
+        let post = self.agent.post(self.url("/v1/refill"));
+        let post = post.header("content-type", CBOR).header("accept", CBOR);
         let bytes = answer(post.send(&sync_core::cbor::encode(request)))?;
         sync_core::cbor::decode(&bytes).map_err(|error| Failure::Unreadable(error.to_string()))
     }

@@ -24,8 +24,9 @@ use crate::context::{App, Parts};
 use crate::intake::Intake;
 use crate::journals::admission::{Admission, Writer};
 use crate::journals::kept::{Behind, Kept, KeptError};
+use crate::journals::refill::RefillFailure;
 use crate::journals::registrar::Registrar;
-use crate::journals::{fold, publish};
+use crate::journals::{fold, publish, refill};
 use crate::keys::{KeyError, Keys};
 use crate::random::Random;
 use crate::session::access::AccessTokens;
@@ -62,6 +63,9 @@ pub enum StartError {
     /// The last checkpoint cannot be used.
     #[error("the database cannot be held against the last checkpoint")]
     Kept(#[from] KeptError),
+    /// What is kept outside the database cannot be put back.
+    #[error("what is kept outside the database cannot be put back")]
+    Refill(#[from] RefillFailure),
     /// Passwords cannot be hashed as the settings say.
     #[error("passwords cannot be hashed as the settings say")]
     Hash(#[from] HashFailure),
@@ -141,7 +145,7 @@ pub async fn assemble(
         catalogues: Arc::clone(&catalogues),
         clock: Arc::clone(&clock),
     };
-    Ok(App::new(Parts {
+    let app = App::new(Parts {
         intake: Intake::new(Duration::from_secs(config.header_seconds.get().into())),
         admission: Admission::start(writer),
         store,
@@ -158,7 +162,9 @@ pub async fn assemble(
         config,
         clock,
         random,
-    }))
+    });
+    refill::put_back_operators(&app).await?;
+    Ok(app)
 }
 
 /// Starts a server and returns once it accepts requests.
@@ -172,7 +178,8 @@ pub async fn start(
         tracing::error!(
             log.signed = signed,
             log.here = here,
-            "THE DATABASE IS BEHIND THE LAST SIGNED CHECKPOINT: nothing is admitted; stop the server and restore a newer copy"
+            "THE DATABASE IS BEHIND THE LAST SIGNED CHECKPOINT: nothing is admitted until phones have given back what is missing; \
+             or restore a newer copy, or begin anew with `zhucun log reopen`"
         );
         None
     } else {

@@ -5,5 +5,6 @@ pub mod fold;
 pub mod kept;
 pub mod publish;
 pub mod pull;
+pub mod refill;
 pub mod registrar;
 pub mod timeline;

@@ -132,6 +132,9 @@ codes! {
     /// Too many attempts in a short time; `Retry-After` says when to try again.
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many attempts", "尝试次数过多",
         "Wait as long as Retry-After says. Nobody is locked out.", "请按 Retry-After 等待后重试，账户不会被锁定。";
+    /// What a phone gives back is not what the signed log covers: it is taken neither in part nor in another place.
+    NotTheEntries = "not_the_entries", UNPROCESSABLE_ENTITY, "This is not what the signed log covers", "交还的内容与已签名的日志不符",
+        "Nothing of it was taken; what other phones hold may be.", "未予接收；可由其他设备交还。";
     /// Something went wrong inside.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on the server", "服务器内部错误",
         "Try again; if it stays, give the operator the value of X-Request-Id.", "请重试；如仍失败，请将 X-Request-Id 告知运维人员。";
@@ -140,7 +143,7 @@ codes! {
         "Try again after Retry-After.", "请按 Retry-After 稍后重试。";
     /// The server's database is behind the checkpoint that it signed last, as after restoring an old backup: it can be read only.
     BehindCheckpoint = "behind_checkpoint", SERVICE_UNAVAILABLE, "The server has lost what it once signed, and takes nothing", "服务器数据落后于其签名过的检查点，暂不接收任何内容",
-        "Keep what you have, on the device too, and tell the operator: a newer copy of the database must be restored.", "请保留手中和设备上的内容，并告知运维人员：须恢复较新的数据库备份。";
+        "Keep what you have, on the device too, and sync: phones give back what they hold until nothing is missing. Tell the operator: what no phone holds, a newer copy of the database must bring, or he reopens the log.", "请保留手中和设备上的内容，并照常同步：各设备会交还所存内容，直至补齐。请告知运维人员：各设备都没有的内容，须恢复较新的数据库备份，或由其重新开启日志。";
 }
 
 impl Code {

@@ -143,6 +143,7 @@ fn slow() -> OpenApiRouter<App> {
     let answer_in = Duration::from_secs(SYNC_SECONDS_MAX);
     let sync = OpenApiRouter::new()
         .routes(routes!(sync::exchange::exchange_batches))
+        .routes(routes!(sync::refill::give_back_entries))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             answer_in,
@@ -203,7 +204,8 @@ pub fn description() -> utoipa::openapi::OpenApi {
     api
 }
 
-/// Lets nothing through that would write to a log that is behind what was signed. Who has an account can log in, and read.
+/// Lets nothing through that would write to a log that is behind what was signed, but what refills it. Who has an account can log
+/// in, and read.
 async fn only_read_what_is_behind(
     State(app): State<App>,
     request: Request,
@@ -211,7 +213,8 @@ async fn only_read_what_is_behind(
 ) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_of_sessions = request.uri().path().starts_with("/v1/session");
-    if app.kept().behind().is_none() || reads || is_of_sessions {
+    let refills = request.uri().path() == "/v1/refill";
+    if app.kept().behind().is_none() || reads || is_of_sessions || refills {
         next.run(request).await
     } else {
         Problem::new(Code::BehindCheckpoint).into_response()

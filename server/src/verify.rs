@@ -105,6 +105,16 @@ pub fn written(report: &Report, bundle: &Bundle, language: Language) -> String {
         };
         writeln!(text, "{label}: {size}").expect("writing to memory cannot fail");
     }
+    for lost in report.lost.iter().filter(|lost| lost.covered > lost.at) {
+        let (journal, from, to) = (lost.journal, lost.at + 1, lost.covered);
+        let (registry, reason) = (lost.registry, &lost.reason);
+        let line = if zh {
+            format!("已宣告丢失: {journal}#{from}–{to}（登记册 #{registry}：{reason}）")
+        } else {
+            format!("declared lost: {journal}#{from}–{to} (registry #{registry}: {reason})")
+        };
+        writeln!(text, "{line}").expect("writing to memory cannot fail");
+    }
     let verdict = match (report.holds(), zh) {
         (true, true) => "结论: 全部成立".to_owned(),
         (true, false) => "verdict: everything holds".to_owned(),

@@ -18,8 +18,12 @@ impl Desk<'_> {
             now: self.now,
             rng: &mut self.rng,
         };
-        let synced = self.field.sync(&mut server, &mut world)?;
-        self.synced(&synced)
+        let synced = self.field.sync(&mut server, &mut world);
+        let given_back = self.field.given_back();
+        if given_back > 0 {
+            self.fill(Text::GivenBack, &[&given_back.to_string()])?;
+        }
+        self.synced(&synced?)
     }
 
     /// What a sync came to. *All received* is said only if the server said so of each.

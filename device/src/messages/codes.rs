@@ -156,11 +156,12 @@ pub const PROBLEMS: &[CodeWords] = words! {
     "password_weak": "密码过于简单", "the password is too easy to guess", "请用更长的密码。", "Take a longer one.";
     "code_invalid": "登记码无效或已用过", "the code is not valid, or no longer", "请向管理员要新的登记码。", "Ask an administrator for a new one.";
     "device_unusable": "此设备不能使用", "this device cannot be used", "请用管理员发放的登记码重新登记。", "Enrol it anew with a code from an administrator.";
+    "not_the_entries": "交还的内容与服务器已签名的日志不符", "what was given back is not what the server's signed log covers", "请告知管理员。", "Tell an administrator.";
     "too_many_requests": "尝试次数过多", "too many attempts", "请稍后再试，账户不会被锁定。", "Wait a while; nobody is locked out.";
     "internal": "服务器内部错误", "something went wrong on the server", "请稍后再试，本机内容不受影响。", "Try again later; what is on the device stays.";
     "busy": "服务器繁忙", "the server is busy", "请稍后再试。", "Try again later.";
     "behind_checkpoint": "服务器数据落后于其签名过的检查点，暂不接收内容", "the server has lost what it once signed, and takes nothing",
-        "本机内容不受影响，请照常记录并告知管理员。", "What is on this device stays: go on recording, and tell an administrator.";
+        "本机内容不受影响，请照常记录、照常同步：同步时会把本机所存交还服务器。并告知管理员。", "What is on this device stays: go on recording and syncing, which gives the server back what this device holds. Tell an administrator.";
 };
 
 #[cfg(test)]

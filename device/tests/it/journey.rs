@@ -272,6 +272,12 @@ fn a_server_that_cannot_prove_which_deployment_it_is_enrols_nobody() {
         ) -> Result<sync_core::sync::wire::SyncResponse, Failure> {
             self.0.sync(access, request)
         }
+        fn refill(
+            &mut self,
+            request: &sync_core::sync::refill::SignedRefill,
+        ) -> Result<sync_core::sync::refill::RefillResponse, Failure> {
+            self.0.refill(request)
+        }
         fn catalogue(
             &mut self,
             access: &str,

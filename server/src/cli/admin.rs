@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use store::accounts::CodePurpose;
 use sync_core::id::{AssignmentId, Date, DeviceId, UserId};
+use sync_core::limits;
 use sync_core::registry::Standing;
 use sync_core::sync::enrol::OneTimeCode;
 
@@ -24,7 +25,7 @@ use crate::app;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::context::App;
-use crate::journals::kept;
+use crate::journals::{kept, publish, refill};
 use crate::random::Random;
 use crate::session::founding::{self, Person};
 
@@ -203,6 +204,13 @@ pub(super) enum CatalogueCommand {
 pub(super) enum LogCommand {
     /// Says how the journals stand.
     Status,
+    /// Begins a new epoch of a log whose database is behind what was signed and cannot be refilled: what is missing stays lost,
+    /// and every auditor sees that and why. Stop the server first.
+    Reopen {
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 impl ValueEnum for Cause {
@@ -238,6 +246,7 @@ pub(super) fn run(config: Config, admin: Admin, out: &mut impl Write) -> anyhow:
             Admin::Device(command) => device(&app, command, out).await,
             Admin::Catalogue(CatalogueCommand::List) => list_catalogues(&app, out).await,
             Admin::Log(LogCommand::Status) => log_status(&app, out).await,
+            Admin::Log(LogCommand::Reopen { reason }) => reopen(&app, &reason, out).await,
         }
     })
 }
@@ -485,6 +494,22 @@ async fn list_catalogues(app: &App, out: &mut impl Write) -> anyhow::Result<()> 
     Ok(())
 }
 
+async fn reopen(app: &App, reason: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    if reason.trim().is_empty() || reason.chars().count() > limits::REASON_CHARS_MAX {
+        bail!(
+            "say why, in at most {} characters",
+            limits::REASON_CHARS_MAX
+        );
+    }
+    refill::reopen(app, reason).await?;
+    publish::publish(app).await?;
+    writeln!(
+        out,
+        "the log goes on in a new epoch; phones bring anew what they wrote after it"
+    )?;
+    Ok(())
+}
+
 async fn log_status(app: &App, out: &mut impl Write) -> anyhow::Result<()> {
     let status = log::status(app).await?;
     writeln!(out, "deployment   {}", app.deployment())?;
@@ -507,7 +532,7 @@ async fn log_status(app: &App, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(behind) = status.behind {
         writeln!(
             out,
-            "BEHIND       the database has {} of {} signed leaves, or others: nothing is admitted; restore a newer copy of it",
+            "BEHIND       the database has {} of {} signed leaves, or others: nothing is admitted until phones have given back what is missing; or restore a newer copy, or `zhucun log reopen`",
             behind.here, behind.signed
         )?;
     }

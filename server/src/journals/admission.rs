@@ -412,7 +412,7 @@ fn is_full(used: &Used, commands: usize, bytes: u64) -> bool {
 }
 
 /// Destroys the contents, salts and seeds of erased records: envelopes, fates and digests stay.
-async fn erase(
+pub(super) async fn erase(
     unit: &mut dyn Unit,
     journal: JournalId,
     records: &BTreeSet<RecordId>,

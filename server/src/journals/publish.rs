@@ -50,7 +50,7 @@ pub async fn publish(app: &App) -> Result<(), PublishError> {
     )
     .await?;
     match signed {
-        Some(checkpoint) => app.kept().keep(&checkpoint).await,
+        Some(checkpoint) => app.kept().keep(app.store(), &checkpoint).await,
         None => Ok(()),
     }
 }

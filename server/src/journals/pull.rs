@@ -128,7 +128,10 @@ impl<'a> Reader<'a> {
 
     /// The entries of the registry that concern him and that a device which knows it up to `known` cannot have yet.
     pub fn registry_since(&self, known: Seq) -> Vec<WireEntry> {
-        if known >= self.registry().position().seq {
+        // Who knows more than there is knew what was lost: all is told him again.
+        let end = self.registry().position().seq;
+        let known = if known > end { 0 } else { known };
+        if known == end {
             return Vec::new();
         }
         let entries = &self.registered.entries;
@@ -196,6 +199,7 @@ impl<'a> Reader<'a> {
                 .get(assignment)
                 .is_some_and(|assignment| assignment.user == self.user),
             RegistryAct::Found { .. }
+            | RegistryAct::Reopen { .. }
             | RegistryAct::SetArea { .. }
             | RegistryAct::SetJournal { .. }
             | RegistryAct::PublishCatalogue { .. }

@@ -130,6 +130,17 @@ impl Registrar {
         self.enter_into(unit, journal, acts, by, now).await
     }
 
+    /// Enters into the registry where journals go on after a loss: with it the database is no longer behind.
+    pub(super) async fn reopen(
+        &self,
+        unit: &mut dyn Unit,
+        acts: &[RegistryAct],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let journal = registry_journal(self.deployment);
+        self.append(unit, journal, acts, None, now).await
+    }
+
     async fn enter_into<A: OperatorAct + Sync>(
         &self,
         unit: &mut dyn Unit,
@@ -139,6 +150,17 @@ impl Registrar {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.kept.guard()?;
+        self.append(unit, journal, acts, by, now).await
+    }
+
+    async fn append<A: OperatorAct + Sync>(
+        &self,
+        unit: &mut dyn Unit,
+        journal: JournalId,
+        acts: &[A],
+        by: Option<UserId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         for acts in acts.chunks(ACTS_AT_ONCE) {
             let chain = unit
                 .chain(journal)

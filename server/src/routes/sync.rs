@@ -1,3 +1,4 @@
 //! Sync.
 
 pub mod exchange;
+pub mod refill;

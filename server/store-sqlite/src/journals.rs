@@ -568,7 +568,9 @@ impl ReadJournals for SqliteUnit {
         let key = &journal.0[..];
         let row = sqlx::query_as!(
             LeafRow,
-            "SELECT position, journal_id, seq, head FROM leaf WHERE journal_id = $1 ORDER BY seq DESC LIMIT 1",
+            "SELECT position, leaf.journal_id, leaf.seq, leaf.head FROM leaf
+             JOIN entry ON entry.journal_id = leaf.journal_id AND entry.seq = leaf.seq AND entry.chain_head = leaf.head
+             WHERE leaf.journal_id = $1 ORDER BY leaf.seq DESC LIMIT 1",
             key
         )
         .fetch_optional(&mut *self.transaction)
@@ -580,7 +582,8 @@ impl ReadJournals for SqliteUnit {
     async fn unpublished(&mut self) -> Result<Vec<(JournalId, Position)>, StoreError> {
         let rows = sqlx::query!(
             "SELECT journal_id, seq, head FROM journal
-             WHERE seq > COALESCE((SELECT MAX(leaf.seq) FROM leaf WHERE leaf.journal_id = journal.journal_id), 0)
+             WHERE NOT EXISTS (SELECT 1 FROM leaf
+                               WHERE leaf.journal_id = journal.journal_id AND leaf.seq = journal.seq AND leaf.head = journal.head)
              ORDER BY journal_id"
         )
         .fetch_all(&mut *self.transaction)

@@ -1,7 +1,7 @@
 //! Journals, what is derived from them, and the log of their heads.
 //!
-//! Only what admission decided is appended ([`Appended::judged`] takes a [`Decided`] or an operator's entry), so that an entry that
-//! nobody judged cannot be written.
+//! Only what admission decided is appended ([`Appended::judged`] takes a [`Decided`]), an operator's entry, or one that was given back
+//! and proved to be the one that stood there ([`GivenBack`]), so that an entry that nobody judged cannot be written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,6 +14,7 @@ use sync_core::command::{Audience, Origin};
 use sync_core::id::{DeviceId, Digest, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, EntryHead, Fate};
 use sync_core::record::Record;
+use sync_core::sync::refill::GivenBack;
 
 use crate::StoreError;
 
@@ -42,14 +43,34 @@ pub struct Appended {
 impl Appended {
     /// A judged batch, and how it is kept.
     pub fn judged(decided: &Decided, batch: &Batch, wire: WireBatch) -> Self {
-        let fated = batch.envelopes.iter().zip(&decided.entry().fates);
+        let (entry, chain) = (decided.entry().clone(), *decided.chain());
+        Self::of_village(entry, chain, decided.index().clone(), batch, wire)
+    }
+
+    /// An entry that was given back at its old position, and the index after it. It was judged when it was first received.
+    pub fn given_back(given: &GivenBack, index: Index, wire: WireBatch) -> Self {
+        let (entry, batch) = (given.entry(), &given.entry().parts.batch);
+        if entry.head.catalogue == 0 {
+            return Self::operators((entry.head.clone(), *given.chain()), batch, wire);
+        }
+        Self::of_village(entry.head.clone(), *given.chain(), index, batch, wire)
+    }
+
+    fn of_village(
+        entry: EntryHead,
+        chain: Chain,
+        index: Index,
+        batch: &Batch,
+        wire: WireBatch,
+    ) -> Self {
+        let fated = batch.envelopes.iter().zip(&entry.fates);
         let offers = fated
             .filter_map(|(envelope, fate)| Some((envelope.origin?, envelope.n, fate.counts())));
         Self {
-            entry: decided.entry().clone(),
-            chain: *decided.chain(),
-            index: decided.index().clone(),
             offers: offers.collect(),
+            entry,
+            chain,
+            index,
             last: batch.last(),
             batch: wire,
         }
@@ -289,7 +310,7 @@ pub trait ReadJournals: Send {
         nodes: &BTreeSet<Node>,
     ) -> Result<BTreeMap<Node, Digest>, StoreError>;
 
-    /// The newest leaf of a journal.
+    /// The newest leaf of a journal that covers a head of its chain: after a loss it may have others.
     async fn newest_leaf(&mut self, journal: JournalId) -> Result<Option<LogLeaf>, StoreError>;
 
     /// Journals whose end is not yet a leaf.

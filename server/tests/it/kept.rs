@@ -19,7 +19,7 @@ use crate::county::{COUNTY, County, JOURNAL, user};
 use crate::world::{World, request};
 
 /// The database of a server as a backup takes it.
-fn back_up(county: &County) -> TempDir {
+pub(crate) fn back_up(county: &County) -> TempDir {
     let backup = tempfile::tempdir().unwrap();
     let from = &county.world.app.config().data_dir;
     for name in ["zhucun.db", "zhucun.db-wal"] {
@@ -31,7 +31,7 @@ fn back_up(county: &County) -> TempDir {
 }
 
 /// A folder with the database of a backup, and the keys of a server as they are now.
-fn restore(county: &County, backup: &Path) -> TempDir {
+pub(crate) fn restore(county: &County, backup: &Path) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     fs::create_dir_all(data.join("keys")).unwrap();
@@ -47,7 +47,7 @@ fn restore(county: &County, backup: &Path) -> TempDir {
     folder
 }
 
-async fn record(county: &mut County, crop: &str) {
+pub(crate) async fn record(county: &mut County, crop: &str) {
     let grows = Intent::set(county.household).with("group", Value::text(crop));
     county.save("fs", grows);
     county.sync("fs").await;

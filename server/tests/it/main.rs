@@ -17,6 +17,7 @@ mod passwords;
 mod program;
 mod quiet;
 mod reading;
+mod refill;
 mod refresh;
 mod sessions;
 mod wire;

@@ -37,6 +37,9 @@ pub enum ExchangeFailure {
     /// A session without a device, or a device that may not read.
     #[error("no device that may sync")]
     Device,
+    /// The device verified a larger checkpoint than is kept here: it can give back what it shows that this server lost.
+    #[error("behind what the device verified")]
+    Behind,
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -49,6 +52,7 @@ impl From<ExchangeFailure> for Problem {
             ExchangeFailure::Malformed => Self::new(Code::Malformed),
             ExchangeFailure::Protocol => Self::new(Code::Protocol),
             ExchangeFailure::Device => Self::new(Code::DeviceUnusable),
+            ExchangeFailure::Behind => Self::new(Code::BehindCheckpoint),
             ExchangeFailure::Store(source) => Self::internal(&source),
         }
     }
@@ -98,6 +102,10 @@ async fn exchange(
         return Err(ExchangeFailure::Malformed);
     }
     let device = caller.device().ok_or(ExchangeFailure::Device)?;
+    let kept = app.kept().newest().map_or(0, |newest| newest.size);
+    if request.checkpoint > kept {
+        return Err(ExchangeFailure::Behind);
+    }
     // What does not fit is told to come again: unjudged, so its lane stays where it was. One after the other, so that no more is
     // in memory at once than one of them unpacks to.
     let mut room = Room::of_request();
