@@ -83,9 +83,24 @@ pub fn written(report: &Report, bundle: &Bundle, language: Language) -> String {
             report.folded.to_string(),
         ),
         (
-            "内容不全而未归并的记录",
-            "records not folded, for want of content",
+            "内容不全的记录",
+            "records folded from a part of their content",
             report.partial.to_string(),
+        ),
+        (
+            "与所示比对的记录",
+            "records compared with what is shown",
+            report.compared.to_string(),
+        ),
+        (
+            "登记册所列而包内没有的日志",
+            "journals of the registry that the bundle does not bring",
+            report.absent.to_string(),
+        ),
+        (
+            "尚无检查点覆盖的条目",
+            "entries that no checkpoint covers yet",
+            report.uncovered.to_string(),
         ),
         (
             "默克尔日志大小",
@@ -174,6 +189,11 @@ fn meaning(code: &str, zh: bool) -> &'static str {
             "所示记录与指令之和不符",
             "a shown record is not what its commands add up to",
         ),
+        codes::VERSION => (
+            "条目按未知版本的规则归并",
+            "folded by rules of a version that is not known",
+        ),
+        codes::ORDER => ("包内有重复或次序不对", "parts stand twice or out of order"),
         _ => ("", ""),
     };
     if zh { in_zh } else { in_en }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::{Decode, Encode};
 
 use crate::admit::{self, Catalogues, Circumstances, Index, LaneEnd, Wanted};
-use crate::batch::{Position, lane_start};
+use crate::batch::Position;
 use crate::catalog::{Catalogue, SourceFile};
 use crate::cbor;
 use crate::checkpoint::merkle::Frontier;
@@ -20,7 +20,7 @@ use crate::checkpoint::{self, Checkpoint, Leaf, open_checkpoint};
 use crate::command::Origin;
 use crate::id::{DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq, Timestamp, sha256};
 use crate::journal::{Chain, Entry, Fate};
-use crate::record::{self, Logged, Place, Record};
+use crate::record::{self, FOLD_VERSION, Logged, Place, Record};
 use crate::registry::{self, Purpose, Registry, RegistryAct, registry_journal};
 use crate::sign::PublicKey;
 use crate::sync::wire::WireEntry;
@@ -164,6 +164,10 @@ pub mod codes {
     pub const LEAF: &str = "leaf";
     /// The server shows a record that is not what its commands add up to.
     pub const RECORD: &str = "record";
+    /// An entry names a version of the fold's rules that this verifier does not know.
+    pub const VERSION: &str = "version";
+    /// Parts of the bundle stand twice or out of order.
+    pub const ORDER: &str = "order";
 }
 
 /// What an audit found.
@@ -185,6 +189,12 @@ pub struct Report {
     pub folded: usize,
     /// Records some of whose content is withheld or erased.
     pub partial: usize,
+    /// Records as the server shows them, compared with what their commands add up to.
+    pub compared: usize,
+    /// Journals that the registry knows and the bundle does not bring.
+    pub absent: usize,
+    /// Entries that no leaf covers yet: what no checkpoint covers can still be changed by who holds the operator's keys.
+    pub uncovered: usize,
     /// The log's size.
     pub leaves: u64,
     /// The size of the checkpoint that the auditor kept, if one was given and the log continues it.
@@ -238,14 +248,24 @@ struct Authority {
     end: Registry,
 }
 
+/// Catalogues that were read before, by the digest of their files: reading one takes longer than verifying a small bundle.
+#[derive(Debug, Clone, Default)]
+pub struct Read(BTreeMap<Digest, Catalogue>);
+
 /// Verifies a bundle. `since` is a checkpoint that the auditor kept from an earlier audit.
 pub fn verify(bundle: &Bundle, since: Option<&str>) -> Report {
+    verify_with(bundle, since, &mut Read::default())
+}
+
+/// Verifies one of many bundles.
+pub fn verify_with(bundle: &Bundle, since: Option<&str>, read: &mut Read) -> Report {
     let mut report = Report::default();
+    check_order(bundle, &mut report);
     let authority = check_registry(bundle, &mut report);
-    let catalogues = check_catalogues(bundle, &authority, &mut report);
+    let catalogues = check_catalogues(bundle, &authority, read, &mut report);
     let mut heads: BTreeMap<JournalId, Vec<Digest>> = BTreeMap::new();
     heads.insert(registry_journal(bundle.deployment), authority.heads.clone());
-    let mut folded: BTreeMap<(JournalId, RecordId), Option<Digest>> = BTreeMap::new();
+    let mut folded: BTreeMap<(JournalId, RecordId), Digest> = BTreeMap::new();
     for part in &bundle.journals {
         let mut journal = Journal::new(part.journal, &authority, &catalogues);
         for (seq, wire) in (1..).zip(&part.entries) {
@@ -255,19 +275,37 @@ pub fn verify(bundle: &Bundle, since: Option<&str>) -> Report {
         }
         report.journals += 1;
         folded.extend(journal.fold(&mut report));
-        if heads.insert(part.journal, journal.heads).is_some() {
-            report.find(
-                Some(part.journal),
-                None,
-                codes::CHAIN,
-                "the journal stands in the bundle twice",
-            );
-        }
+        heads.insert(part.journal, journal.heads);
     }
+    let known = authority.end.journals.keys();
+    report.absent = known.filter(|journal| !heads.contains_key(journal)).count();
     check_records(bundle, &folded, &mut report);
     check_epochs(bundle, &authority, &heads, &mut report);
     check_log(bundle, &authority, &heads, since, &mut report);
     report
+}
+
+/// A bundle has one form: nothing in it stands twice.
+fn check_order(bundle: &Bundle, report: &mut Report) {
+    let ascends = [
+        (
+            "journals",
+            (bundle.journals).is_sorted_by(|one, next| one.journal < next.journal),
+        ),
+        (
+            "catalogues",
+            (bundle.catalogues).is_sorted_by(|one, next| one.version < next.version),
+        ),
+        (
+            "records",
+            (bundle.records)
+                .is_sorted_by(|one, next| (one.journal, one.record) < (next.journal, next.record)),
+        ),
+    ];
+    for (what, _) in ascends.iter().filter(|(_, ascends)| !ascends) {
+        let detail = format!("{what} stand twice or out of order");
+        report.find(None, None, codes::ORDER, detail);
+    }
 }
 
 fn check_registry(bundle: &Bundle, report: &mut Report) -> Authority {
@@ -279,7 +317,7 @@ fn check_registry(bundle: &Bundle, report: &mut Report) -> Authority {
         heads: vec![end.chain.end.head],
         end: end.clone(),
     };
-    let mut lane = None;
+    let mut lanes = BTreeMap::new();
     report.journals += 1;
     for (seq, wire) in (1..).zip(&bundle.registry) {
         report.entries += 1;
@@ -316,11 +354,19 @@ fn check_registry(bundle: &Bundle, report: &mut Report) -> Authority {
             );
             break;
         };
+        if entry.head.registry != end.chain.end {
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::AUTHORITY,
+                "the registry is judged at its own end",
+            );
+        }
         if !operators_entry(
-            journal,
+            end.chain,
             &entry,
             &operator,
-            &mut lane,
+            &mut lanes,
             bundle.deployment,
             report,
         ) {
@@ -361,45 +407,47 @@ fn operator_before(
 
 /// Checks who signed an operator's entry, and its lane. Says whether it is worth going on.
 fn operators_entry(
-    journal: JournalId,
+    before: Chain,
     entry: &Entry,
     operator: &PublicKey,
-    lane: &mut Option<LaneEnd>,
+    lanes: &mut BTreeMap<DeviceId, LaneEnd>,
     deployment: DeploymentId,
     report: &mut Report,
 ) -> bool {
-    let seq = Some(entry.head.seq);
+    let (journal, seq) = (before.journal, Some(entry.head.seq));
     let batch = &entry.parts.batch;
+    let mut wrong = |code: &'static str, detail: &str| {
+        report.find(Some(journal), seq, code, detail);
+        false
+    };
     if !entry.parts.is_signed_by(deployment, operator) {
-        report.find(
-            Some(journal),
-            seq,
-            codes::SIGNATURE,
-            "the operator did not sign it",
-        );
-        return false;
+        return wrong(codes::SIGNATURE, "the operator did not sign it");
     }
-    let expected = lane.unwrap_or_else(|| LaneEnd::start(batch.device, journal));
-    let continues = batch.previous == expected.batch && batch.first() == expected.n + 1;
     // A new operator key begins a new lane.
-    let begins = batch.previous == lane_start(batch.device, journal) && batch.first() == 1;
-    if !continues && !begins {
-        report.find(
-            Some(journal),
-            seq,
-            codes::LANE,
-            "the operator's lane does not continue",
-        );
-        return false;
+    let start = || LaneEnd::start(batch.device, journal);
+    let lane = lanes.entry(batch.device).or_insert_with(start);
+    if batch.previous != lane.batch || batch.first() != lane.n + 1 {
+        return wrong(codes::LANE, "the operator's lane does not continue");
     }
-    *lane = Some(LaneEnd {
+    *lane = LaneEnd {
         n: batch.last(),
         batch: entry.head.batch,
-    });
+    };
+    if batch.seen != before.end {
+        return wrong(codes::SEEN, "an operator sees the end of the chain");
+    }
+    if entry.head.fates.iter().any(|fate| *fate != Fate::Accepted) {
+        return wrong(codes::FATE, "what an operator enters is accepted");
+    }
     true
 }
 
-fn check_catalogues(bundle: &Bundle, authority: &Authority, report: &mut Report) -> Catalogues {
+fn check_catalogues(
+    bundle: &Bundle,
+    authority: &Authority,
+    read: &mut Read,
+    report: &mut Report,
+) -> Catalogues {
     let mut catalogues = Catalogues::new();
     for CatalogueFiles { version, files } in &bundle.catalogues {
         let files: Vec<SourceFile> = files
@@ -409,26 +457,32 @@ fn check_catalogues(bundle: &Bundle, authority: &Authority, report: &mut Report)
                 text: text.clone(),
             })
             .collect();
+        let digest = Catalogue::digest_of(&files);
         let published = authority.end.catalogues.get(version);
-        match Catalogue::parse(&files) {
-            Ok(catalogue)
-                if published.is_some_and(|published| published.digest == catalogue.digest()) =>
-            {
+        if published.is_none_or(|published| published.digest != digest) {
+            let detail = format!("version {version} is not the one that was published");
+            report.find(None, None, codes::CATALOGUE, detail);
+            continue;
+        }
+        let known = match read.0.get(&digest) {
+            Some(known) => Some(known.clone()),
+            None => Catalogue::parse(&files).ok(),
+        };
+        match known {
+            Some(catalogue) => {
+                read.0.insert(digest, catalogue.clone());
                 catalogues.insert(*version, catalogue);
             }
-            Ok(_) => report.find(
-                None,
-                None,
-                codes::CATALOGUE,
-                format!("version {version} is not the one that was published"),
-            ),
-            Err(_) => report.find(
-                None,
-                None,
-                codes::CATALOGUE,
-                format!("version {version} cannot be read"),
-            ),
+            None => {
+                let detail = format!("version {version} cannot be read");
+                report.find(None, None, codes::CATALOGUE, detail);
+            }
         }
+    }
+    let published = authority.end.catalogues.keys();
+    for version in published.filter(|version| !catalogues.contains_key(version)) {
+        let detail = format!("version {version} was published and is not here");
+        report.find(None, None, codes::CATALOGUE, detail);
     }
     catalogues
 }
@@ -447,7 +501,6 @@ struct Journal<'a> {
     offered: BTreeMap<Origin, BTreeSet<DeviceId>>,
     index: Index,
     log: BTreeMap<RecordId, Vec<Logged>>,
-    operators: Option<LaneEnd>,
 }
 
 impl<'a> Journal<'a> {
@@ -466,7 +519,6 @@ impl<'a> Journal<'a> {
             offered: BTreeMap::new(),
             index: Index::new(),
             log: BTreeMap::new(),
-            operators: None,
         }
     }
 
@@ -484,6 +536,19 @@ impl<'a> Journal<'a> {
             );
             return false;
         };
+        // A seed gives the salts of what is withheld away, and nobody can tell whether it is the right one.
+        if entry.parts.seed.is_some() && entry.parts.contents.iter().any(Option::is_none) {
+            report.find(
+                Some(journal),
+                Some(seq),
+                codes::MALFORMED,
+                "a seed beside what is withheld",
+            );
+        }
+        if entry.head.fold != FOLD_VERSION {
+            let detail = format!("rules of version {}", entry.head.fold);
+            report.find(Some(journal), Some(seq), codes::VERSION, detail);
+        }
         let before = self.chain;
         match self.chain.append_entry(deployment, &entry) {
             Ok(chain) => self.chain = chain,
@@ -509,10 +574,10 @@ impl<'a> Journal<'a> {
             .map(|info| info.purpose);
         let sound = match (purpose, self.registry.keys.clone()) {
             (Some(Purpose::Access), Some(keys)) => operators_entry(
-                journal,
+                before,
                 &entry,
                 &keys.operator,
-                &mut self.operators,
+                &mut self.lanes,
                 deployment,
                 report,
             ),
@@ -716,8 +781,9 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Folds every record again; `None` for one whose content is not all here.
-    fn fold(&self, report: &mut Report) -> Vec<((JournalId, RecordId), Option<Digest>)> {
+    /// Folds every record again. What is erased here is erased where it is shown, and a journal that holds more than its
+    /// reader may have is shown by none of its records: so a record whose content is not all here can be compared, too.
+    fn fold(&self, report: &mut Report) -> Vec<((JournalId, RecordId), Digest)> {
         let journal = self.chain.journal;
         let records = self.log.iter().map(|(record, log)| {
             let whole = log.iter().all(|logged| logged.command.content.is_some());
@@ -726,9 +792,8 @@ impl<'a> Journal<'a> {
             } else {
                 report.partial += 1;
             }
-            let digest =
-                whole.then(|| record_digest(&record::fold(self.catalogues, journal, *record, log)));
-            ((journal, *record), digest)
+            let folded = record::fold(self.catalogues, journal, *record, log);
+            ((journal, *record), record_digest(&folded))
         });
         records.collect()
     }
@@ -746,7 +811,7 @@ fn said(fate: &Fate) -> String {
 
 fn check_records(
     bundle: &Bundle,
-    folded: &BTreeMap<(JournalId, RecordId), Option<Digest>>,
+    folded: &BTreeMap<(JournalId, RecordId), Digest>,
     report: &mut Report,
 ) {
     let mut shown = BTreeSet::new();
@@ -757,8 +822,9 @@ fn check_records(
     } in &bundle.records
     {
         shown.insert((*journal, *record));
+        report.compared += 1;
         match folded.get(&(*journal, *record)) {
-            Some(Some(again)) if again != digest => {
+            Some(again) if again != digest => {
                 report.find(
                     Some(*journal),
                     None,
@@ -913,6 +979,12 @@ fn check_log(
         }
     }
     report.leaves = frontier.size();
+    for (journal, chain) in heads {
+        let published = bundle.leaves.iter().filter(|leaf| leaf.journal == *journal);
+        let covered = published.map(|leaf| leaf.seq).max().unwrap_or(0);
+        let entries = (chain.len() as u64).saturating_sub(1);
+        report.uncovered += usize::try_from(entries.saturating_sub(covered)).unwrap_or(usize::MAX);
+    }
     match open_checkpoint(&bundle.checkpoint, &origin, &keys.log) {
         Ok(checkpoint)
             if checkpoint.size == frontier.size() && checkpoint.root == frontier.root() => {}

@@ -166,8 +166,12 @@ pub enum Malformed {
     /// An audience has two streams, or they are out of order.
     #[error("an audience has two streams, or they are out of order")]
     Streams,
-    /// A command has neither content nor digest, or a stream names a command that is not there or stands elsewhere.
-    #[error("command {index} has no digest, or its content stands in the wrong stream")]
+    /// Fates of commands that are not there, or out of order.
+    #[error("fates of commands that are not there, or out of order")]
+    Fates,
+    /// A command has neither content nor digest, or both, or a salt too many; or a stream names a command that is not there or
+    /// stands elsewhere.
+    #[error("command {index} has no digest or two, or its content stands in the wrong stream")]
     Content {
         /// The command's index in the batch.
         index: u32,
@@ -415,6 +419,7 @@ impl WireBatch {
         let mut envelopes = room.unpack_envelopes(&lane, &self.envelopes.0)?;
         let mut contents = self.contents(&envelopes, room)?;
         let digests: BTreeMap<u32, Digest> = self.digests.iter().copied().collect();
+        self.has_one_form(&contents)?;
         for ((index, envelope), salted) in (0..).zip(&mut envelopes).zip(&mut contents) {
             envelope.digest = match (&*salted, digests.get(&index)) {
                 (Some(salted), _) => salted.content.digest(salted.salt),
@@ -441,6 +446,20 @@ impl WireBatch {
             seed: self.seed,
             contents,
         })
+    }
+
+    /// Refuses digests of what is here, salts of what is not or derives from the seed, and either out of order: what stands for
+    /// nothing would be kept and passed on all the same.
+    fn has_one_form(&self, contents: &[Option<Salted>]) -> Result<(), Malformed> {
+        let places = || (0_u32..).zip(contents);
+        let withheld = places().filter(|(_, salted)| salted.is_none());
+        let salted = places().filter(|(_, salted)| salted.is_some() && self.seed.is_none());
+        let digests = self.digests.iter().map(|(index, _)| *index);
+        let salts = self.salts.iter().map(|(index, _)| *index);
+        let misplaced = |index: u32| Malformed::Content { index };
+        differ(withheld.map(|(index, _)| index), digests)
+            .map_or(Ok(()), |at| Err(misplaced(at)))?;
+        differ(salted.map(|(index, _)| index), salts).map_or(Ok(()), |at| Err(misplaced(at)))
     }
 
     fn contents(
@@ -489,5 +508,16 @@ impl WireBatch {
                 .iter()
                 .map(|(_, bytes)| bytes.0.len())
                 .sum::<usize>()
+    }
+}
+
+/// Where two runs of indices differ first.
+fn differ(mut one: impl Iterator<Item = u32>, mut other: impl Iterator<Item = u32>) -> Option<u32> {
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return None,
+            (Some(one), Some(other)) if one == other => {}
+            (one, other) => return other.or(one),
+        }
     }
 }

@@ -130,14 +130,7 @@ impl Catalogue {
 
     /// Reads a catalogue from its files, or says every mistake in them, in the order of files and lines.
     pub fn parse(files: &[SourceFile]) -> Result<Self, Vec<Mistake>> {
-        let mut files = files.to_vec();
-        for file in &mut files {
-            file.text = file
-                .text
-                .trim_start_matches('\u{feff}')
-                .replace("\r\n", "\n");
-        }
-        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let files = normal(files);
         let desk = Desk::new(&files);
         let draft = Draft::read(&desk);
         draft.resolve(&desk);
@@ -187,6 +180,11 @@ impl Catalogue {
     /// SHA-256 over its files in the order of their names: equal digests are equal catalogues.
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The digest that a catalogue of these files has, if they are one.
+    pub fn digest_of(files: &[SourceFile]) -> Digest {
+        digest(&normal(files))
     }
 
     /// The files it was read from, in the order of their names: what is published, and what another reads to have the same.
@@ -286,6 +284,19 @@ impl Catalogue {
     pub const fn calendar(&self) -> &Calendar {
         &self.calendar
     }
+}
+
+/// Files as they are published: by name, without marks of byte order and carriage returns.
+fn normal(files: &[SourceFile]) -> Vec<SourceFile> {
+    let mut files = files.to_vec();
+    for file in &mut files {
+        file.text = file
+            .text
+            .trim_start_matches('\u{feff}')
+            .replace("\r\n", "\n");
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
 }
 
 fn digest(files: &[SourceFile]) -> Digest {

@@ -272,6 +272,13 @@ impl WireEntry {
             WireBody::Batch(batch) => batch.open()?,
             WireBody::Own { first } => own(*first).ok_or(Malformed::Numbering)?,
         };
+        let count = parts.batch.envelopes.len();
+        let ascends = (self.unusual).is_sorted_by(|(index, _), (next, _)| index < next);
+        let last = self.unusual.last().map(|(index, _)| *index as usize);
+        let accepted = (self.unusual.iter()).any(|(_, fate)| *fate == Fate::Accepted);
+        if !ascends || last.is_some_and(|last| last >= count) || accepted {
+            return Err(Malformed::Fates);
+        }
         Ok(self.with(deployment, parts))
     }
 

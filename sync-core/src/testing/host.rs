@@ -120,6 +120,16 @@ impl Host {
         &self.registry
     }
 
+    /// The key that signs registry and access acts now, to do with it what no honest server does.
+    pub const fn operator_key(&self) -> &SigningKey {
+        &self.operator
+    }
+
+    /// The key that signs checkpoints.
+    pub const fn log_key(&self) -> &SigningKey {
+        &self.log
+    }
+
     /// The published catalogue versions.
     pub const fn catalogues(&self) -> &Catalogues {
         &self.catalogues
