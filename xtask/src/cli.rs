@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::checks;
+use crate::fuzz;
 use crate::step::Step;
 
 /// Chores of the Zhucun workspace.
@@ -47,6 +48,14 @@ enum Command {
         /// What else to tell cargo-mutants, as `--file sync-core/src/admit/judge.rs` or `--list`
         #[arg(last = true)]
         more: Vec<String>,
+    },
+    /// Fuzzes one of the targets of `fuzz/`, beginning with its corpus
+    Fuzz {
+        /// Which
+        target: String,
+        /// For how long
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
     },
     /// Measures: the parts of the core, or one village's day over the real program
     Bench {
@@ -128,6 +137,7 @@ pub(crate) fn run(cli: &Cli) -> Result<bool> {
         Command::Bench {
             what: Some(Bench::VillageDay { data, quick }),
         } => village_day(data.as_deref(), *quick),
+        Command::Fuzz { target, seconds } => fuzz::run(target, *seconds),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod checks;
 mod cli;
+mod fuzz;
 mod report;
 mod step;
 
