@@ -383,6 +383,10 @@ fn check_registry(bundle: &Bundle, report: &mut Report) -> Authority {
         authority.acts.push(acts);
         authority.heads.push(end.chain.end.head);
     }
+    if bundle.registry.is_empty() {
+        let detail = "the registry has no entry";
+        report.find(Some(journal), Some(1), codes::FOUNDING, detail);
+    }
     authority.end = end;
     authority
 }
