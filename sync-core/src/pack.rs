@@ -14,16 +14,20 @@
 mod column;
 mod contents;
 mod envelopes;
+mod hanzi;
 mod squeeze;
 
-pub(crate) use squeeze::{deflate, inflate};
+pub(crate) use squeeze::{Effort, deflate, inflate};
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::cbor;
 use crate::command::{Content, Envelope};
-use crate::id::{DeviceId, Digest, JournalId};
+use crate::id::{DeviceId, Digest, JournalId, RecordId};
 use crate::limits;
+
+use column::{Columns, Writer};
 
 const ROWS: u8 = 0;
 const SQUEEZED: u8 = 1;
@@ -67,6 +71,36 @@ impl Lane {
     }
 }
 
+/// What commands made the records that others speak of: by which device, and under which number.
+///
+/// Whoever packs may know none of them: it only costs bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places(pub BTreeMap<RecordId, (DeviceId, u64)>);
+
+/// Commands to pack: those of one batch, or of several of one journal.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// The lanes, one for each batch.
+    pub lanes: &'a [Lane],
+    /// How many envelopes each of them has.
+    pub counts: &'a [usize],
+    /// The envelopes, numbered without gaps from each lane's first. Digests are not packed.
+    pub envelopes: &'a [Envelope],
+    /// Contents, each with the index of its envelope, in ascending order of the indices.
+    pub contents: &'a [(u32, &'a Content)],
+}
+
+/// Commands unpacked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unpacked {
+    /// How many envelopes each lane has.
+    pub counts: Vec<usize>,
+    /// The envelopes. Their digests are all zero: they are computed again from contents and salts, or come apart.
+    pub envelopes: Vec<Envelope>,
+    /// Contents, each with an index; the indices ascend.
+    pub contents: Vec<(u32, Content)>,
+}
+
 /// How many bytes may still be unpacked: one room for all that one request brings.
 ///
 /// The default is none at all.
@@ -87,15 +121,12 @@ impl Room {
     /// Unpacks one stream within what is left, and takes what it took. One that fails takes all that it might have taken.
     ///
     /// A stream that fails in less room than a stream may take has shown nothing against it: it is tried again elsewhere.
-    fn take<T>(
-        &mut self,
-        unpack: impl FnOnce(usize) -> Result<Unpacked<T>, PackError>,
-    ) -> Result<Vec<T>, PackError> {
+    fn unpack(&mut self, lanes: &[Lane], bytes: &[u8]) -> Result<Unpacked, PackError> {
         let max = self.0.min(limits::STREAM_INFLATED_BYTES_MAX);
-        let unpacked = unpack(max);
-        self.0 -= unpacked.as_ref().map_or(max, |unpacked| unpacked.bytes);
+        let unpacked = unpack_within(lanes, bytes, max);
+        self.0 -= unpacked.as_ref().map_or(max, |(_, took)| *took);
         match unpacked {
-            Ok(unpacked) => Ok(unpacked.rows),
+            Ok((unpacked, _)) => Ok(unpacked),
             Err(_) if max < limits::STREAM_INFLATED_BYTES_MAX => Err(PackError::NoRoom),
             Err(error) => Err(error),
         }
@@ -106,7 +137,7 @@ impl Room {
         &mut self,
         bytes: &[u8],
     ) -> Result<Vec<(u32, Content)>, PackError> {
-        self.take(|max| contents_within(bytes, max))
+        self.unpack(&[], bytes).map(|unpacked| unpacked.contents)
     }
 
     /// Unpacks the envelopes of a lane within what is left.
@@ -115,26 +146,24 @@ impl Room {
         lane: &Lane,
         bytes: &[u8],
     ) -> Result<Vec<Envelope>, PackError> {
-        self.take(|max| envelopes_within(lane, bytes, max))
+        self.unpack(&[*lane], bytes)
+            .map(|unpacked| unpacked.envelopes)
     }
-}
-
-/// The rows of a stream, and how many bytes they took: decompressed, or in CBOR, whichever is more.
-struct Unpacked<T> {
-    rows: Vec<T>,
-    bytes: usize,
 }
 
 /// Packs contents, each with the index of its command in its batch or segment, in ascending order of the indices.
 pub fn pack_contents(rows: &[(u32, &Content)]) -> Vec<u8> {
-    let same = |unpacked: Vec<(u32, Content)>| {
-        unpacked
-            .iter()
-            .map(|(index, content)| (*index, content))
-            .eq(rows.iter().copied())
+    contents_packed(rows, Effort::Full)
+}
+
+pub(crate) fn contents_packed(rows: &[(u32, &Content)], effort: Effort) -> Vec<u8> {
+    let run = Run {
+        lanes: &[],
+        counts: &[],
+        envelopes: &[],
+        contents: rows,
     };
-    let exact = |packed: &[u8]| unpack_contents(packed, usize::MAX).is_ok_and(same);
-    shortest(&cbor::encode(&rows), &contents::to_columns(rows), exact)
+    packed(&run, &Places::default(), effort)
 }
 
 /// Unpacks contents; the indices ascend.
@@ -142,49 +171,27 @@ pub fn unpack_contents(
     bytes: &[u8],
     inflated_max: usize,
 ) -> Result<Vec<(u32, Content)>, PackError> {
-    contents_within(bytes, inflated_max).map(|unpacked| unpacked.rows)
-}
-
-fn contents_within(
-    bytes: &[u8],
-    inflated_max: usize,
-) -> Result<Unpacked<(u32, Content)>, PackError> {
-    let unpacked = match opened(bytes, inflated_max)? {
-        Opened::Rows(bytes) => Unpacked {
-            rows: cbor::decode(bytes).map_err(|_| PackError::Malformed("not rows of contents"))?,
-            bytes: bytes.len(),
-        },
-        Opened::Columns(columns) => contents::from_columns(&columns, inflated_max)?,
-    };
-    let rows = &unpacked.rows;
-    let ascending = rows
-        .iter()
-        .zip(rows.iter().skip(1))
-        .all(|((earlier, _), (later, _))| earlier < later);
-    if ascending {
-        Ok(unpacked)
-    } else {
-        Err(PackError::Malformed("indices out of order"))
-    }
+    unpack(&[], bytes, inflated_max).map(|unpacked| unpacked.contents)
 }
 
 /// Packs the envelopes of a lane, numbered without gaps from `lane.first`. Digests are not packed.
 pub fn pack_envelopes(lane: &Lane, rows: &[Envelope]) -> Vec<u8> {
-    let bare: Vec<Envelope> = rows
-        .iter()
-        .map(|row| Envelope {
-            digest: Digest([0; 32]),
-            ..row.clone()
-        })
-        .collect();
-    let exact = |packed: &[u8]| {
-        unpack_envelopes(lane, packed, usize::MAX).is_ok_and(|unpacked| unpacked == bare)
+    envelopes_packed(lane, rows, &Places::default(), Effort::Full)
+}
+
+pub(crate) fn envelopes_packed(
+    lane: &Lane,
+    rows: &[Envelope],
+    places: &Places,
+    effort: Effort,
+) -> Vec<u8> {
+    let run = Run {
+        lanes: &[*lane],
+        counts: &[rows.len()],
+        envelopes: rows,
+        contents: &[],
     };
-    shortest(
-        &cbor::encode(&bare),
-        &envelopes::to_columns(lane, &bare),
-        exact,
-    )
+    packed(&run, places, effort)
 }
 
 /// Unpacks the envelopes of a lane. Their digests are all zero: they are computed again from contents and salts, or come apart.
@@ -193,52 +200,132 @@ pub fn unpack_envelopes(
     bytes: &[u8],
     inflated_max: usize,
 ) -> Result<Vec<Envelope>, PackError> {
-    envelopes_within(lane, bytes, inflated_max).map(|unpacked| unpacked.rows)
+    unpack(&[*lane], bytes, inflated_max).map(|unpacked| unpacked.envelopes)
 }
 
-fn envelopes_within(
-    lane: &Lane,
+/// Packs commands as small as they get.
+pub fn pack(run: &Run<'_>, places: &Places) -> Vec<u8> {
+    packed(run, places, Effort::Full)
+}
+
+fn packed(run: &Run<'_>, places: &Places, effort: Effort) -> Vec<u8> {
+    let columns = framed(COLUMNS, &to_columns(run, places));
+    let squeezed = (columns.len() > SQUEEZED_BYTES_MIN).then(|| {
+        framed(
+            SQUEEZED,
+            &deflate(columns.get(1..).unwrap_or_default(), effort),
+        )
+    });
+    let shorter = squeezed.filter(|squeezed| squeezed.len() < columns.len());
+    exact(run, shorter.unwrap_or(columns))
+}
+
+/// Columns if they are no longer than rows and read back exactly; rows, which always do, if not.
+fn exact(run: &Run<'_>, packed: Vec<u8>) -> Vec<u8> {
+    let bare: Vec<Envelope> = run
+        .envelopes
+        .iter()
+        .map(|row| Envelope {
+            digest: Digest([0; 32]),
+            ..row.clone()
+        })
+        .collect();
+    let rows = framed(ROWS, &cbor::encode(&(run.counts, &bare, run.contents)));
+    let same = |unpacked: Unpacked| {
+        let contents = unpacked.contents.iter();
+        unpacked.counts == run.counts
+            && unpacked.envelopes == bare
+            && contents
+                .map(|(index, content)| (*index, content))
+                .eq(run.contents.iter().copied())
+    };
+    if packed.len() < rows.len() && unpack(run.lanes, &packed, usize::MAX).is_ok_and(same) {
+        packed
+    } else {
+        rows
+    }
+}
+
+/// Unpacks commands of these lanes.
+pub fn unpack(lanes: &[Lane], bytes: &[u8], inflated_max: usize) -> Result<Unpacked, PackError> {
+    unpack_within(lanes, bytes, inflated_max).map(|(unpacked, _)| unpacked)
+}
+
+/// The commands, and how many bytes they took: decompressed, or in CBOR, whichever is more.
+fn unpack_within(
+    lanes: &[Lane],
     bytes: &[u8],
     inflated_max: usize,
-) -> Result<Unpacked<Envelope>, PackError> {
-    let unpacked = match opened(bytes, inflated_max)? {
-        Opened::Rows(bytes) => Unpacked {
-            rows: cbor::decode(bytes).map_err(|_| PackError::Malformed("not rows of envelopes"))?,
-            bytes: bytes.len(),
-        },
-        Opened::Columns(columns) => envelopes::from_columns(lane, &columns, inflated_max)?,
+) -> Result<(Unpacked, usize), PackError> {
+    let (unpacked, took) = match opened(bytes, inflated_max)? {
+        Opened::Rows(bytes) => {
+            let (counts, envelopes, contents) =
+                cbor::decode(bytes).map_err(|_| PackError::Malformed("not rows of commands"))?;
+            let unpacked = Unpacked {
+                counts,
+                envelopes,
+                contents,
+            };
+            (unpacked, bytes.len())
+        }
+        Opened::Columns(columns) => from_columns(lanes, &columns, inflated_max)?,
     };
-    let rows = &unpacked.rows;
-    let numbered = rows
-        .iter()
-        .enumerate()
-        .all(|(place, row)| Some(row.n) == lane.number(place));
-    let bare = rows.iter().all(|row| row.digest == Digest([0; 32]));
-    if numbered && bare {
-        Ok(unpacked)
-    } else {
-        Err(PackError::Malformed("not a run of bare envelopes"))
+    // Texts in UTF-8 are longer than what was decompressed.
+    if took > inflated_max {
+        return Err(PackError::TooLarge(inflated_max));
     }
+    let Unpacked {
+        counts,
+        envelopes,
+        contents,
+    } = &unpacked;
+    let indices = contents.iter().map(|(index, _)| index);
+    if !indices.is_sorted_by(|earlier, later| earlier < later) {
+        return Err(PackError::Malformed("indices out of order"));
+    }
+    let whole = counts.len() == lanes.len()
+        && counts
+            .iter()
+            .try_fold(0_usize, |sum, count| sum.checked_add(*count))
+            == Some(envelopes.len());
+    let numbered = || {
+        let mut rows = envelopes::numbers(lanes, counts).zip(envelopes);
+        rows.all(|(at, row)| at.is_some_and(|(_, n)| n == row.n))
+    };
+    let bare = || envelopes.iter().all(|row| row.digest == Digest([0; 32]));
+    if whole && numbered() && bare() {
+        Ok((unpacked, took))
+    } else {
+        Err(PackError::Malformed("not runs of bare envelopes"))
+    }
+}
+
+fn to_columns(run: &Run<'_>, places: &Places) -> Vec<u8> {
+    let mut writer = Writer::default();
+    envelopes::write(&mut writer, run.lanes, run.counts, run.envelopes, places);
+    contents::write(&mut writer, run.contents);
+    writer.finish()
+}
+
+fn from_columns(
+    lanes: &[Lane],
+    bytes: &[u8],
+    limit: usize,
+) -> Result<(Unpacked, usize), PackError> {
+    let columns = Columns::split(bytes, limit)?;
+    let mut reader = columns.reader();
+    let (counts, envelopes) = envelopes::read(&mut reader, lanes)?;
+    let contents = contents::read(&mut reader)?;
+    let unpacked = Unpacked {
+        counts,
+        envelopes,
+        contents,
+    };
+    Ok((unpacked, reader.finish()?))
 }
 
 fn framed(codec: u8, body: &[u8]) -> Vec<u8> {
     [&[codec], body].concat()
-}
-
-/// The shortest form that reads back exactly. Rows always do.
-fn shortest(rows: &[u8], columns: &[u8], exact: impl FnOnce(&[u8]) -> bool) -> Vec<u8> {
-    let mut packed = framed(COLUMNS, columns);
-    if columns.len() >= SQUEEZED_BYTES_MIN {
-        let squeezed = framed(SQUEEZED, &deflate(columns));
-        if squeezed.len() < packed.len() {
-            packed = squeezed;
-        }
-    }
-    if packed.len() <= rows.len() && exact(&packed) {
-        packed
-    } else {
-        framed(ROWS, rows)
-    }
 }
 
 enum Opened<'b> {

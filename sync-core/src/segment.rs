@@ -1,20 +1,20 @@
-//! Segments: entries re-packed for who begins with nothing.
+//! Segments: entries of one journal packed together, for who begins with nothing.
 //!
-//! A segment holds the same entries that a pull would bring, their contents pooled by audience and compressed as a whole. It is a
-//! transport form like any other: what it opens to verifies against the chain, or is thrown away.
+//! A segment holds the same entries that a pull would bring, their commands pooled, contents by audience, and compressed as a whole.
+//! It is a transport form like any other: what it opens to verifies against the chain, or is thrown away. Digests that follow from
+//! the beginning of the journal or of a lane, or from what stands before in the segment, are not sent.
 
 use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
-use crate::batch::Position;
-use crate::batch::{Batch, Bytes, Parts, Salted, Seed};
+use crate::batch::{Batch, Bytes, Parts, Position, Salted, Seed, lane_start};
 use crate::cbor;
-use crate::command::{Audience, Content, Salt};
-use crate::id::{DeploymentId, Seq, Timestamp};
-use crate::journal::{Entry, EntryHead, Fate};
+use crate::command::{Audience, Content, Envelope, Salt};
+use crate::id::{AssignmentId, DeploymentId, DeviceId, Digest, JournalId, Seq, Timestamp, sha256};
+use crate::journal::{Chain, Entry, EntryHead, Fate};
 use crate::limits;
-use crate::pack;
+use crate::pack::{self, Effort, Lane, Places, Run};
 use crate::sign::Signature;
 use crate::sync::wire;
 
@@ -30,169 +30,307 @@ pub enum SegmentError {
     /// The frame is not a segment's.
     #[error("the frame is not a segment's: {0}")]
     Frame(#[from] cbor::CborError),
-    /// A content has no command, or a command stands under another audience.
+    /// A content has no command or no salt, or a command stands under another audience.
     #[error("a content is misplaced")]
     Misplaced,
+    /// A digest that should follow from what is here does not.
+    #[error("entry {0} names a digest that is not here")]
+    Digest(Seq),
 }
 
 #[derive(Encode, Decode)]
 struct Frame {
     #[n(0)]
-    heads: Bytes,
+    journal: JournalId,
+    /// The position before the first entry.
     #[n(1)]
+    after: Seq,
+    /// [`Head`]s, compressed.
+    #[n(2)]
+    heads: Bytes,
+    /// The envelopes of all.
+    #[n(3)]
+    envelopes: Bytes,
+    /// The contents by audience, each with the index of its command.
+    #[n(4)]
     streams: Vec<(Audience, Bytes)>,
 }
 
+/// What is known of one entry beside its commands.
 #[derive(Encode, Decode)]
 struct Head {
     #[n(0)]
-    seq: Seq,
-    #[n(1)]
     received_at: Timestamp,
-    #[n(2)]
+    #[n(1)]
     registry: Position,
-    #[n(3)]
+    #[n(2)]
     fold: u16,
-    #[n(4)]
+    #[n(3)]
     unusual: Vec<(u32, Fate)>,
+    #[n(4)]
+    device: DeviceId,
     #[n(5)]
-    batch: Batch,
+    assignment: AssignmentId,
     #[n(6)]
-    signature: Signature,
+    catalogue: u32,
     #[n(7)]
-    seed: Option<Seed>,
+    first: u64,
+    /// Absent where it is the lane's start or the lane's entry before in this segment.
     #[n(8)]
+    previous: Option<Digest>,
+    #[n(9)]
+    seen: Seq,
+    /// Absent where the chain at `seen` is known by this segment.
+    #[n(10)]
+    verified: Option<Digest>,
+    #[n(11)]
+    sealed_at: Timestamp,
+    #[n(12)]
+    signature: Signature,
+    #[n(13)]
+    seed: Option<Seed>,
+    #[n(14)]
     salts: Vec<(u32, Salt)>,
+    #[n(15)]
+    digests: Vec<(u32, Digest)>,
 }
 
-/// Packs entries, in order, as one segment.
+/// What follows from the entries so far.
+struct Known {
+    /// The chain's heads: none, unless it is followed from its beginning.
+    heads: BTreeMap<Seq, Digest>,
+    lanes: BTreeMap<DeviceId, (u64, Digest)>,
+    seq: Seq,
+}
+
+impl Known {
+    fn after(journal: JournalId, seq: Seq) -> Self {
+        let start = Chain::start(journal).end;
+        Self {
+            heads: (seq == start.seq)
+                .then_some((start.seq, start.head))
+                .into_iter()
+                .collect(),
+            lanes: BTreeMap::new(),
+            seq,
+        }
+    }
+
+    /// The digest of the lane's batch before the one that begins with a number.
+    fn previous(&self, lane: &Lane) -> Option<Digest> {
+        if lane.first == 1 {
+            return Some(lane_start(lane.device, lane.journal));
+        }
+        let (last, digest) = self.lanes.get(&lane.device)?;
+        (last.checked_add(1) == Some(lane.first)).then_some(*digest)
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        let (batch, seq) = (&entry.parts.batch, entry.head.seq);
+        if let Some(before) = self.heads.get(&self.seq) {
+            let head = sha256(&[&before.0, &entry.head.digest().0]);
+            self.heads.insert(seq, head);
+        }
+        self.seq = seq;
+        self.lanes
+            .insert(batch.device, (batch.last(), entry.head.batch));
+    }
+}
+
+/// Packs entries of one journal, which follow one another, as one segment.
 pub fn pack(entries: &[Entry]) -> Vec<u8> {
+    let first = entries
+        .first()
+        .map(|entry| (entry.head.journal, entry.head.seq));
+    let (journal, first) = first.unwrap_or((JournalId([0; 16]), 1));
+    let after = first.saturating_sub(1);
+    let (mut heads, mut lanes, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut envelopes: Vec<Envelope> = Vec::new();
     let mut streams: BTreeMap<Audience, Vec<(u32, &Content)>> = BTreeMap::new();
-    let mut heads = Vec::with_capacity(entries.len());
+    let mut known = Known::after(journal, after);
     let mut at = 0;
-    for Entry { head, parts } in entries {
-        let mut salts = Vec::new();
-        let mut batch = parts.batch.clone();
-        for (index, (envelope, salted)) in
-            (0..).zip(batch.envelopes.iter_mut().zip(&parts.contents))
-        {
-            if let Some(Salted { salt, content }) = salted {
-                streams
-                    .entry(envelope.audience)
-                    .or_default()
-                    .push((at, content));
-                // It is computed again from the content.
-                envelope.digest = crate::id::Digest([0; 32]);
-                if parts.seed.is_none() {
-                    salts.push((index, *salt));
+    for entry in entries {
+        let Entry { head, parts } = entry;
+        let batch = &parts.batch;
+        let (mut salts, mut digests) = (Vec::new(), Vec::new());
+        for (index, (envelope, salted)) in (0..).zip(batch.envelopes.iter().zip(&parts.contents)) {
+            match salted {
+                Some(salted) => {
+                    let stream = streams.entry(envelope.audience).or_default();
+                    stream.push((at, &salted.content));
+                    if parts.seed.is_none() {
+                        salts.push((index, salted.salt));
+                    }
                 }
+                None => digests.push((index, envelope.digest)),
             }
             at += 1;
         }
+        let lane = batch.lane();
+        let seen = known.heads.get(&batch.seen.seq) == Some(&batch.seen.head);
         heads.push(Head {
-            seq: head.seq,
             received_at: head.received_at,
             registry: head.registry,
             fold: head.fold,
             unusual: wire::unusual(&head.fates),
-            batch,
+            device: batch.device,
+            assignment: batch.assignment,
+            catalogue: batch.catalogue,
+            first: lane.first,
+            previous: (known.previous(&lane) != Some(batch.previous)).then_some(batch.previous),
+            seen: batch.seen.seq,
+            verified: (!seen).then_some(batch.seen.head),
+            sealed_at: batch.sealed_at,
             signature: parts.signature.clone(),
             seed: parts.seed,
             salts,
+            digests,
         });
+        lanes.push(lane);
+        counts.push(batch.envelopes.len());
+        envelopes.extend(batch.envelopes.iter().cloned());
+        known.take(entry);
     }
-    let frame = Frame {
-        heads: pack::deflate(&cbor::encode(&heads)).into(),
+    let run = Run {
+        lanes: &lanes,
+        counts: &counts,
+        envelopes: &envelopes,
+        contents: &[],
+    };
+    cbor::encode(&Frame {
+        journal,
+        after,
+        heads: pack::deflate(&cbor::encode(&heads), Effort::Full).into(),
+        envelopes: pack::pack(&run, &Places::default()).into(),
         streams: streams
             .into_iter()
             .map(|(audience, rows)| (audience, pack::pack_contents(&rows).into()))
             .collect(),
-    };
-    cbor::encode(&frame)
+    })
 }
 
 /// Opens a segment. It says nothing yet about the chain or who signed.
 pub fn open(deployment: DeploymentId, bytes: &[u8]) -> Result<Vec<Entry>, SegmentError> {
-    let frame: Frame = cbor::decode(bytes)?;
-    let heads: Vec<Head> = cbor::decode(&pack::inflate(&frame.heads.0, INFLATED_BYTES_MAX)?)?;
-    if !frame
-        .streams
-        .is_sorted_by(|(audience, _), (next, _)| audience < next)
-    {
+    let Frame {
+        journal,
+        after,
+        heads,
+        envelopes,
+        streams,
+    } = cbor::decode(bytes)?;
+    let heads: Vec<Head> = cbor::decode(&pack::inflate(&heads.0, INFLATED_BYTES_MAX)?)?;
+    let lane = |head: &Head| Lane {
+        device: head.device,
+        journal,
+        first: head.first,
+    };
+    let lanes: Vec<Lane> = heads.iter().map(lane).collect();
+    let unpacked = pack::unpack(&lanes, &envelopes.0, INFLATED_BYTES_MAX)?;
+    let mut contents = contents(&unpacked.envelopes, &streams)?;
+    let mut envelopes = unpacked.envelopes.into_iter();
+    let mut known = Known::after(journal, after);
+    let (mut entries, mut at) = (Vec::with_capacity(heads.len()), 0);
+    for ((head, lane), count) in heads.into_iter().zip(&lanes).zip(unpacked.counts) {
+        let envelopes: Vec<Envelope> = envelopes.by_ref().take(count).collect();
+        let here = envelopes.iter().map(|_| {
+            let content = contents.remove(&at);
+            at += 1;
+            content
+        });
+        let here = here.collect();
+        let entry = entry(deployment, &known, lane, head, envelopes, here)?;
+        known.take(&entry);
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// The contents by the index of their command, each of the audience that its envelope names.
+fn contents(
+    envelopes: &[Envelope],
+    streams: &[(Audience, Bytes)],
+) -> Result<BTreeMap<u32, Content>, SegmentError> {
+    if !streams.is_sorted_by(|(audience, _), (next, _)| audience < next) {
         return Err(SegmentError::Misplaced);
     }
-    let mut contents: BTreeMap<u32, (Audience, Content)> = BTreeMap::new();
-    for (audience, stream) in &frame.streams {
+    let mut contents = BTreeMap::new();
+    for (audience, stream) in streams {
         for (at, content) in pack::unpack_contents(&stream.0, INFLATED_BYTES_MAX)? {
-            contents.insert(at, (*audience, content));
+            let envelope = envelopes.get(at as usize);
+            if envelope.is_none_or(|envelope| envelope.audience != *audience) {
+                return Err(SegmentError::Misplaced);
+            }
+            contents.insert(at, content);
         }
     }
-    let mut at = 0;
-    let entries = heads
-        .into_iter()
-        .map(|head| entry(deployment, head, &mut contents, &mut at))
-        .collect::<Result<_, _>>()?;
-    if contents.is_empty() {
-        Ok(entries)
-    } else {
-        Err(SegmentError::Misplaced)
-    }
+    Ok(contents)
 }
 
 fn entry(
     deployment: DeploymentId,
+    known: &Known,
+    lane: &Lane,
     head: Head,
-    contents: &mut BTreeMap<u32, (Audience, Content)>,
-    at: &mut u32,
+    mut envelopes: Vec<Envelope>,
+    contents: Vec<Option<Content>>,
 ) -> Result<Entry, SegmentError> {
-    let Head {
-        seq,
-        received_at,
-        registry,
-        fold,
-        unusual,
-        mut batch,
-        signature,
-        seed,
-        salts,
-    } = head;
-    let salts: BTreeMap<u32, Salt> = salts.into_iter().collect();
-    let mut held = Vec::with_capacity(batch.envelopes.len());
-    for (index, envelope) in (0..).zip(&mut batch.envelopes) {
-        let here = contents.remove(at);
-        *at += 1;
-        held.push(match here {
+    let seq = known.seq.saturating_add(1);
+    let seed = head.seed;
+    let salts: BTreeMap<u32, Salt> = head.salts.into_iter().collect();
+    let digests: BTreeMap<u32, Digest> = head.digests.into_iter().collect();
+    let mut held = Vec::with_capacity(contents.len());
+    for ((index, envelope), content) in (0..).zip(&mut envelopes).zip(contents) {
+        let salt = || {
+            let salt = seed.map(|seed| seed.salt(envelope.n));
+            salt.or_else(|| salts.get(&index).copied())
+        };
+        let salted = match content {
+            Some(content) => Some(Salted {
+                salt: salt().ok_or(SegmentError::Misplaced)?,
+                content,
+            }),
             None => None,
-            Some((audience, content)) => {
-                let salt = seed
-                    .map(|seed| seed.salt(envelope.n))
-                    .or_else(|| salts.get(&index).copied());
-                let salt = salt
-                    .filter(|_| audience == envelope.audience)
-                    .ok_or(SegmentError::Misplaced)?;
-                envelope.digest = content.digest(salt);
-                Some(Salted { salt, content })
-            }
-        });
+        };
+        let digest = salted
+            .as_ref()
+            .map(|salted| salted.content.digest(salted.salt));
+        let digest = digest.or_else(|| digests.get(&index).copied());
+        envelope.digest = digest.ok_or(SegmentError::Digest(seq))?;
+        held.push(salted);
     }
+    let previous = head.previous.or_else(|| known.previous(lane));
+    let seen_head = (head.verified).or_else(|| known.heads.get(&head.seen).copied());
+    let batch = Batch {
+        journal: lane.journal,
+        device: lane.device,
+        assignment: head.assignment,
+        catalogue: head.catalogue,
+        previous: previous.ok_or(SegmentError::Digest(seq))?,
+        seen: Position {
+            seq: head.seen,
+            head: seen_head.ok_or(SegmentError::Digest(seq))?,
+        },
+        sealed_at: head.sealed_at,
+        envelopes,
+    };
     let head = EntryHead {
-        journal: batch.journal,
+        journal: lane.journal,
         seq,
-        received_at,
-        registry,
+        received_at: head.received_at,
+        registry: head.registry,
         catalogue: batch.catalogue,
-        fold,
+        fold: head.fold,
         batch: batch.digest(deployment),
-        signature: signature.clone(),
-        fates: wire::fates(batch.envelopes.len(), &unusual),
+        signature: head.signature,
+        fates: wire::fates(batch.envelopes.len(), &head.unusual),
     };
     Ok(Entry {
-        head,
         parts: Parts {
             batch,
-            signature,
+            signature: head.signature.clone(),
             seed,
             contents: held,
         },
+        head,
     })
 }

@@ -24,9 +24,11 @@
 //! assert_eq!(host.entries(village.journal).len(), 1);
 //! ```
 
+mod day;
 mod host;
 mod phone;
 
+pub use day::VillageDay;
 pub use host::{Host, HostJournal, Village};
 pub use phone::{Phone, Storage};
 

@@ -252,6 +252,46 @@ fn a_segment_opens_to_so_many_bytes() {
     ));
 }
 
+/// Three batches of one lane, the second and third sealed when the one before had been entered.
+fn lane_of_three() -> Vec<Entry> {
+    let (mut chain, mut previous) = (Chain::start(JournalId([5; 16])), None);
+    let mut entries = Vec::new();
+    for n in 1..=3 {
+        let mut parts = of_letters(10);
+        let seed = parts.seed.unwrap();
+        let batch = &mut parts.batch;
+        batch.envelopes[0].n = n;
+        batch.seen = chain.end;
+        batch.previous = previous.unwrap_or(batch.previous);
+        let salted = parts.contents[0].as_mut().unwrap();
+        salted.salt = seed.salt(n);
+        batch.envelopes[0].digest = salted.content.digest(salted.salt);
+        let entry = entry(n, parts, &[Fate::Accepted]);
+        (chain, previous) = (chain.append(&entry.head).unwrap(), Some(entry.head.batch));
+        entries.push(entry);
+    }
+    entries
+}
+
+#[test]
+fn a_segment_sends_no_digest_that_follows_from_it() {
+    let entries = lane_of_three();
+    let whole = segment::pack(&entries);
+    assert_eq!(segment::open(deployment(), &whole).as_ref(), Ok(&entries));
+    // Two digests less than what begins later and cannot follow the chain from its beginning.
+    let (first, rest) = entries.split_first().unwrap();
+    let (first, rest) = (segment::pack(core::slice::from_ref(first)), rest.to_vec());
+    let later = segment::pack(&rest);
+    assert_eq!(segment::open(deployment(), &later), Ok(rest));
+    assert!(
+        first.len() + later.len() > whole.len() + 2 * 32,
+        "{} {} {}",
+        first.len(),
+        later.len(),
+        whole.len()
+    );
+}
+
 #[test]
 fn a_batch_of_nothing_is_no_batch() {
     assert_eq!(

@@ -1,11 +1,13 @@
-//! Columns of whole numbers, texts and values, in two streams: numbers, and texts ended by `FF` (which UTF-8 never contains).
+//! Columns of whole numbers, texts and values, in two streams: numbers, and texts (see `hanzi`) each ended by `FF`.
 //!
 //! A column does not say how long it is: whoever reads it knows from another. Reading charges each value to a budget before it
 //! is made, at no more than its size in CBOR, so that a column of two bytes cannot become a million values.
+//!
+//! Long because each column is written and read here, so that the two can be held against each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PackError;
+use super::{PackError, hanzi};
 use crate::limits::VALUE_NESTING_MAX;
 use crate::value::{Fields, Value};
 
@@ -21,6 +23,14 @@ const fn zigzag(value: i64) -> u64 {
 
 const fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+/// The greatest number of which both are multiples; 0 alone has no say.
+const fn common_divisor(mut one: u64, mut other: u64) -> u64 {
+    while other > 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }
 
 const fn tag(value: &Value) -> u8 {
@@ -67,8 +77,8 @@ impl Writer {
         self.numbers.extend_from_slice(bytes);
     }
 
-    /// The smallest number, how many bytes its distance to the largest takes, and every number's distance: all first bytes,
-    /// then all second bytes, and so on. A number alone is just itself.
+    /// The smallest number; the greatest step of which all distances from it are multiples, 0 if there are none; how many bytes
+    /// the most steps take, and everyone's steps: all first bytes, then all second bytes, and so on. A number alone is just itself.
     pub(super) fn ints(&mut self, values: &[i64]) {
         let (Some(&least), Some(&most)) = (values.iter().min(), values.iter().max()) else {
             return;
@@ -77,15 +87,20 @@ impl Writer {
         if values.len() == 1 {
             return;
         }
-        let widest = most.wrapping_sub(least).cast_unsigned();
-        let width = (8 - widest.leading_zeros() / 8) as usize;
+        let distance = |value: &i64| value.wrapping_sub(least).cast_unsigned();
+        let step = values.iter().map(distance).fold(0, common_divisor);
+        self.varint(step);
+        if step == 0 {
+            return;
+        }
+        let width = (8 - (distance(&most) / step).leading_zeros() / 8) as usize;
         self.length(width);
         for place in 8 - width..8 {
-            let distances = values
+            let steps = values
                 .iter()
-                .map(|value| value.wrapping_sub(least).to_be_bytes());
+                .map(|value| (distance(value) / step).to_be_bytes());
             self.numbers
-                .extend(distances.filter_map(|bytes| bytes.get(place).copied()));
+                .extend(steps.filter_map(|bytes| bytes.get(place).copied()));
         }
     }
 
@@ -105,7 +120,7 @@ impl Writer {
     }
 
     pub(super) fn text(&mut self, text: &str) {
-        self.texts.extend_from_slice(text.as_bytes());
+        hanzi::narrow(text, &mut self.texts);
         self.texts.push(END);
     }
 
@@ -257,6 +272,44 @@ impl Writer {
     }
 }
 
+/// What [`Writer::finish`] joined, its texts in UTF-8.
+pub(super) struct Columns<'b> {
+    numbers: &'b [u8],
+    texts: Vec<u8>,
+    limit: usize,
+}
+
+impl<'b> Columns<'b> {
+    /// Splits it; what is read from it may be of `limit` bytes in CBOR, and as many in texts.
+    pub(super) fn split(bytes: &'b [u8], limit: usize) -> Result<Self, PackError> {
+        let mut whole = Reader {
+            numbers: bytes,
+            texts: &[],
+            taken: 0,
+            limit,
+            budget: limit,
+        };
+        let length = whole.length()?;
+        let (numbers, texts) = whole.numbers.split_at_checked(length).ok_or(CUT_SHORT)?;
+        Ok(Self {
+            numbers,
+            texts: hanzi::widen(texts, limit)?,
+            limit,
+        })
+    }
+
+    /// A reader of all of it.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader {
+            numbers: self.numbers,
+            texts: &self.texts,
+            taken: self.numbers.len() + self.texts.len(),
+            limit: self.limit,
+            budget: self.limit,
+        }
+    }
+}
+
 /// Reads columns.
 pub(super) struct Reader<'b> {
     numbers: &'b [u8],
@@ -270,24 +323,6 @@ const NO_SUCH_TYPE: PackError = PackError::Malformed("a type that no value has")
 const CUT_SHORT: PackError = PackError::Malformed("a column cut short");
 
 impl<'b> Reader<'b> {
-    /// Splits what [`Writer::finish`] joined; what is read from it may be of `limit` bytes in CBOR.
-    pub(super) fn new(bytes: &'b [u8], limit: usize) -> Result<Self, PackError> {
-        let mut reader = Self {
-            numbers: bytes,
-            texts: &[],
-            taken: bytes.len(),
-            limit,
-            budget: limit,
-        };
-        let length = reader.length()?;
-        let (numbers, texts) = reader.numbers.split_at_checked(length).ok_or(CUT_SHORT)?;
-        Ok(Self {
-            numbers,
-            texts,
-            ..reader
-        })
-    }
-
     /// Insists that nothing is left, and says how many bytes it was: as columns, or in CBOR, whichever is more.
     pub(super) fn finish(&self) -> Result<usize, PackError> {
         if self.numbers.is_empty() && self.texts.is_empty() {
@@ -338,20 +373,21 @@ impl<'b> Reader<'b> {
             return Ok(Vec::new());
         }
         let least = unzigzag(self.varint()?);
-        let width = if count == 1 { 0 } else { self.length()? };
+        let step = if count == 1 { 0 } else { self.varint()? };
+        let width = if step == 0 { 0 } else { self.length()? };
         if width > 8 {
             return Err(PackError::Malformed("numbers too wide"));
         }
-        let mut distances = vec![0_u64; count];
+        let mut steps = vec![0_u64; count];
         for _ in 0..width {
             let plane = self.raw(count)?;
-            for (distance, byte) in distances.iter_mut().zip(plane) {
-                *distance = *distance << 8 | u64::from(*byte);
+            for (steps, byte) in steps.iter_mut().zip(plane) {
+                *steps = *steps << 8 | u64::from(*byte);
             }
         }
-        Ok(distances
+        Ok(steps
             .into_iter()
-            .map(|distance| least.wrapping_add(distance.cast_signed()))
+            .map(|steps| least.wrapping_add(steps.wrapping_mul(step).cast_signed()))
             .collect())
     }
 

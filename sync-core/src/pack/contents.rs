@@ -1,7 +1,7 @@
 //! The columns of contents.
 
+use super::PackError;
 use super::column::{Reader, Writer};
-use super::{PackError, Unpacked};
 use crate::command::{Content, Splice};
 use crate::id::ItemId;
 use crate::value::Fields;
@@ -22,8 +22,7 @@ fn flags(content: &Content) -> usize {
         | flag(content.reason.is_some(), HAS_REASON)
 }
 
-pub(super) fn to_columns(rows: &[(u32, &Content)]) -> Vec<u8> {
-    let mut writer = Writer::default();
+pub(super) fn write(writer: &mut Writer, rows: &[(u32, &Content)]) {
     writer.length(rows.len());
     writer.steps(rows.iter().map(|(index, _)| i64::from(*index)));
     writer.counts(rows.iter().map(|(_, content)| flags(content)));
@@ -60,24 +59,18 @@ pub(super) fn to_columns(rows: &[(u32, &Content)]) -> Vec<u8> {
         .filter_map(|(_, content)| content.reason.as_deref())
         .collect();
     writer.texts(&reasons);
-    writer.finish()
 }
 
-pub(super) fn from_columns(
-    bytes: &[u8],
-    limit: usize,
-) -> Result<Unpacked<(u32, Content)>, PackError> {
-    let mut reader = Reader::new(bytes, limit)?;
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<(u32, Content)>, PackError> {
     let count = reader.length()?;
     reader.charge(count, ROW_BYTES)?;
     let indices = reader.steps(count)?;
     let flags = reader.counts(count, HAS_SPLICES | HAS_REMOVED | HAS_REASON)?;
     let with = |flag: usize| flags.iter().filter(|flags| **flags & flag != 0).count();
     let fields = reader.fields(count, 0)?;
-    let mut splices = read_splices(&mut reader, with(HAS_SPLICES))?.into_iter();
-    let mut removed = read_removed(&mut reader, with(HAS_REMOVED))?.into_iter();
+    let mut splices = read_splices(reader, with(HAS_SPLICES))?.into_iter();
+    let mut removed = read_removed(reader, with(HAS_REMOVED))?.into_iter();
     let mut reasons = reader.texts(with(HAS_REASON))?.into_iter();
-    let bytes = reader.finish()?;
 
     let mut rows = Vec::with_capacity(count);
     for ((index, flags), values) in indices.into_iter().zip(&flags).zip(fields) {
@@ -104,7 +97,7 @@ pub(super) fn from_columns(
         };
         rows.push((index, content));
     }
-    Ok(Unpacked { rows, bytes })
+    Ok(rows)
 }
 
 fn read_splices(reader: &mut Reader<'_>, edits: usize) -> Result<Vec<Vec<Splice>>, PackError> {

@@ -1,12 +1,13 @@
 //! The columns of envelopes.
 //!
-//! Numbers are implied by the lane, and the ids of created records by their place. Every other id stands once, in a table, and
-//! after these the created ones continue the table: so a command on a record of the same batch costs an index.
+//! Numbers are implied by the lanes, and the ids of created records by their place. Every other id stands once, in a table: as its
+//! 16 bytes, or, where whoever packs knows what command made the record, as that command's place (see [`Places`]). After these
+//! the created ones continue the table: so a command on a record of the same run costs an index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::column::{Reader, Writer};
-use super::{Lane, PackError, Unpacked};
+use super::{Lane, PackError, Places};
 use crate::command::{Audience, Envelope, Link, Origin, Verb};
 use crate::id::{DeviceId, Digest, JournalId, RecordId, Timestamp};
 
@@ -14,6 +15,7 @@ use crate::id::{DeviceId, Digest, JournalId, RecordId, Timestamp};
 const ROW_BYTES: usize = 60;
 const LINK_BYTES: usize = 19;
 const NAME_BYTES: usize = 1;
+const ID_BYTES: usize = 16;
 
 const DERIVED: usize = 1;
 const HAS_ACTION: usize = 2;
@@ -28,9 +30,8 @@ fn derived(lane: &Lane, n: u64, origin: Option<&Origin>) -> RecordId {
     )
 }
 
-fn flags(lane: &Lane, row: &Envelope) -> usize {
-    let creates =
-        row.verb == Verb::Create && row.record == derived(lane, row.n, row.origin.as_ref());
+fn flags(lane: &Lane, n: u64, row: &Envelope) -> usize {
+    let creates = row.verb == Verb::Create && row.record == derived(lane, n, row.origin.as_ref());
     let flag = |set: bool, flag: usize| if set { flag } else { 0 };
     flag(creates, DERIVED)
         | flag(row.action.is_some(), HAS_ACTION)
@@ -38,54 +39,79 @@ fn flags(lane: &Lane, row: &Envelope) -> usize {
         | flag(row.origin.is_some(), HAS_ORIGIN)
 }
 
-/// The ids of a run of envelopes: those written down, then those derived.
+/// The lanes' devices, each once: by their order here they are named without being written down.
+fn devices(lanes: &[Lane]) -> Vec<DeviceId> {
+    let mut devices = Vec::new();
+    for lane in lanes {
+        if !devices.contains(&lane.device) {
+            devices.push(lane.device);
+        }
+    }
+    devices
+}
+
+/// The ids of a run of envelopes: those written down, those known by their place, then those derived.
 #[derive(Default)]
 struct Ids {
     written: Vec<[u8; 16]>,
+    /// Devices beside the lanes' own that made records.
+    devices: Vec<DeviceId>,
+    /// By which device, and under which number.
+    placed: Vec<(usize, u64)>,
     place: BTreeMap<[u8; 16], usize>,
 }
 
 impl Ids {
-    fn of(rows: &[Envelope], flags: &[usize]) -> Self {
-        let mut ids = Self::default();
-        let derived = || {
-            rows.iter()
-                .zip(flags)
-                .filter(|(_, flags)| **flags & DERIVED != 0)
-                .map(|(row, _)| row.record.0)
-        };
-        for id in derived() {
-            ids.place.insert(id, usize::MAX);
+    fn of(lanes: &[Lane], rows: &[Envelope], flags: &[usize], places: &Places) -> Self {
+        let flagged = || rows.iter().zip(flags);
+        let derived: Vec<[u8; 16]> = flagged()
+            .filter(|(_, flags)| **flags & DERIVED != 0)
+            .map(|(row, _)| row.record.0)
+            .collect();
+        // Origins are read before anything can be derived from them: their ids are always written.
+        let origins = rows.iter().filter_map(|row| row.origin.as_ref());
+        let always = origins.flat_map(|origin| [origin.device.0, origin.journal.0]);
+        let others = flagged().flat_map(|(row, flags)| {
+            let record = (flags & DERIVED == 0).then_some(row.record.0);
+            let links = row.links.iter().flat_map(|link| {
+                let journal = link.journal.map(|journal| journal.0);
+                [Some(link.target.0), journal].into_iter().flatten()
+            });
+            record.into_iter().chain(links)
+        });
+        let (mut ids, mut devices) = (Self::default(), devices(lanes));
+        let lanes_own = devices.len();
+        let mut placed = Vec::new();
+        let known: BTreeSet<[u8; 16]> = derived.iter().copied().collect();
+        let mut met = BTreeSet::new();
+        for id in always {
+            if met.insert(id) {
+                ids.written.push(id);
+            }
         }
-        for (row, flags) in rows.iter().zip(flags) {
-            if let Some(origin) = &row.origin {
-                ids.write(origin.device.0, true);
-                ids.write(origin.journal.0, true);
+        for id in others.filter(|id| !known.contains(id)) {
+            if !met.insert(id) {
+                continue;
             }
-            if flags & DERIVED == 0 {
-                ids.write(row.record.0, false);
-            }
-            for link in &row.links {
-                ids.write(link.target.0, false);
-                link.journal
-                    .iter()
-                    .for_each(|journal| ids.write(journal.0, false));
-            }
+            let Some((device, n)) = made_at(lanes, places, id) else {
+                ids.written.push(id);
+                continue;
+            };
+            let at = devices.iter().position(|known| *known == device);
+            let at = at.unwrap_or_else(|| {
+                devices.push(device);
+                devices.len() - 1
+            });
+            ids.placed.push((at, n));
+            placed.push(id);
         }
-        for (after, id) in derived().enumerate() {
-            let place = ids.place.entry(id).or_insert(usize::MAX);
-            *place = (*place).min(ids.written.len() + after);
+        ids.devices = devices.split_off(lanes_own);
+        // Where an id stands twice, its first place counts.
+        let table = ids.written.iter().chain(&placed).chain(&derived);
+        for (place, id) in table.enumerate() {
+            ids.place.entry(*id).or_insert(place);
         }
         ids
-    }
-
-    /// Origins are read before anything can be derived from them: their ids are always written.
-    fn write(&mut self, id: [u8; 16], always: bool) {
-        let place = self.place.get(&id);
-        if place.is_none() || (always && place == Some(&usize::MAX)) {
-            self.place.insert(id, self.written.len());
-            self.written.push(id);
-        }
     }
 
     fn place(&self, id: [u8; 16]) -> usize {
@@ -93,11 +119,35 @@ impl Ids {
     }
 }
 
-pub(super) fn to_columns(lane: &Lane, rows: &[Envelope]) -> Vec<u8> {
-    let flags: Vec<usize> = rows.iter().map(|row| flags(lane, row)).collect();
-    let ids = Ids::of(rows, &flags);
-    let mut writer = Writer::default();
-    writer.length(rows.len());
+/// The place of the command that made a record, if whoever reads it finds the same id by it.
+fn made_at(lanes: &[Lane], places: &Places, id: [u8; 16]) -> Option<(DeviceId, u64)> {
+    let (device, n) = *places.0.get(&RecordId(id))?;
+    let journal = lanes.first()?.journal;
+    (RecordId::derive(device, journal, n).0 == id).then_some((device, n))
+}
+
+/// The lane and number of each row of runs that follow one another; none if the numbers of a lane end before.
+pub(super) fn numbers<'a>(
+    lanes: &'a [Lane],
+    runs: &'a [usize],
+) -> impl Iterator<Item = Option<(&'a Lane, u64)>> {
+    let runs = lanes.iter().zip(runs);
+    runs.flat_map(|(lane, run)| (0..*run).map(move |place| Some((lane, lane.number(place)?))))
+}
+
+pub(super) fn write(
+    writer: &mut Writer,
+    lanes: &[Lane],
+    runs: &[usize],
+    rows: &[Envelope],
+    places: &Places,
+) {
+    let flags: Vec<usize> = numbers(lanes, runs)
+        .zip(rows)
+        .map(|(at, row)| at.map_or(0, |(lane, n)| flags(lane, n, row)))
+        .collect();
+    let ids = Ids::of(lanes, rows, &flags, places);
+    writer.counts(runs.iter().copied());
     writer.counts(flags.iter().copied());
     writer.counts(rows.iter().map(|row| row.verb as usize));
     writer.counts(rows.iter().map(|row| row.audience as usize));
@@ -111,6 +161,15 @@ pub(super) fn to_columns(lane: &Lane, rows: &[Envelope]) -> Vec<u8> {
 
     writer.length(ids.written.len());
     ids.written.iter().for_each(|id| writer.raw(id));
+    writer.length(ids.devices.len());
+    ids.devices.iter().for_each(|device| writer.raw(&device.0));
+    writer.length(ids.placed.len());
+    writer.counts(ids.placed.iter().map(|(device, _)| *device));
+    writer.ints(
+        &(ids.placed.iter())
+            .map(|(_, n)| n.cast_signed())
+            .collect::<Vec<i64>>(),
+    );
     let origins = || rows.iter().filter_map(|row| row.origin.as_ref());
     writer.counts(origins().map(|origin| ids.place(origin.device.0)));
     writer.counts(origins().map(|origin| ids.place(origin.journal.0)));
@@ -143,17 +202,15 @@ pub(super) fn to_columns(lane: &Lane, rows: &[Envelope]) -> Vec<u8> {
         link.journal
             .map_or(0, |journal| ids.place(journal.0).saturating_add(1))
     }));
-    writer.finish()
 }
 
-pub(super) fn from_columns(
-    lane: &Lane,
-    bytes: &[u8],
-    limit: usize,
-) -> Result<Unpacked<Envelope>, PackError> {
-    let mut reader = Reader::new(bytes, limit)?;
-    let count = reader.length()?;
-    reader.charge(count, ROW_BYTES)?;
+/// How many rows each lane has, and the rows.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    lanes: &[Lane],
+) -> Result<(Vec<usize>, Vec<Envelope>), PackError> {
+    let runs = reader.group_lengths(lanes.len(), ROW_BYTES)?;
+    let count = runs.iter().sum();
     let flags = reader.counts(count, DERIVED | HAS_ACTION | HAS_NEEDS | HAS_ORIGIN)?;
     let with = |flag: usize| flags.iter().filter(|flags| **flags & flag != 0).count();
     let verbs = reader.counts(count, VERBS.len() - 1)?;
@@ -166,12 +223,11 @@ pub(super) fn from_columns(
     let mut ids = (0..written)
         .map(|_| reader.id())
         .collect::<Result<Vec<_>, _>>()?;
-    let mut origins = read_origins(&mut reader, with(HAS_ORIGIN), &ids)?.into_iter();
+    read_placed(reader, lanes, &mut ids)?;
+    let mut origins = read_origins(reader, with(HAS_ORIGIN), &ids)?.into_iter();
     let mut places = Vec::with_capacity(count);
-    for (place, (flags, verb)) in flags.iter().zip(&verbs).enumerate() {
-        let n = lane
-            .number(place)
-            .ok_or(PackError::Malformed("more rows than a lane has numbers"))?;
+    for ((at, flags), verb) in numbers(lanes, &runs).zip(&flags).zip(&verbs) {
+        let (lane, n) = at.ok_or(PackError::Malformed("more rows than a lane has numbers"))?;
         let origin = if flags & HAS_ORIGIN != 0 {
             origins.next()
         } else {
@@ -182,13 +238,12 @@ pub(super) fn from_columns(
         let verb = VERBS.get(*verb).copied().ok_or(MISSING)?;
         places.push((n, verb, origin, record));
     }
-    let mut others = read_ids(&mut reader, count - with(DERIVED), &ids)?.into_iter();
+    let mut others = read_ids(reader, count - with(DERIVED), &ids)?.into_iter();
 
     let kinds = reader.texts(count)?;
     let mut actions = reader.texts(with(HAS_ACTION))?.into_iter();
     let (names, sets) = reader.name_sets(count, NAME_BYTES)?;
-    let mut links = read_links(&mut reader, count, &ids)?.into_iter();
-    let bytes = reader.finish()?;
+    let mut links = read_links(reader, count, &ids)?.into_iter();
 
     let mut rows = Vec::with_capacity(count);
     let columns = places
@@ -233,10 +288,11 @@ pub(super) fn from_columns(
             origin,
         });
     }
-    Ok(Unpacked { rows, bytes })
+    Ok((runs, rows))
 }
 
 const MISSING: PackError = PackError::Malformed("a column shorter than its rows");
+const NOBODY: PackError = PackError::Malformed("a record that nobody made");
 
 /// In the order of their numbers.
 const VERBS: [Verb; 12] = [
@@ -266,6 +322,27 @@ fn read_ids(
         .map(|place| ids.get(place).copied())
         .collect();
     found.ok_or(PackError::Malformed("an id that is not in the table"))
+}
+
+/// The ids of records that are named by the place of the command that made them, after those that stand in the table already.
+fn read_placed(
+    reader: &mut Reader<'_>,
+    lanes: &[Lane],
+    ids: &mut Vec<[u8; 16]>,
+) -> Result<(), PackError> {
+    let mut makers = devices(lanes);
+    for _ in 0..reader.length()? {
+        makers.push(DeviceId(reader.id()?));
+    }
+    let count = reader.length()?;
+    reader.charge(count, ID_BYTES)?;
+    let by = reader.counts(count, usize::MAX)?;
+    let numbers = reader.ints(count)?;
+    for (by, n) in by.into_iter().zip(numbers) {
+        let (device, lane) = makers.get(by).zip(lanes.first()).ok_or(NOBODY)?;
+        ids.push(RecordId::derive(*device, lane.journal, n.cast_unsigned()).0);
+    }
+    Ok(())
 }
 
 fn read_origins(

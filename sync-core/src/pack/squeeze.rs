@@ -6,12 +6,29 @@ use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 
 use super::PackError;
 
-const QUALITY: i32 = 11;
 /// Windows are 2^16 to 2^22 bytes: the smallest that spans the input.
 const WINDOW_BITS: core::ops::RangeInclusive<u32> = 16..=22;
 /// What a window holds less than its power of two.
 const WINDOW_GAP: usize = 16;
 const CHUNK: usize = 16 * 1024;
+
+/// How much time a stream is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// As small as it gets: for what travels.
+    Full,
+    /// Some of it in a hundredth of the time: for what stays.
+    Quick,
+}
+
+impl Effort {
+    const fn quality(self) -> i32 {
+        match self {
+            Self::Full => 11,
+            Self::Quick => 4,
+        }
+    }
+}
 
 /// How many bits a window needs to span `length` bytes.
 fn window_bits(length: usize) -> u32 {
@@ -34,9 +51,9 @@ fn claimed_window_bits(first: u8) -> Option<u32> {
     }
 }
 
-pub(crate) fn deflate(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn deflate(bytes: &[u8], effort: Effort) -> Vec<u8> {
     let params = BrotliEncoderParams {
-        quality: QUALITY,
+        quality: effort.quality(),
         lgwin: window_bits(bytes.len()).cast_signed(),
         size_hint: bytes.len(),
         large_window: false,
@@ -114,7 +131,7 @@ mod tests {
     fn the_limit_holds_at_its_edge_and_one_past_it() {
         for length in [0, 1, 65_520, 65_521, 300_000] {
             let bytes = vec![b'a'; length];
-            let squeezed = deflate(&bytes);
+            let squeezed = deflate(&bytes, Effort::Full);
             assert_eq!(inflate(&squeezed, length), Ok(bytes));
             if length > 0 {
                 let refused = inflate(&squeezed, length - 1).unwrap_err();
@@ -128,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_stopped_at_the_limit() {
-        let bomb = deflate(&vec![0; 4_000_000]);
+        let bomb = deflate(&vec![0; 4_000_000], Effort::Full);
         assert!(bomb.len() < 100);
         assert!(inflate(&bomb, 1 << 20).is_err());
         let narrow = deflated_with(16, false, &vec![0; 4_000_000]);
@@ -159,7 +176,10 @@ mod tests {
 
     #[test]
     fn a_truncated_or_continued_stream_is_refused() {
-        let squeezed = deflate("民情账：已回访，已办结。".repeat(20).as_bytes());
+        let squeezed = deflate(
+            "民情账：已回访，已办结。".repeat(20).as_bytes(),
+            Effort::Full,
+        );
         for length in 0..squeezed.len() {
             assert!(inflate(&squeezed[..length], 1 << 16).is_err(), "{length}");
         }
@@ -173,7 +193,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_squeezed_comes_back(bytes: Vec<u8>) {
-            prop_assert_eq!(inflate(&deflate(&bytes), bytes.len()), Ok(bytes));
+            for effort in [Effort::Full, Effort::Quick] {
+                let squeezed = deflate(&bytes, effort);
+                prop_assert_eq!(inflate(&squeezed, bytes.len()), Ok(bytes.clone()));
+            }
         }
 
         #[test]

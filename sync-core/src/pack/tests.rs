@@ -15,6 +15,37 @@ const LANE: Lane = Lane {
 };
 const MAX: usize = 1 << 20;
 
+fn of_contents<'a>(contents: &'a [(u32, &'a Content)]) -> Run<'a> {
+    Run {
+        lanes: &[],
+        counts: &[],
+        envelopes: &[],
+        contents,
+    }
+}
+
+fn of_envelopes<'a>(lane: &'a Lane, count: &'a usize, envelopes: &'a [Envelope]) -> Run<'a> {
+    Run {
+        lanes: core::slice::from_ref(lane),
+        counts: core::slice::from_ref(count),
+        envelopes,
+        contents: &[],
+    }
+}
+
+fn contents_columns(rows: &[(u32, &Content)]) -> Vec<u8> {
+    to_columns(&of_contents(rows), &Places::default())
+}
+
+fn contents_rows(rows: &[(u32, Content)]) -> Vec<u8> {
+    let none: [usize; 0] = [];
+    framed(ROWS, &cbor::encode(&(none, Vec::<Envelope>::new(), rows)))
+}
+
+fn envelopes_columns(lane: &Lane, rows: &[Envelope]) -> Vec<u8> {
+    to_columns(&of_envelopes(lane, &rows.len(), rows), &Places::default())
+}
+
 fn referring(rows: &[(u32, Content)]) -> Vec<(u32, &Content)> {
     rows.iter()
         .map(|(index, content)| (*index, content))
@@ -187,6 +218,92 @@ fn other_codecs_are_named_and_nothing_is_refused() {
     assert!(unpack_contents(&[ROWS], MAX).is_err());
 }
 
+/// Records that the lane and another device made, each named by the place of its `Create`.
+#[test]
+fn a_record_is_named_by_its_place_where_it_is_known() {
+    let other = DeviceId([8; 16]);
+    let made = |device, n| (RecordId::derive(device, LANE.journal, n), (device, n));
+    let known: BTreeMap<_, _> = [made(LANE.device, 3), made(other, 900), made(other, 901)].into();
+    let stranger = RecordId([7; 16]);
+    let mut rows = envelopes(4);
+    for (row, record) in rows.iter_mut().zip(known.keys().chain([&stranger])) {
+        (row.record, row.verb) = (*record, Verb::Set);
+        row.links[0].target = *record;
+    }
+    let run = |places: &Places| pack(&of_envelopes(&LANE, &rows.len(), &rows), places);
+    let (named, written) = (run(&Places(known.clone())), run(&Places::default()));
+    assert!(
+        named.len() + 2 * 16 - 8 < written.len(),
+        "{} {}",
+        named.len(),
+        written.len()
+    );
+    for packed in [named, written] {
+        assert_eq!(unpack_envelopes(&LANE, &packed, MAX).as_ref(), Ok(&rows));
+    }
+    // Who is wrong about a place writes the id.
+    let wrong = known.keys().map(|record| (*record, (other, 5))).collect();
+    let packed = run(&Places(wrong));
+    assert_eq!(unpack_envelopes(&LANE, &packed, MAX).as_ref(), Ok(&rows));
+}
+
+#[test]
+fn places_that_a_few_bytes_claim_are_charged() {
+    // No rows, no written ids, no other devices, and many records by the lane's device under one number.
+    let claims = |count: [u8; 3]| [&[0, 0, 0][..], &count, &[0, 0, 5, 0]].concat();
+    let read = |count: [u8; 3]| {
+        let numbers = claims(count);
+        let columns = [vec![u8::try_from(numbers.len()).unwrap()], numbers].concat();
+        from_columns(&[LANE], &columns, 1 << 20).map(drop)
+    };
+    let (edge, past) = (read([0x80, 0x80, 0x04]), read([0x81, 0x80, 0x04]));
+    assert!(matches!(edge, Err(PackError::Malformed(_))), "{edge:?}");
+    assert_eq!(past, Err(PackError::TooLarge(1 << 20)));
+}
+
+/// Batches of several lanes of one journal go as one.
+#[test]
+fn runs_of_several_lanes_are_packed_together() {
+    let other = Lane {
+        device: DeviceId([8; 16]),
+        first: 1,
+        ..LANE
+    };
+    let mut rows = envelopes(12);
+    for (row, n) in rows.iter_mut().skip(5).zip(1..) {
+        row.n = n;
+        row.record = RecordId::derive(other.device, other.journal, n);
+    }
+    let contents = visits(12);
+    let contents = referring(&contents);
+    let run = Run {
+        lanes: &[LANE, other],
+        counts: &[5, 7],
+        envelopes: &rows,
+        contents: &contents,
+    };
+    let packed = pack(&run, &Places::default());
+    assert_eq!(packed[0], SQUEEZED);
+    let quickly = super::packed(&run, &Places::default(), Effort::Quick);
+    assert!(quickly.len() >= packed.len());
+    for packed in [packed, quickly] {
+        let unpacked = unpack(run.lanes, &packed, MAX).unwrap();
+        assert_eq!(
+            (unpacked.counts, unpacked.envelopes),
+            (vec![5, 7], rows.clone())
+        );
+        assert!(
+            unpacked
+                .contents
+                .iter()
+                .map(|(index, content)| (*index, content))
+                .eq(contents.clone())
+        );
+        assert!(unpack(&[LANE], &packed, MAX).is_err());
+        assert!(unpack(&[other, LANE], &packed, MAX).is_ok_and(|other| other.envelopes != rows));
+    }
+}
+
 #[test]
 fn packing_repeats_itself_byte_for_byte() {
     let rows = visits(20);
@@ -230,8 +347,8 @@ fn values_nest_so_deep() {
     let (edge, past) = (nested(VALUE_NESTING_MAX), nested(VALUE_NESTING_MAX + 1));
     let forms = |rows: &[(u32, Content)]| {
         [
-            framed(ROWS, &cbor::encode(&rows.to_vec())),
-            framed(COLUMNS, &contents::to_columns(&referring(rows))),
+            contents_rows(rows),
+            framed(COLUMNS, &contents_columns(&referring(rows))),
         ]
     };
     for packed in forms(&edge) {
@@ -248,24 +365,29 @@ fn values_nest_so_deep() {
 /// What a stream of contents takes of a room.
 fn taken(packed: &[u8]) -> usize {
     let mut room = Room::of_request();
-    room.unpack_contents(packed).unwrap();
+    room.unpack(&[], packed).unwrap();
     REQUEST_INFLATED_BYTES_MAX - room.left()
 }
 
 #[test]
 fn a_room_gives_its_last_byte_and_not_one_more() {
     let (many, alone) = (visits(40), visits(1));
-    let as_rows = framed(ROWS, &cbor::encode(&many));
+    let as_rows = contents_rows(&many);
     let squeezed = pack_contents(&referring(&many));
-    let columns = framed(COLUMNS, &contents::to_columns(&referring(&alone)));
+    let columns = framed(COLUMNS, &contents_columns(&referring(&alone)));
     assert_eq!(squeezed[0], SQUEEZED);
     for (packed, rows) in [(as_rows, &many), (squeezed, &many), (columns, &alone)] {
         let took = taken(&packed);
         let mut edge = Room(took);
-        assert_eq!(edge.unpack_contents(&packed).as_ref(), Ok(rows));
-        assert_eq!(edge.unpack_contents(&packed), Err(PackError::NoRoom));
+        assert_eq!(
+            edge.unpack(&[], &packed)
+                .as_ref()
+                .map(|unpacked| &unpacked.contents),
+            Ok(rows)
+        );
+        assert_eq!(edge.unpack(&[], &packed), Err(PackError::NoRoom));
         let mut short = Room(took - 1);
-        assert_eq!(short.unpack_contents(&packed), Err(PackError::NoRoom));
+        assert_eq!(short.unpack(&[], &packed), Err(PackError::NoRoom));
         assert_eq!(short.left(), 0);
     }
 }
@@ -287,12 +409,12 @@ fn a_room_counts_the_rows_that_a_few_bytes_stand_for() {
 fn what_is_malformed_takes_what_it_might_have_taken() {
     let mut room = Room(STREAM_INFLATED_BYTES_MAX + 7);
     assert_eq!(
-        room.unpack_contents(&[9, 1, 2]),
+        room.unpack(&[], &[9, 1, 2]),
         Err(PackError::UnknownCodec(9))
     );
     assert_eq!(room.left(), 7);
     assert_eq!(
-        room.unpack_envelopes(&LANE, &[9, 1, 2]),
+        room.unpack(&[LANE], &[9, 1, 2]),
         Err(PackError::NoRoom),
         "in too little room nothing is told apart"
     );
@@ -311,7 +433,7 @@ fn claimed_counts_make_nothing() {
         claim.push(left.to_le_bytes()[0]);
         claim.extend([0; 30]);
         let columns = [vec![u8::try_from(claim.len()).unwrap()], claim].concat();
-        let packed = framed(SQUEEZED, &deflate(&columns));
+        let packed = framed(SQUEEZED, &deflate(&columns, Effort::Full));
         assert!(unpack_contents(&packed, STREAM_INFLATED_BYTES_MAX).is_err());
         assert!(unpack_envelopes(&LANE, &packed, STREAM_INFLATED_BYTES_MAX).is_err());
     }
@@ -354,8 +476,8 @@ proptest! {
         };
         let _ = unpack_contents(&damaged(pack_contents(&referring(&rows))), MAX);
         let _ = unpack_envelopes(&LANE, &damaged(pack_envelopes(&LANE, &run)), MAX);
-        let _ = contents::from_columns(&damaged(contents::to_columns(&referring(&rows))), MAX);
-        let _ = envelopes::from_columns(&LANE, &damaged(envelopes::to_columns(&LANE, &run)), MAX);
+        let _ = from_columns(&[], &damaged(contents_columns(&referring(&rows))), MAX);
+        let _ = from_columns(&[LANE], &damaged(envelopes_columns(&LANE, &run)), MAX);
     }
 }
 
@@ -363,21 +485,21 @@ proptest! {
     #[test]
     fn columns_alone_carry_every_content(contents in vec(arbitrary::content(), 0..12)) {
         let rows = numbered(contents);
-        let columns = contents::to_columns(&referring(&rows));
+        let columns = contents_columns(&referring(&rows));
         let canonical: usize = rows.iter().map(|row| cbor::encode(row).len()).sum();
-        prop_assert_eq!(contents::from_columns(&columns, canonical).map(|unpacked| unpacked.rows), Ok(rows));
+        prop_assert_eq!(from_columns(&[], &columns, canonical).map(|(unpacked, _)| unpacked.contents), Ok(rows));
     }
 
     #[test]
     fn columns_alone_carry_every_run(rows in arbitrary::lane_of(LANE.device, LANE.journal, LANE.first, 12)) {
-        let columns = envelopes::to_columns(&LANE, &rows);
+        let columns = envelopes_columns(&LANE, &rows);
         let canonical: usize = rows.iter().map(|row| cbor::encode(row).len()).sum();
-        prop_assert_eq!(envelopes::from_columns(&LANE, &columns, canonical).map(|unpacked| unpacked.rows), Ok(bare(&rows)));
+        prop_assert_eq!(from_columns(&[LANE], &columns, canonical).map(|(unpacked, _)| unpacked.envelopes), Ok(bare(&rows)));
     }
 
     #[test]
     fn any_bytes_never_break_the_reader(bytes: Vec<u8>) {
-        let _ = contents::from_columns(&bytes, MAX);
-        let _ = envelopes::from_columns(&LANE, &bytes, MAX);
+        let _ = from_columns(&[], &bytes, MAX);
+        let _ = from_columns(&[LANE], &bytes, MAX);
     }
 }

@@ -12,6 +12,7 @@ use crate::id::{
 };
 use crate::journal::{Broken, Chain, Entry, Fate};
 use crate::limits;
+use crate::pack::Places;
 use crate::record::{self, Logged, Place, Record};
 use crate::registry::Registry;
 use crate::view::PENDING;
@@ -525,6 +526,19 @@ impl Local {
             }
         }
         changed
+    }
+
+    /// What commands made the records that a batch speaks of, as far as they are in the journal.
+    pub(super) fn places(&self, batch: &Batch) -> Places {
+        let records = batch.envelopes.iter().flat_map(|envelope| {
+            let links = envelope.links.iter().map(|link| link.target);
+            links.chain([envelope.record])
+        });
+        let made = |record: RecordId| {
+            let created = self.index.get(&record)?.created;
+            Some((record, (created.device, created.n)))
+        };
+        Places(records.filter_map(made).collect())
     }
 
     /// Whether a record's content was destroyed.

@@ -65,7 +65,7 @@ impl Device {
             &sealing,
             pending.into_iter().map(|pending| pending.command).collect(),
         );
-        let wire = parts.to_wire();
+        let wire = parts.to_wire_by(&local.places(&parts.batch));
         let gone = parts
             .batch
             .envelopes

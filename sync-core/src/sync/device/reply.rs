@@ -232,18 +232,18 @@ impl Device {
             .get(&journal)
             .map_or(Chain::start(journal), |local| local.chain);
         let mut entries = Vec::new();
-        let mut take = |entry: Entry, packed: Option<WireBatch>| {
+        let mut take = |chain: &mut Chain, entry: Entry, packed: Option<WireBatch>| {
             let seq = entry.head.seq;
             let key = registry
                 .devices
                 .get(&entry.parts.batch.device)
                 .map(|device| &device.key);
             let signed = key.is_some_and(|key| entry.parts.is_signed_by(deployment, key));
-            chain = (chain.append_entry(deployment, &entry))
+            *chain = (chain.append_entry(deployment, &entry))
                 .map_err(|broken| LyingServer::Chain { journal, broken })?;
             entries.push(VerifiedEntry {
                 entry,
-                chain,
+                chain: *chain,
                 packed,
             });
             if signed {
@@ -255,7 +255,9 @@ impl Device {
         for bytes in &page.segments {
             let opened =
                 crate::segment::open(deployment, &bytes.0).map_err(|_| LyingServer::Segment)?;
-            opened.into_iter().try_for_each(|entry| take(entry, None))?;
+            opened
+                .into_iter()
+                .try_for_each(|entry| take(&mut chain, entry, None))?;
         }
         let own = |first: &u64| self.journals.get(&journal)?.sealed.get(first);
         let mut lacks_own = false;
@@ -269,7 +271,7 @@ impl Device {
                 WireBody::Batch(batch) => Some(batch.clone()),
                 WireBody::Own { first } => own(first).map(|sealed| sealed.wire.clone()),
             };
-            take(wire.open(deployment, parts)?, packed)?;
+            take(&mut chain, wire.open(deployment, parts)?, packed)?;
         }
         if !lacks_own && chain.end != page.end {
             let broken = Broken::Head(page.end.seq);
@@ -407,7 +409,7 @@ impl Device {
                     .map(|envelope| envelope.record)
                     .filter(|record| local.is_erased(*record)),
             );
-            // What travelled is kept as it travelled: packing is dear on a phone.
+            // What travelled is kept as it travelled, and what came in a segment is not squeezed again: that is dear on a phone.
             let as_it_came =
                 packed.map(|batch| WireEntry::new(&entry.head, WireBody::Batch(batch)));
             touched.extend(local.append(device, &self.registry, &self.catalogues, entry, chain));
@@ -421,7 +423,7 @@ impl Device {
             let packed = anew
                 .iter()
                 .filter_map(|seq| local.entries.get(seq))
-                .map(WireEntry::pack);
+                .map(WireEntry::keep);
             writes.extend(packed.chain(as_it_came).map(|entry| {
                 let key = Key::Entry(journal, entry.seq);
                 Write::put(key, cbor::encode(&entry))

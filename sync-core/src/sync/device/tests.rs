@@ -1,6 +1,7 @@
 //! The device against an honest host, and against others.
 
 mod again;
+mod bytes;
 mod lying;
 mod outbox;
 mod saving;

@@ -66,7 +66,7 @@ impl HostJournal {
     }
 
     /// Exactly what [`Wanted`] names, as the server loads it.
-    pub(super) fn circumstances<'a>(
+    pub fn circumstances<'a>(
         &self,
         registry: &'a Registry,
         catalogues: &'a Catalogues,
