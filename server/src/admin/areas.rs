@@ -75,7 +75,7 @@ pub async fn import(
     let mandate = Mandate::read(app, &mut *unit, word, &[Capability::ImportAreas]).await?;
     let mandate = mandate.ok_or(AreaFailure::Absent)?;
     let mut draft = Draft::new(&mandate, app.random());
-    let known = draft.codes.keys().copied().collect();
+    let known = draft.known();
     for row in area::import(file, &known).map_err(AreaFailure::Mistakes)? {
         draft.take(row)?;
     }
@@ -124,6 +124,17 @@ impl<'a> Draft<'a> {
             acts: Vec::new(),
             imported: Imported::default(),
         }
+    }
+
+    /// The codes that the caller may know of: of the areas for which he imports, and of what those lie in. A line about any other area
+    /// is answered as if that were not there.
+    fn known(&self) -> BTreeSet<AreaCode> {
+        let covered = |(_, area): &(&AreaCode, &AreaId)| self.mandate.covers(**area);
+        let codes = self.codes.iter().filter(covered).map(|(code, _)| *code);
+        codes
+            .flat_map(|code| [Some(code), code.parent()])
+            .flatten()
+            .collect()
     }
 
     fn take(&mut self, row: AreaRow) -> Result<(), AreaFailure> {
@@ -208,7 +219,10 @@ pub async fn list(
     let mandate = mandate.ok_or(AreaFailure::Absent)?;
     let registry = mandate.registry();
     let parent = match filter.parent.as_deref() {
-        Some(text) => Some(find(registry, text).ok_or(AreaFailure::Absent)?),
+        Some(text) => {
+            let area = find(registry, text).filter(|area| mandate.covers(*area));
+            Some(area.ok_or(AreaFailure::Absent)?)
+        }
         None => None,
     };
     let highest = |id: AreaId, area: &Area| match mandate.offices() {

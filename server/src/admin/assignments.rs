@@ -248,7 +248,10 @@ pub async fn list(
     let mandate = mandate.ok_or(AssignmentFailure::Absent)?;
     let registry = mandate.registry();
     let within = match filter.area.as_deref() {
-        Some(text) => Some(areas::find(registry, text).ok_or(AssignmentFailure::Absent)?),
+        Some(text) => {
+            let area = areas::find(registry, text).filter(|area| mandate.covers(*area));
+            Some(area.ok_or(AssignmentFailure::Absent)?)
+        }
         None => None,
     };
     let found = (registry.assignments.iter())

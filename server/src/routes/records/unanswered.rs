@@ -65,29 +65,40 @@ pub(super) async fn spoken(
     let limit = limit(query.limit)?;
     let area = query.area.map(|area| area.0);
     let mut open = OpenList::open(app, caller, area, query.at).await?;
-    let filter = Filter {
-        after: query.after.map(|after| after.0),
-        limit,
-        ..filter
-    };
-    let (page, next) = open.page(filter, |_| true).await?;
     let mut records = Vec::new();
-    for (folded, called_by) in &page {
-        let record = &folded.record;
-        let mut log = timeline::log(&mut *open.unit, record.journal, record.id).await?;
-        let Some(showing) = open.showing(record, called_by.as_ref()) else {
-            continue;
+    let mut next = query.after;
+    // A record of which the caller may know nothing takes no place on the page: its length would tell that there is one.
+    let mut places = limit;
+    while places > 0 {
+        let filter = Filter {
+            after: next.take().map(|after| after.0),
+            limit: places,
+            ..filter.clone()
         };
-        log.retain(|logged| wants(record, logged) && may_know(&showing, record, logged));
-        if !log.is_empty() {
-            let lines = log
-                .iter()
-                .map(|logged| line(&showing, record, logged))
-                .collect();
-            records.push(Spoken {
-                record: showing.head(record),
-                lines,
-            });
+        let (page, on) = open.page(filter, |_| true).await?;
+        for (folded, called_by) in &page {
+            let record = &folded.record;
+            let mut log = timeline::log(&mut *open.unit, record.journal, record.id).await?;
+            let Some(showing) = open.showing(record, called_by.as_ref()) else {
+                continue;
+            };
+            log.retain(|logged| may_know(&showing, record, logged));
+            places -= u32::from(!log.is_empty());
+            log.retain(|logged| wants(record, logged));
+            if !log.is_empty() {
+                let lines = log
+                    .iter()
+                    .map(|logged| line(&showing, record, logged))
+                    .collect();
+                records.push(Spoken {
+                    record: showing.head(record),
+                    lines,
+                });
+            }
+        }
+        next = on;
+        if next.is_none() {
+            break;
         }
     }
     Ok(Read {
