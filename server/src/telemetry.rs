@@ -40,6 +40,7 @@ static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(|| {
 
 /// Begins to write log lines to standard error.
 pub fn init(log: &Log) -> Result<(), TryInitError> {
+    log_panics();
     let registry = tracing_subscriber::registry().with(EnvFilter::new(log.filter.as_str()));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
@@ -48,6 +49,14 @@ pub fn init(log: &Log) -> Result<(), TryInitError> {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
         LogFormat::Pretty => registry.with(lines).try_init(),
     }
+}
+
+/// Has a panic logged by its place alone: its message may repeat what it was about.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panicked| {
+        let place = panicked.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
 }
 
 /// The process's metrics. One recorder serves all servers of a process; the first call installs it.
