@@ -8,6 +8,7 @@ pub mod bootstrap;
 pub mod catalogues;
 pub mod devices;
 pub mod enrol;
+mod failures;
 pub mod health;
 pub mod live;
 pub mod password;
@@ -28,13 +29,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
+use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::context::App;
-use crate::problem::{Code, PROBLEM_JSON, Problem, ProblemDetails};
+use crate::problem::{Code, Problem, ProblemDetails};
 use crate::telemetry;
 
 /// The largest JSON body; no form of ours comes near it.
@@ -179,26 +180,18 @@ pub fn description() -> utoipa::openapi::OpenApi {
     api.components
         .get_or_insert_default()
         .add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    let problem = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("ProblemDetails")))
-        .build();
-    let failure = ResponseBuilder::new()
-        .description("Why it failed")
-        .content(PROBLEM_JSON, problem)
-        .build();
-    for item in api.paths.paths.values_mut() {
+    for (path, item) in &mut api.paths.paths {
         let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-            &mut item.patch,
+            (HttpMethod::Get, &mut item.get),
+            (HttpMethod::Put, &mut item.put),
+            (HttpMethod::Post, &mut item.post),
+            (HttpMethod::Delete, &mut item.delete),
+            (HttpMethod::Patch, &mut item.patch),
         ];
-        for operation in operations.into_iter().flatten() {
-            operation
-                .responses
-                .responses
-                .insert("default".to_owned(), RefOr::T(failure.clone()));
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                failures::describe(path, &method, operation);
+            }
         }
     }
     api

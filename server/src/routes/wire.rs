@@ -30,6 +30,11 @@ impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Id<T> {
     }
 }
 
+/// Bytes of a format of their own.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Binary(pub Vec<u8>);
+
 /// An instant: RFC 3339, in UTC, to the millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-21T01:30:00.000Z")]

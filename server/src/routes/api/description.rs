@@ -12,7 +12,7 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Describes every operation, as OpenAPI.
-#[utoipa::path(get, path = "/v1/openapi.json", tag = "api", responses((status = OK, content_type = "application/json")))]
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "api", responses((status = OK, body = serde_json::Value, description = "The description")))]
 pub async fn describe_api() -> Response {
     (
         [(header::CONTENT_TYPE, "application/json")],

@@ -23,7 +23,7 @@ use crate::context::{App, Caller};
 use crate::journals::pull::{Reader, Scope};
 use crate::problem::{Code, Problem};
 use crate::routes::audit::VERIFIES;
-use crate::routes::wire::Id;
+use crate::routes::wire::{Binary, Id};
 
 /// Entries in one bundle, as they are kept.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -93,7 +93,7 @@ impl From<BundleFailure> for Problem {
 /// Which records are drawn follows from the checkpoint in the bundle alone, so that anybody can draw them again: those with the
 /// smallest `SHA-256("zhucun sample v1" ‖ SHA-256(checkpoint) ‖ journal ‖ record)`.
 #[utoipa::path(get, path = "/v1/audit/bundle", tag = "audit", security(("bearer" = [])), params(BundleQuery),
-    responses((status = OK, body = Vec<u8>, content_type = "application/octet-stream", description = "The bundle; `audit verify` reads it")))]
+    responses((status = OK, body = Binary, content_type = "application/octet-stream", description = "The bundle; `audit verify` reads it")))]
 pub async fn draw_bundle(
     State(app): State<App>,
     caller: Caller,

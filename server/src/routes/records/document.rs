@@ -13,13 +13,13 @@ use crate::problem::Problem;
 use crate::reading::{self, Sight, sight};
 use crate::routes::records::timeline::is_open_to;
 use crate::routes::records::{OpenJournal, ReadFailure, SEQ_HEADER};
-use crate::routes::wire::Id;
+use crate::routes::wire::{Binary, Id};
 
 /// Gives a record as an Automerge document, for other programs. A document holds its whole past, so only those get it who read
 /// all of it, unmasked.
 #[utoipa::path(get, path = "/v1/records/{journal}/{record}/automerge", tag = "records", security(("bearer" = [])),
     params(("journal" = String, Path, description = "The journal"), ("record" = String, Path, description = "The record")),
-    responses((status = OK, body = Vec<u8>, content_type = "application/octet-stream", description = "A saved Automerge document",
+    responses((status = OK, body = Binary, content_type = "application/octet-stream", description = "A saved Automerge document",
         headers(("x-zhucun-seq" = u64, description = "The position it rests on")))))]
 pub async fn export_document(
     State(app): State<App>,

@@ -18,6 +18,7 @@ use crate::intake;
 use crate::journals::publish;
 use crate::journals::pull::Budget;
 use crate::problem::{Code, Problem};
+use crate::routes::wire::Binary;
 
 /// The media type of both bodies.
 pub const CBOR: &str = "application/cbor";
@@ -63,8 +64,8 @@ impl From<ExchangeFailure> for Problem {
 /// Both bodies are deterministic CBOR: `sync_core::sync::wire` describes them. A batch that is refused is no error: its fates are in
 /// the receipt. Every unit is durable on its own before it is answered.
 #[utoipa::path(post, path = "/v1/sync", tag = "sync", security(("bearer" = [])),
-    request_body(content = Vec<u8>, content_type = "application/cbor", description = "A SyncRequest"),
-    responses((status = OK, body = Vec<u8>, content_type = "application/cbor", description = "A SyncResponse")))]
+    request_body(content = Binary, content_type = "application/cbor", description = "A SyncRequest"),
+    responses((status = OK, body = Binary, content_type = "application/cbor", description = "A SyncResponse")))]
 pub async fn exchange_batches(
     State(app): State<App>,
     caller: Caller,
