@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::BodyExt as _;
@@ -26,6 +27,8 @@ use sync_core::sign::{REFRESH_CONTEXT, SigningKey};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use crate::quiet::{Watch, assert_described};
+
 /// The password of everyone.
 pub(crate) const PASSWORD: &str = "西吉的土豆开花了吗";
 
@@ -35,6 +38,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     router: Router,
     folder: TempDir,
+    _watch: Watch,
 }
 
 /// What the server answered.
@@ -157,6 +161,7 @@ impl World {
             data_dir: folder.path().join("data"),
             ..Config::default()
         };
+        let watch = Watch::begin();
         change(&mut config);
         let clock = Arc::new(ManualClock::at(now));
         let app = app::assemble(config, clock.clone(), random).await.unwrap();
@@ -165,6 +170,7 @@ impl World {
             app,
             clock,
             folder,
+            _watch: watch,
         }
     }
 
@@ -200,12 +206,8 @@ impl World {
         self.send_from(Ipv4Addr::new(192, 0, 2, 1), request).await
     }
 
-    pub(crate) async fn send_from(&self, address: Ipv4Addr, mut request: Request<Body>) -> Answer {
-        request
-            .extensions_mut()
-            .insert(ConnectInfo(SocketAddr::from((address, 4_000))));
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+    pub(crate) async fn send_from(&self, address: Ipv4Addr, request: Request<Body>) -> Answer {
+        let (parts, body) = self.respond_from(address, request).await.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
@@ -224,12 +226,26 @@ impl World {
     }
 
     /// An answer whose body is still to come.
-    pub(crate) async fn open(&self, mut request: Request<Body>) -> (StatusCode, Body) {
-        let address = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 4_000));
+    pub(crate) async fn open(&self, request: Request<Body>) -> (StatusCode, Body) {
+        let (parts, body) = self.respond(request).await.into_parts();
+        (parts.status, body)
+    }
+
+    /// An answer as it is, its body still to come.
+    pub(crate) async fn respond(&self, request: Request<Body>) -> Response {
+        self.respond_from(Ipv4Addr::new(192, 0, 2, 1), request)
+            .await
+    }
+
+    /// The same to somebody at an address. It must be as it is described, and say nothing to the wrong people.
+    async fn respond_from(&self, address: Ipv4Addr, request: Request<Body>) -> Response {
+        let (mut request, said) = Watch::hear(request).await;
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let address = SocketAddr::from((address, 4_000));
         request.extensions_mut().insert(ConnectInfo(address));
         let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        (parts.status, body)
+        assert_described(&method, &path, &response);
+        Watch::answered(response, &said).await
     }
 
     pub(crate) async fn get(&self, path: &str, access: Option<&str>) -> Answer {

@@ -1,9 +1,14 @@
 //! One person for each role, each level at which it is assigned, and each way in which an office can lie to the village.
+//!
+//! Long because they live in one county, with all that operations are asked about.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::http::Method;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
 use serde_json::Value as Json;
 use server::admin::devices::{self, Cause, Taken};
 use server::admin::mandate::Word;
@@ -17,28 +22,114 @@ use sync_core::sign::SigningKey;
 use sync_core::sync::device::Intent;
 use sync_core::value::Value;
 
-use super::table::Targets;
+use super::table::{About, Targets};
 use crate::county::{
     ALIKE, CITY, COUNTY, County, JOURNAL, PROVINCE, SIBLING, TOWNSHIP, VILLAGE, assignment, user,
 };
 use crate::world::request;
-
-const OTHER_TOWNSHIP: AreaId = AreaId([0x77; 16]);
-const OTHER_CITY: AreaId = AreaId([0x78; 16]);
-const OTHER_PROVINCE: AreaId = AreaId([0x79; 16]);
 
 /// How an office lies to the village.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Office {
     /// It is the village's, or takes it in.
     Around,
-    /// It is of the same level, and does not take it in.
-    Elsewhere,
+    /// It is of the same level, beside the one that takes it in.
+    Sibling,
+    /// It is of the same level, and called like the one that takes it in; its code begins alike; it lies elsewhere.
+    Alike,
     /// It is the whole deployment.
     Whole,
     /// It took the village in until yesterday: today there is none.
     Ended,
+    /// It takes the village in from tomorrow on: today there is none.
+    Later,
 }
+
+impl Office {
+    /// Every way in which an office for an area can lie to the village.
+    const OF_AREAS: [Self; 5] = [
+        Self::Around,
+        Self::Sibling,
+        Self::Alike,
+        Self::Ended,
+        Self::Later,
+    ];
+}
+
+/// Of what area something is that an operation is asked about: the village, something that it lies in, or the whole deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Of(Level),
+    Deployment,
+}
+
+impl Place {
+    pub(super) const VILLAGE: Self = Self::Of(Level::Village);
+    pub(super) const ALL: [Self; 6] = [
+        Self::Of(Level::Village),
+        Self::Of(Level::Township),
+        Self::Of(Level::County),
+        Self::Of(Level::City),
+        Self::Of(Level::Province),
+        Self::Deployment,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Of(level) => level.name(),
+            Self::Deployment => "deployment",
+        }
+    }
+
+    /// Its area, with its code and name; none for the whole deployment.
+    pub(super) fn area(self) -> Option<(AreaId, &'static str, &'static str)> {
+        let Self::Of(level) = self else { return None };
+        Some(match level {
+            Level::Province => (PROVINCE, "640000000000", "宁夏回族自治区"),
+            Level::City => (CITY, "640400000000", "固原市"),
+            Level::County => (COUNTY, "640422000000", "西吉县"),
+            Level::Township => (TOWNSHIP, "640422100000", "吉强镇"),
+            Level::Village => (VILLAGE, "640422100201", "半子沟村"),
+        })
+    }
+
+    /// What it lies in, if that is an area.
+    pub(super) fn above(self) -> Option<Self> {
+        let at = Self::ALL.iter().position(|place| *place == self)?;
+        let above = Self::ALL.get(at + 1).copied();
+        above.filter(|above| *above != Self::Deployment)
+    }
+
+    /// A role that is assigned there.
+    pub(super) fn role(self) -> &'static str {
+        match self {
+            Self::Of(Level::Village) => "TM",
+            Self::Of(Level::Township) => "TW",
+            Self::Of(Level::County) => "CS",
+            Self::Of(Level::City | Level::Province) => "PA",
+            Self::Deployment => "SYS",
+        }
+    }
+}
+
+/// What lies elsewhere: level, number of its id, number of what it lies in, code, name.
+const ELSEWHERE: &[(Level, u8, Option<u8>, &str, &str)] = &[
+    (Level::Township, 0x77, Some(0x66), "640422101000", "兴隆镇"),
+    (Level::City, 0x78, Some(0x64), "640300000000", "吴忠市"),
+    (Level::Province, 0x79, None, "620000000000", "甘肃省"),
+    (Level::County, 0x7A, Some(0x65), "640402000000", "原州区"),
+    // Called like what the village lies in, with codes that begin alike: nothing is keyed on either.
+    (Level::Village, 0x88, Some(0x77), "640422100299", "半子沟村"),
+    (Level::Township, 0x87, Some(0x7A), "640422100900", "吉强镇"),
+    (Level::City, 0x85, Some(0x79), "640499000000", "固原市"),
+    (
+        Level::Province,
+        0x84,
+        None,
+        "640001000000",
+        "宁夏回族自治区",
+    ),
+];
 
 /// On what a person calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +144,22 @@ pub(super) enum State {
     Revoked,
     /// On a phone that was suspended while its session, by a mistake of ours, goes on.
     Outlived,
+    /// On a phone that the registry does not know.
+    Unknown,
+    /// On somebody else's phone, in a session of his own.
+    Others,
+}
+
+impl State {
+    /// Whether the session ended with the phone's standing, or there is none.
+    pub(super) const fn is_signed_out(self) -> bool {
+        matches!(self, Self::SignedOut | Self::Suspended | Self::Revoked)
+    }
+
+    /// Whether the session goes on, and its phone carries no authority.
+    pub(super) const fn is_powerless(self) -> bool {
+        matches!(self, Self::Outlived | Self::Unknown | Self::Others)
+    }
 }
 
 pub(super) struct Person {
@@ -74,12 +181,57 @@ impl fmt::Display for Person {
 impl Person {
     /// Whether he has one of these today, somewhere.
     pub(super) fn can(&self, any_of: &[Capability]) -> bool {
-        self.office != Office::Ended && any_of.iter().any(|capability| self.role.can(*capability))
+        !matches!(self.office, Office::Ended | Office::Later)
+            && any_of.iter().any(|capability| self.role.can(*capability))
     }
 
-    /// Whether his office takes in the village.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.office, Office::Around | Office::Whole)
+    /// Whether his office takes in the area of a place: it is that area's, or one's that it lies in.
+    pub(super) fn is_over(&self, place: Place) -> bool {
+        match (self.office, self.level, place) {
+            (Office::Whole, ..) => true,
+            (Office::Around, Some(own), Place::Of(level)) => depth(own) <= depth(level),
+            _ => false,
+        }
+    }
+}
+
+/// What comes back, without what differs by chance from one answer to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answered {
+    pub(super) async fn of(county: &County, request: Request<Body>) -> Self {
+        let is_live = request.uri().path() == "/v1/live";
+        let (parts, body) = county.world.respond(request).await.into_parts();
+        // A channel stays open until the server stops.
+        let body = if is_live && parts.status == StatusCode::OK {
+            Vec::new()
+        } else {
+            body.collect().await.unwrap().to_bytes().to_vec()
+        };
+        let told = parts
+            .headers
+            .iter()
+            .filter(|(name, _)| *name != "x-request-id");
+        let headers = told.map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        });
+        Self {
+            status: parts.status,
+            headers: headers.collect(),
+            body,
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
@@ -87,29 +239,33 @@ impl Person {
 pub(super) struct People {
     pub(super) county: County,
     pub(super) targets: Targets,
-    /// The body of an answer where there is nothing.
-    pub(super) nothing: String,
+    /// The answer where there is nothing.
+    pub(super) nothing: Answered,
+    /// The answer to who is not signed in.
+    pub(super) signed_out: Answered,
     calls: AtomicU64,
 }
 
-fn around(level: Level) -> AreaId {
-    match level {
-        Level::Province => PROVINCE,
-        Level::City => CITY,
-        Level::County => COUNTY,
-        Level::Township => TOWNSHIP,
-        Level::Village => VILLAGE,
-    }
-}
-
-fn elsewhere(level: Level) -> AreaId {
-    match level {
-        Level::Province => OTHER_PROVINCE,
-        Level::City => OTHER_CITY,
-        Level::County => ALIKE,
-        Level::Township => OTHER_TOWNSHIP,
-        Level::Village => SIBLING,
-    }
+/// The area of an office.
+fn area_of(level: Level, office: Office) -> AreaId {
+    let around = Place::Of(level)
+        .area()
+        .expect("a level's place has an area")
+        .0;
+    let number = match (office, level) {
+        (Office::Sibling, Level::Village) => return SIBLING,
+        (Office::Alike, Level::County) => return ALIKE,
+        (Office::Sibling, Level::Township) => 0x77,
+        (Office::Sibling, Level::County) => 0x7A,
+        (Office::Sibling, Level::City) => 0x78,
+        (Office::Sibling, Level::Province) => 0x79,
+        (Office::Alike, Level::Village) => 0x88,
+        (Office::Alike, Level::Township) => 0x87,
+        (Office::Alike, Level::City) => 0x85,
+        (Office::Alike, Level::Province) => 0x84,
+        (Office::Around | Office::Whole | Office::Ended | Office::Later, _) => return around,
+    };
+    AreaId([number; 16])
 }
 
 impl People {
@@ -124,12 +280,14 @@ impl People {
             .await;
         assert_eq!(revealed.code(), "ok");
         let nowhere = request(&Method::GET, "/v1/nothing", None, None);
-        let (_, nothing) = county.world.send_bytes(nowhere).await;
-        let nothing = String::from_utf8(nothing).unwrap();
+        let nothing = Answered::of(&county, nowhere).await;
+        let signed_out = request(&Method::GET, "/v1/session", None, None);
+        let signed_out = Answered::of(&county, signed_out).await;
         let mut people = Self {
             targets: Targets::none(),
             county,
             nothing,
+            signed_out,
             calls: AtomicU64::new(0),
         };
         let everybody = people.everybody();
@@ -150,7 +308,7 @@ impl People {
         for role in self.county.world.app.catalogue().roles() {
             let lowest = role.levels.iter().max_by_key(|level| depth(**level));
             for level in &role.levels {
-                for office in [Office::Around, Office::Elsewhere, Office::Ended] {
+                for office in Office::OF_AREAS {
                     everybody.push((role.clone(), office, Some(level) == lowest, Some(*level)));
                 }
             }
@@ -176,10 +334,13 @@ impl People {
         let name = name_of(person);
         let today = self.county.now().date();
         let whole = AreaId(self.county.world.app.deployment().0);
-        let area = match (person.level, person.office) {
-            (Some(level), Office::Elsewhere) => elsewhere(level),
-            (Some(level), _) => around(level),
-            (None, _) => whole,
+        let area = person
+            .level
+            .map_or(whole, |level| area_of(level, person.office));
+        let begins = if person.office == Office::Later {
+            1
+        } else {
+            -100
         };
         vec![
             RegistryAct::SetUser {
@@ -192,48 +353,63 @@ impl People {
                 user: person.user,
                 role: person.role.code.clone(),
                 area,
-                from: today.plus_days(-100),
+                from: today.plus_days(begins),
                 to: (person.office == Office::Ended).then(|| today.plus_days(-1)),
                 sent_by: None,
             },
         ]
     }
 
-    /// What operations are asked about: of the village, and each of use to one kind of operation alone.
+    /// What operations are asked about: of the village and of what it lies in, each of use to one kind of operation alone.
     async fn targets(&self) -> Targets {
         let today = self.county.now().date();
-        let mut acts = Vec::new();
-        for name in ["target", "leaver", "moved"] {
-            acts.push(RegistryAct::SetUser {
-                user: user(name),
-                name: format!("某{name}"),
-                active: true,
-            });
-            acts.push(RegistryAct::Assign {
-                assignment: assignment(name),
-                user: user(name),
-                role: "TM".to_owned(),
-                area: VILLAGE,
-                from: today.plus_days(-100),
-                to: None,
-                sent_by: None,
-            });
+        let whole = AreaId(self.county.world.app.deployment().0);
+        let mut people = BTreeMap::new();
+        for place in Place::ALL {
+            let area = place.area().map_or(whole, |(area, ..)| area);
+            let names =
+                ["target", "leaver", "moved"].map(|name| format!("{name}-{}", place.name()));
+            for name in &names {
+                let known = RegistryAct::SetUser {
+                    user: user(name),
+                    name: format!("某{name}"),
+                    active: true,
+                };
+                let assigned = RegistryAct::Assign {
+                    assignment: assignment(name),
+                    user: user(name),
+                    role: place.role().to_owned(),
+                    area,
+                    from: today.plus_days(-100),
+                    to: None,
+                    sent_by: None,
+                };
+                self.county.enter(&[known, assigned]).await;
+                self.county.db_account(name).await;
+            }
+            let [target, leaver, moved] = &names;
+            let about = About {
+                target: user(target),
+                name: format!("name-{target}"),
+                leaver: user(leaver),
+                assignment: assignment(target),
+                ending: assignment(moved),
+                device: self.enrol(user(target), 1).await,
+            };
+            people.insert(place, about);
         }
-        self.county.enter(&acts).await;
-        for name in ["target", "leaver", "moved"] {
-            self.county.db_account(name).await;
-        }
-        let device = self.enrol(user("target"), 1).await;
-        let others = self.county.token(user("target"), None).await;
+        let others = self.county.token(user("target-village"), None).await;
         let others = self.county.world.get("/v1/session", Some(&others)).await;
         Targets {
+            journal: JOURNAL,
             visit: self.county.visit,
             teams: self.county.teams,
             household: self.county.household,
-            target: user("target"),
-            leaver: user("leaver"),
-            ending: assignment("moved"),
-            device,
+            places: Place::ALL
+                .into_iter()
+                .filter_map(|place| Some((place, place.area()?)))
+                .collect(),
+            people,
             others_session: others.body["session"]["id"].as_str().unwrap().to_owned(),
         }
     }
@@ -273,12 +449,21 @@ impl People {
             State::Suspended => Some(self.enrol(person.user, 2).await),
             State::Revoked => Some(self.enrol(person.user, 3).await),
             State::Outlived => Some(self.enrol(person.user, 4).await),
+            State::Unknown => Some(DeviceId(
+                sha256(&[&person.user.0]).0[..16].try_into().unwrap(),
+            )),
+            State::Others => Some(self.county.phones["fs"].device.id()),
         };
         let token = self.county.token(person.user, device).await;
         let taken = match state {
             State::Suspended => Some(Taken::Suspended),
             State::Revoked => Some(Taken::Revoked),
-            State::SignedOut | State::Browser | State::Active | State::Outlived => None,
+            State::SignedOut
+            | State::Browser
+            | State::Active
+            | State::Outlived
+            | State::Unknown
+            | State::Others => None,
         };
         if let (Some(device), State::Outlived) = (device, state) {
             let suspend = RegistryAct::SetDevice {
@@ -371,25 +556,20 @@ fn depth(level: Level) -> usize {
         .expect("a level is one of all")
 }
 
-fn other_areas(county: &County) -> [RegistryAct; 3] {
+fn other_areas(county: &County) -> Vec<RegistryAct> {
     let from = county.now().date().plus_days(-400);
-    let area = |area, level, parent, code: &str, name: &str| RegistryAct::SetArea {
-        area,
-        level,
-        parent,
-        code: code.parse().unwrap(),
-        name: name.to_owned(),
-        from,
-        to: None,
+    let area = |(level, id, parent, code, name): &(Level, u8, Option<u8>, &str, &str)| {
+        RegistryAct::SetArea {
+            area: AreaId([*id; 16]),
+            level: *level,
+            parent: parent.map(|parent| AreaId([parent; 16])),
+            code: code.parse().unwrap(),
+            name: (*name).to_owned(),
+            from,
+            to: None,
+        }
     };
-    let township = (OTHER_TOWNSHIP, Level::Township, Some(COUNTY));
-    let city = (OTHER_CITY, Level::City, Some(PROVINCE));
-    let province = (OTHER_PROVINCE, Level::Province, None);
-    [
-        area(township.0, township.1, township.2, "640422101000", "兴隆镇"),
-        area(city.0, city.1, city.2, "640300000000", "吴忠市"),
-        area(province.0, province.1, province.2, "620000000000", "甘肃省"),
-    ]
+    ELSEWHERE.iter().map(area).collect()
 }
 
 /// Two people move one household out, and a clock is wrong.
