@@ -364,10 +364,8 @@ async fn a_reader_is_shown_the_fields_that_the_table_says() {
 fn check_forms(person: &Person, fields: &[&Said], marks: &[char], text: &str) {
     let view: Json = serde_json::from_str(text).unwrap();
     for (said, mark) in fields.iter().zip(marks) {
-        let shown = view["fields"].as_array().unwrap().iter();
-        let shown = shown
-            .filter(|shown| shown["field"]["name"] == said.field.as_str())
-            .next();
+        let mut shown = view["fields"].as_array().unwrap().iter();
+        let shown = shown.find(|shown| shown["field"]["name"] == said.field.as_str());
         let Some(shown) = shown else { continue };
         let (kind, field) = (&said.kind, &said.field);
         assert_eq!(shown["masked"], *mark == 'm', "{person}: {kind}.{field}");
