@@ -49,8 +49,7 @@ pub async fn give_back_entries(
     if !intake::counts_are_modest(&taken.bytes) {
         return Err(RefillFailure::Malformed.into());
     }
-    let signed: SignedRefill =
-        cbor::decode(&taken.bytes).map_err(|_| RefillFailure::Malformed)?;
+    let signed: SignedRefill = cbor::decode(&taken.bytes).map_err(|_| RefillFailure::Malformed)?;
     let response = refill::take(&app, &signed).await?;
     Ok(([(header::CONTENT_TYPE, CBOR)], cbor::encode(&response)).into_response())
 }

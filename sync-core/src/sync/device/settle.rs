@@ -70,8 +70,10 @@ pub(super) fn apart(place: Origin, envelope: &Envelope, content: &Content) -> Or
         &n.to_be_bytes(),
         &said,
     ]);
-    let [a, b, c, d, e, f, g, h, ..] = digest.0;
-    let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let (first, _) = digest.0.split_at(8);
+    let number = first
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
     Origin {
         n: Origin::APART | (number & (Origin::APART - 1)),
         ..place
