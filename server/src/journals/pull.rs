@@ -321,7 +321,6 @@ impl<'a> Reader<'a> {
 }
 
 /// An entry on its way to a reader.
-#[expect(clippy::large_enum_variant, reason = "it lives for one turn of a loop")]
 enum Shown {
     Packed(WireEntry),
     Opened(Entry),

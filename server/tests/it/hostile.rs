@@ -292,7 +292,7 @@ fn unusable(code: &str) -> Outcome {
 
 /// What no honest client sends where CBOR is expected: counts and lengths of things that are not there, and depth without end.
 fn cbor_bombs() -> Vec<Vec<u8>> {
-    let huge = |kind: u8| [&[kind | 27][..], &[0x7F; 8]].concat();
+    let huge = |kind: u8| [&[kind | 0x1B][..], &[0x7F; 8]].concat();
     let in_request = |place: usize, item: &[u8]| {
         // An array of seven, as a request is, with one of its items replaced.
         let whole = cbor::encode(&empty());
@@ -642,7 +642,7 @@ async fn opened(address: SocketAddr, sent: &str) -> TcpStream {
 async fn slow_and_half_open_connections_are_given_up() {
     const EACH: usize = 60;
     /// Long after each of them should have been given up.
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_mins(1);
     let mut scene = Scene::with(&[("HEADER_SECONDS", "1")]).await;
     let address = scene.server.address;
     let post = format!(

@@ -206,6 +206,8 @@ fn altered(
     SignedRefill::new(&request, deployment, &key)
 }
 
+type Change = fn(&mut RefillRequest);
+
 #[tokio::test]
 async fn nothing_that_was_altered_is_taken_back() {
     let (county, ..) = restored().await;
@@ -213,7 +215,7 @@ async fn nothing_that_was_altered_is_taken_back() {
     let end = chain(&county.world, JOURNAL).await.end;
     let answer = post(&county, &device.give_back(&[])).await.unwrap();
     let honest = device.give_back(&answer.wanted);
-    let changes: [(&str, fn(&mut RefillRequest)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("a fate", |request| {
             request.runs[0].entries[0].unusual = vec![(0, Fate::NoEffect("superseded".to_owned()))];
         }),

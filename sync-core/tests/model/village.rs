@@ -262,7 +262,7 @@ impl Village {
             record,
             kind: kind.to_owned(),
             base,
-            at: self.clock(end, drawn.late),
+            at: Self::clock(end, drawn.late),
             verb: Verb::Set,
             action: None,
             fields: Vec::new(),
@@ -295,7 +295,7 @@ impl Village {
     }
 
     /// A phone's clock: some are a month behind.
-    fn clock(&self, end: Seq, late: bool) -> Timestamp {
+    fn clock(end: Seq, late: bool) -> Timestamp {
         let now = NOON.plus_ms(i64::try_from(end + 1).unwrap_or(0) * MINUTE_MS);
         if late { now.plus_ms(-30 * DAY_MS) } else { now }
     }
@@ -331,7 +331,7 @@ impl Village {
             Does::Create(which) => {
                 let kind = KINDS[usize::from(which) % KINDS.len()];
                 envelope.verb = Verb::Create;
-                envelope.kind = kind.to_owned();
+                kind.clone_into(&mut envelope.kind);
                 envelope.record = RecordId::derive(hand.device, journal, envelope.n);
                 envelope.action = Some(states(kind, hand.role).to_owned());
                 envelope.audience = match kind {
@@ -533,7 +533,7 @@ impl Village {
             }
             Does::Seal => {
                 envelope.verb = Verb::Seal;
-                envelope.kind = "month".to_owned();
+                "month".clone_into(&mut envelope.kind);
                 let month: sync_core::month::Month =
                     "2026-10".parse().expect("it is the name of a month");
                 envelope.record = month.record(journal);

@@ -16,6 +16,7 @@ use super::day::{self, Row};
 const TRIAL: Duration = Duration::from_millis(700);
 
 /// The limits.
+#[expect(clippy::struct_field_names, reason = "each says its unit")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Machine {
     /// Small appends that reach the disk, in a second.

@@ -114,7 +114,11 @@ pub(super) fn request(bytes: &[u8]) {
     assert_eq!(response.carried.len(), request.carried.len());
     let budget = (request.budget_bytes as usize).max(PAGE_BYTES_MAX);
     for page in &response.journals {
-        let bytes: usize = page.entries.iter().map(|entry| entry.bytes()).sum();
+        let bytes: usize = page
+            .entries
+            .iter()
+            .map(sync_core::sync::wire::WireEntry::bytes)
+            .sum();
         assert!(page.entries.len() <= 1 || bytes <= budget);
     }
     for (batch, receipt) in request.batches.iter().zip(&response.receipts) {

@@ -393,7 +393,7 @@ impl Change {
         let deployment = bundle.deployment;
         let positions: Vec<Digest> = heads(
             deployment,
-            JournalPart {
+            &JournalPart {
                 journal: registry_journal(deployment),
                 entries: bundle.registry.clone(),
             },
@@ -662,12 +662,12 @@ fn edit_envelope(parts: &mut Parts, dice: &mut Dice) {
     };
     match dice.below(11) {
         0 => envelope.record = RecordId(dice.bytes()),
-        1 => envelope.kind = "person".to_owned(),
+        1 => "person".clone_into(&mut envelope.kind),
         2 => envelope.base = dice.below(40),
         3 => {
             envelope.at = envelope
                 .at
-                .plus_ms(1 - i64::try_from(dice.below(9)).unwrap_or(1))
+                .plus_ms(1 - i64::try_from(dice.below(9)).unwrap_or(1));
         }
         4 => envelope.verb = Verb::Void,
         5 => envelope.action = Some("cancel".to_owned()),
@@ -786,7 +786,7 @@ fn forge_registry(log: &Log, bundle: &mut Bundle, dice: &mut Dice) -> Option<()>
 }
 
 /// The chain heads of a journal, that of the empty one first.
-fn heads(deployment: DeploymentId, part: JournalPart) -> Vec<Digest> {
+fn heads(deployment: DeploymentId, part: &JournalPart) -> Vec<Digest> {
     let mut heads = vec![Chain::start(part.journal).end.head];
     for wire in &part.entries {
         let (Some(before), Some(entry)) = (heads.last(), opened(deployment, wire)) else {
@@ -812,7 +812,7 @@ fn republish(bundle: &mut Bundle, key: &SigningKey) -> Option<()> {
         for wire in &mut part.entries {
             wire.registry.head = *positions.get(usize::try_from(wire.registry.seq).ok()?)?;
         }
-        all.insert(part.journal, heads(deployment, part.clone()));
+        all.insert(part.journal, heads(deployment, part));
     }
     all.insert(registry, positions);
     bundle.leaves.retain_mut(|leaf| {

@@ -72,7 +72,7 @@ impl Log {
     pub fn of(seed: u64) -> Self {
         let mut story = Story::begin(seed);
         story.play();
-        let whole = seed % 2 == 0;
+        let whole = seed.is_multiple_of(2);
         let earlier = (story.published.iter())
             .map(|at| story.bundle(whole, at))
             .collect();

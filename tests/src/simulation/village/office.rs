@@ -73,7 +73,7 @@ impl Sim {
             at: self.at(phone),
             phone,
         };
-        self.save_intent(journal, None, intent, &said);
+        self.save_intent(journal, None, &intent, &said);
     }
 
     /// The village in which an office was asked for something.
@@ -126,7 +126,7 @@ impl Sim {
                 .into_iter()
                 .filter_map(|record| device.record(journal, record))
                 .flat_map(|record| {
-                    let flags = record.steps.iter().flat_map(|step| step.flags());
+                    let flags = record.steps.iter().flat_map(sync_core::record::Step::flags);
                     let flags: Vec<String> = flags.map(str::to_owned).collect();
                     flags.into_iter().map(move |flag| (record.id, flag))
                 })

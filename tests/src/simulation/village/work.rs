@@ -82,14 +82,14 @@ impl Sim {
             at,
             phone,
         };
-        self.save_intent(journal, form, intent, &said);
+        self.save_intent(journal, form, &intent, &said);
     }
 
     pub(super) fn save_intent(
         &mut self,
         journal: JournalId,
         form: Option<FormId>,
-        intent: Intent,
+        intent: &Intent,
         said: &Said,
     ) {
         let phone = said.phone;
@@ -122,7 +122,7 @@ impl Sim {
         self.tell(format!(
             "{} {} in {}, having seen up to {}",
             self.name(phone),
-            self.words(&intent, saved.record),
+            self.words(intent, saved.record),
             self.village_name(journal),
             said.saw
         ));
