@@ -91,7 +91,7 @@ pub enum Unverified {
     /// The registry knows no such device.
     #[error("unknown device")]
     UnknownDevice,
-    /// The registry knows no such journal of a village.
+    /// The registry knows no such journal of a village, or its person never had an office there: it looks absent to him.
     #[error("unknown journal")]
     UnknownJournal,
     /// The signature is not this device's over these bytes for this deployment.
@@ -116,14 +116,18 @@ impl Verified {
     /// signed is the registry's.
     pub fn of(registry: &Registry, signed: Signed) -> Result<Self, Unverified> {
         let batch = &signed.parts.batch;
-        if !registry.devices.contains_key(&batch.device) {
+        let Some(device) = registry.devices.get(&batch.device) else {
             return Err(Unverified::UnknownDevice);
-        }
+        };
         if registry
             .journals
             .get(&batch.journal)
             .is_none_or(|journal| journal.purpose != Purpose::Village)
         {
+            return Err(Unverified::UnknownJournal);
+        }
+        // A stranger's entry would stop everybody who pulls: they have no key to verify it with.
+        if !registry.has_served(device.user, batch.journal) {
             return Err(Unverified::UnknownJournal);
         }
         if signed.deployment != registry.deployment {

@@ -574,10 +574,25 @@ impl Registry {
             .map(|(version, _)| *version)
     }
 
+    /// Whether one of two areas lies in the other.
+    fn is_near(&self, area: AreaId, other: AreaId) -> bool {
+        self.is_within(other, area) || self.is_within(area, other)
+    }
+
+    /// Whether a person ever had an office where a journal belongs, above it or within it. Whoever pulls the journal knows his key
+    /// then ([`Registry::concerns`]); the signature of anybody else is one that he could not verify.
+    pub fn has_served(&self, user: UserId, journal: JournalId) -> bool {
+        let areas = self.journals.get(&journal).map(|info| &info.areas);
+        self.assignments_ever_of(user).any(|(_, assignment)| {
+            let mut areas = areas.into_iter().flat_map(BTreeMap::values);
+            areas.any(|area| self.is_near(*area, assignment.area))
+        })
+    }
+
     /// Whether an act must be known to who works within `area`: what it lies in, what lies in it, its people and their devices,
     /// the keys and the catalogue.
     pub fn concerns(&self, act: &RegistryAct, area: AreaId, day: Date) -> bool {
-        let near = |other: AreaId| self.is_within(other, area) || self.is_within(area, other);
+        let near = |other: AreaId| self.is_near(other, area);
         let serves = |user: UserId| {
             self.assignments_ever_of(user)
                 .any(|(_, assignment)| near(assignment.area))

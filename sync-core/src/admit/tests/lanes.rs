@@ -101,6 +101,30 @@ fn a_batch_that_nobody_signed_is_not_entered() {
 }
 
 #[test]
+fn a_stranger_leaves_no_entry_that_the_villages_phones_could_not_verify() {
+    let mut scene = Scene::new();
+    let elsewhere = scene.host.add_village("别村", NOON);
+    let user = scene.host.add_user("某", NOON);
+    let from = NOON.date().plus_days(-100);
+    let assignment = (scene.host).assign(user, "FS", elsewhere.area, from, None, NOON);
+    let stranger = scene.enrol(user, assignment);
+    let parts = scene.sealed(stranger, vec![household()], scene.end());
+    let code = "unknown_journal".to_owned();
+    assert_eq!(scene.submit(&parts), Outcome::Unusable { code });
+    assert_eq!(scene.seq(), 0);
+
+    // Once he had an office there, whatever came of it, everybody who pulls has his key: each command gets its fate.
+    let village = scene.village.area;
+    (scene.host).assign(user, "TM", village, from, Some(from), NOON);
+    let parts = scene.sealed(stranger, vec![household()], scene.end());
+    let Outcome::Entered { unusual, .. } = scene.submit(&parts) else {
+        panic!("it is entered");
+    };
+    let not_assigned = Fate::Refused("not_assigned".to_owned(), None);
+    assert_eq!(unusual, [(0, not_assigned)]);
+}
+
+#[test]
 fn a_journal_of_readers_takes_no_batches() {
     let mut scene = Scene::new();
     let access = JournalId([5; 16]);
