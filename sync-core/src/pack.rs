@@ -268,7 +268,11 @@ fn unpack_within(
             };
             (unpacked, bytes.len())
         }
-        Opened::Columns(columns) => from_columns(lanes, &columns, inflated_max)?,
+        Opened::Columns(columns) => {
+            let (unpacked, took) = from_columns(lanes, &columns, inflated_max)?;
+            // With the length of its first part, which columns may need and rows do not.
+            (unpacked, took.max(columns.len()))
+        }
     };
     // Texts in UTF-8 are longer than what was decompressed.
     if took > inflated_max {

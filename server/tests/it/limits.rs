@@ -411,7 +411,8 @@ async fn the_batches_of_a_request_unpack_to_so_many_bytes() {
         let mut next = || receipts.next().unwrap().outcome;
         assert_eq!(next(), Outcome::Busy, "beyond it nothing is judged");
         if past == 0 {
-            assert!(matches!(next(), Outcome::Entered { .. }));
+            let last = next();
+            assert!(matches!(last, Outcome::Entered { .. }), "{last:?}");
             assert_eq!(lane, 5);
         } else {
             assert_eq!(next(), Outcome::Busy);

@@ -376,7 +376,18 @@ fn a_room_gives_its_last_byte_and_not_one_more() {
     let squeezed = pack_contents(&referring(&many));
     let columns = framed(COLUMNS, &contents_columns(&referring(&alone)));
     assert_eq!(squeezed[0], SQUEEZED);
-    for (packed, rows) in [(as_rows, &many), (squeezed, &many), (columns, &alone)] {
+    let because = |letters: usize| Content {
+        reason: Some("a".repeat(letters)),
+        ..Content::default()
+    };
+    let reasons = vec![(0, because(50_000))];
+    let long = pack_contents(&referring(&reasons));
+    for (packed, rows) in [
+        (as_rows, &many),
+        (squeezed, &many),
+        (columns, &alone),
+        (long, &reasons),
+    ] {
         let took = taken(&packed);
         let mut edge = Room(took);
         assert_eq!(
