@@ -470,7 +470,7 @@ impl ReadJournals for SqliteUnit {
         let rows = sqlx::query_as!(
             RecordRow,
             "SELECT created_at, changed_at, text, body FROM record
-             WHERE lower(hex(journal_id)) IN (SELECT value FROM json_each($1))
+             WHERE journal_id IN (SELECT unhex(value) FROM json_each($1))
                AND CAST(audience AS TEXT) IN (SELECT value FROM json_each($2))
                AND ($3 IS NULL OR kind = $3)
                AND ($4 IS NULL OR state = $4)
@@ -479,7 +479,7 @@ impl ReadJournals for SqliteUnit {
                AND ($7 = FALSE OR unanswered)
                AND ($8 IS NULL OR changed_at >= $8)
                AND ($9 IS NULL OR changed_at < $9)
-               AND ($10 IS NULL OR (lower(hex(journal_id)), lower(hex(record_id))) > ($10, $11))
+               AND ($10 IS NULL OR (journal_id, record_id) > (unhex($10), unhex($11)))
                AND NOT EXISTS (SELECT 1 FROM json_each($12) AS word WHERE instr(text, word.value) = 0)
              ORDER BY journal_id, record_id LIMIT $13",
             journals,

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use sync_core::id::{Seq, Timestamp};
+use reqwest::StatusCode;
+use sync_core::id::{RecordId, Seq, Timestamp};
 
 use super::deployment::{Village, Worker};
 use super::drive::{self, Driven};
@@ -95,7 +96,8 @@ impl Reader {
         })
     }
 
-    /// Reads each village's records, and says that it wants them no older than what was entered.
+    /// Asks in each village for a record that is not there, no older than what was entered: what is not folded so far says so, and
+    /// nothing is read but how far that is.
     fn wait_until_folded(
         &self,
         program: &Program,
@@ -113,13 +115,14 @@ impl Reader {
                 let ends = ends.filter(|(journal, _)| *journal == village.journal);
                 let at: Seq = ends.map(|(_, seq)| *seq).max().unwrap_or(0);
                 let url = format!(
-                    "http://{}/v1/records?area={}&at={at}&limit=1",
+                    "http://{}/v1/journals/{}/records/{}?at={at}",
                     program.address(),
-                    village.area
+                    village.journal,
+                    RecordId([0; 16])
                 );
                 loop {
                     let answer = client.get(&url).bearer_auth(token).send().await?;
-                    if answer.status().is_success() {
+                    if answer.status() == StatusCode::NOT_FOUND {
                         break;
                     }
                     let said = answer.text().await?;
