@@ -20,6 +20,9 @@ pub(super) fn verified(sim: &Sim, found: &mut Vec<Violation>) {
         return;
     }
     bundle.records = shown(sim);
+    bundle
+        .records
+        .sort_by_key(|shown| (shown.journal, shown.record));
     let report = audit::verify(&bundle, sim.kept.as_deref());
     let findings = report.findings.into_iter().map(|finding| {
         let at = format!("{} at {:?}: {}", finding.code, finding.seq, finding.detail);
