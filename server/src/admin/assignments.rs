@@ -84,13 +84,14 @@ pub async fn give(
     let mut unit = app.store().begin().await?;
     let mandate = Mandate::read(app, &mut *unit, word, &[Capability::ManageGrants]).await?;
     let mandate = mandate.ok_or(AssignmentFailure::Absent)?;
+    let role = app.catalogue().role(&new.role);
+    let role = role.ok_or(AssignmentFailure::UnknownRole)?;
+    // Whoever grants nothing there learns nothing of the person.
+    let area = place(app, &mandate, role, new.area.as_deref())?;
     let known = mandate.registry().users.get(&new.user);
     if !known.is_some_and(|user| user.active) {
         return Err(AssignmentFailure::UnknownUser);
     }
-    let role = app.catalogue().role(&new.role);
-    let role = role.ok_or(AssignmentFailure::UnknownRole)?;
-    let area = place(app, &mandate, role, new.area.as_deref())?;
     let from = new.from.unwrap_or(mandate.today());
     if new.to.is_some_and(|to| to < from) {
         return Err(AssignmentFailure::Dates);

@@ -10,7 +10,7 @@ use utoipa::openapi::{
 use crate::problem::Code::{
     self, AssignmentEnded, AssignmentHeld, BehindCheckpoint, Busy, CodeInvalid, DeviceProof,
     DeviceUnusable, FileMistakes, Internal, InvalidField, Malformed, NoAccessJournal, NotFoldedYet,
-    NotFound, PasswordWeak, Protocol, RolesExclude, SessionEnded, Timeout, TooLarge,
+    NotFound, NotTheEntries, PasswordWeak, Protocol, RolesExclude, SessionEnded, Timeout, TooLarge,
     TooManyRequests, TooMuch, Unauthenticated, UnsupportedMediaType, UserNameTaken,
     WrongCredentials,
 };
@@ -33,6 +33,8 @@ const OWN: &[(&str, &[Code])] = &[
             NotFoldedYet,
             NoAccessJournal,
             TooMuch,
+            // That it was drawn is entered.
+            BehindCheckpoint,
         ],
     ),
     ("end_assignment", &[NotFound, InvalidField, AssignmentEnded]),
@@ -60,6 +62,7 @@ const OWN: &[(&str, &[Code])] = &[
         "give_assignment",
         &[NotFound, InvalidField, AssignmentHeld, RolesExclude],
     ),
+    ("give_back_entries", &[DeviceUnusable, NotTheEntries]),
     ("import_areas", &[NotFound, FileMistakes, InvalidField]),
     ("issue_enrolment_code", &[NotFound]),
     ("issue_password_code", &[NotFound]),

@@ -104,6 +104,7 @@ const OPEN: &[&str] = &[
     "describe_api",
     "enrol_device",
     "found_deployment",
+    "give_back_entries",
     "refresh_session",
     "set_password",
     "show_alive",

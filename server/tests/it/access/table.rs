@@ -450,7 +450,13 @@ fn within(table: &Table<'_>, place: Place) -> Vec<Row> {
         .and_then(Place::area)
         .map_or("", |(_, code, _)| code);
     let known = format!("code,name,level,parent_code\n{code},{name},{level},{parent}\n");
-    let target = table.0.people[&Place::VILLAGE].target;
+    // Whoever audits has no business: such a role goes to somebody who audits elsewhere.
+    let holder = match place {
+        Place::Of(Level::City) => Place::Of(Level::Province),
+        Place::Of(Level::Province) => Place::Of(Level::City),
+        _ => Place::VILLAGE,
+    };
+    let target = table.0.people[&holder].target;
     let role = if place == Place::VILLAGE {
         "FS"
     } else {
