@@ -55,15 +55,13 @@ impl Driven {
     }
 }
 
-/// A request as it goes over the connection, of a device that knows the registry and the checkpoint up to there; of one that asks
-/// for nothing, if it does not say.
+/// A request as it goes over the connection, of a device that knows the registry and the checkpoint up to there.
 pub(super) fn request(
     token: &str,
     batches: Vec<WireBatch>,
     cursors: Vec<Cursor>,
-    known: Option<(Seq, u64)>,
+    (registry, checkpoint): (Seq, u64),
 ) -> Vec<u8> {
-    let (registry, checkpoint) = known.unwrap_or((Seq::MAX, u64::MAX));
     let body = cbor::encode(&SyncRequest {
         protocol: PROTOCOL,
         cursors,

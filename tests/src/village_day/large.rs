@@ -146,7 +146,7 @@ fn asks(
         journal: village.journal,
         end,
     };
-    let request = drive::request(&token, Vec::new(), vec![cursor], Some(known));
+    let request = drive::request(&token, Vec::new(), vec![cursor], known);
     Ok(Client {
         journal: village.journal,
         requests: vec![request; syncs],

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail, ensure};
 use server::context::App;
 use sync_core::batch::{Position, WireBatch};
-use sync_core::id::{DeploymentId, Timestamp};
+use sync_core::id::{DeploymentId, Seq, Timestamp};
 use sync_core::journal::Chain;
 use sync_core::limits;
 use sync_core::pack::Room;
@@ -31,6 +31,8 @@ pub(super) struct Stand {
     /// Where it lies.
     pub(super) folder: PathBuf,
     deployment: DeploymentId,
+    /// What its devices know of the registry and of the log, having synced.
+    known: (Seq, u64),
     /// Where the villages' journals stood when all was filled.
     ends: BTreeMap<usize, Position>,
     /// The devices that return, with where their lanes stand.
@@ -97,6 +99,7 @@ impl Stand {
         let stand = Self {
             folder: folder.to_owned(),
             deployment: here.id(),
+            known: here.known()?,
             ends,
             writers: devices.collect(),
             records,
@@ -133,7 +136,7 @@ impl Stand {
             .map(|(_, writer, _)| *writer.worker())
             .collect();
         let tokens = self.tokens(&workers, now)?;
-        let (deployment, ends) = (self.deployment, &self.ends);
+        let (deployment, ends, known) = (self.deployment, &self.ends, self.known);
         let mut work: Vec<_> = self.writers.iter_mut().take(devices).zip(tokens).collect();
         let half = work.len().div_ceil(2).max(1);
         let prepare =
@@ -143,7 +146,7 @@ impl Stand {
                 let requests = (0..returns).map(|_| {
                     let batches = templates.back(deployment, village, writer, (*done, seen));
                     *done += 1;
-                    drive::request(token, batches, Vec::new(), None)
+                    drive::request(token, batches, Vec::new(), known)
                 });
                 Ok(Client {
                     journal: village.journal,
