@@ -17,6 +17,8 @@ pub(super) struct Said {
     pub(super) at: Timestamp,
     /// Which phone saved it.
     pub(super) phone: usize,
+    /// The first place of what it offers again: under that it goes on when its phone gets another lane before it is sent.
+    pub(super) root: Option<Origin>,
 }
 
 /// Everything saved, by the place that its phone gave it.

@@ -65,9 +65,12 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<Violation>) {
             places.flatten().flatten().collect::<Vec<_>>()
         })
         .collect();
+    let envelopes = || all().flat_map(|entry| &entry.parts.batch.envelopes);
+    let again: BTreeSet<Origin> = envelopes().filter_map(|envelope| envelope.origin).collect();
     for (place, said) in sim.ledger.places() {
         let carried = &sim.phones[said.phone];
-        if !carried.copied && !carried.misled && !fated.contains(place) {
+        let is_fated = fated.contains(place) || said.root.is_some_and(|root| again.contains(&root));
+        if !carried.copied && !carried.misled && !is_fated {
             found.push(Sign::NoFate.at(format!(
                 "command {}, saved by {}",
                 place.n,

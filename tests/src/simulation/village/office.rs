@@ -72,6 +72,7 @@ impl Sim {
             saw: self.position(phone, journal),
             at: self.at(phone),
             phone,
+            root: None,
         };
         self.save_intent(journal, None, &intent, &said);
     }

@@ -81,6 +81,7 @@ impl Sim {
             saw,
             at,
             phone,
+            root: None,
         };
         self.save_intent(journal, form, &intent, &said);
     }
@@ -205,11 +206,13 @@ impl Sim {
         };
         // It stands under its root too: there it is found when its phone gets another lane.
         let mut places: Vec<Origin> = saved.commands.iter().map(place).collect();
-        places.push(envelope.origin.unwrap_or(origin));
+        let root = envelope.origin.unwrap_or(origin);
+        places.push(root);
         let said = Said {
             saw,
             at: now,
             phone,
+            root: Some(root),
             ..said
         };
         self.tell(format!(
