@@ -388,7 +388,15 @@ impl People {
                 self.county.db_account(name).await;
             }
             let [target, leaver, moved] = &names;
+            let newcomer = format!("newcomer-{}", place.name());
+            let known = RegistryAct::SetUser {
+                user: user(&newcomer),
+                name: format!("某{newcomer}"),
+                active: true,
+            };
+            self.county.enter(&[known]).await;
             let about = About {
+                newcomer: user(&newcomer),
                 target: user(target),
                 name: format!("name-{target}"),
                 leaver: user(leaver),

@@ -76,6 +76,8 @@ pub(super) struct About {
     pub(super) name: String,
     /// Somebody whose account is closed.
     pub(super) leaver: UserId,
+    /// Somebody who has no role yet, for one that excludes all others.
+    pub(super) newcomer: UserId,
     /// The assignment of who stays.
     pub(super) assignment: AssignmentId,
     /// Somebody's assignment, which is ended.
@@ -96,6 +98,7 @@ impl Targets {
                 target: UserId(nothing),
                 name: "name-nobody".to_owned(),
                 leaver: UserId(nothing),
+                newcomer: UserId(nothing),
                 assignment: AssignmentId(nothing),
                 ending: AssignmentId(nothing),
                 device: DeviceId(nothing),
@@ -450,13 +453,10 @@ fn within(table: &Table<'_>, place: Place) -> Vec<Row> {
         .and_then(Place::area)
         .map_or("", |(_, code, _)| code);
     let known = format!("code,name,level,parent_code\n{code},{name},{level},{parent}\n");
-    // Whoever audits has no business: such a role goes to somebody who audits elsewhere.
-    let holder = match place {
-        Place::Of(Level::City) => Place::Of(Level::Province),
-        Place::Of(Level::Province) => Place::Of(Level::City),
-        _ => Place::VILLAGE,
+    let target = match place {
+        Place::Of(Level::City | Level::Province) => table.0.people[&place].newcomer,
+        _ => table.0.people[&Place::VILLAGE].target,
     };
-    let target = table.0.people[&holder].target;
     let role = if place == Place::VILLAGE {
         "FS"
     } else {
