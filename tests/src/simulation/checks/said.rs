@@ -6,7 +6,7 @@ use sync_core::admit;
 use sync_core::command::Origin;
 use sync_core::id::{RecordId, Timestamp, UserId};
 
-use super::super::ledger::mentions;
+use super::super::ledger::{Said, mentions};
 use super::super::village::Sim;
 use super::super::violation::{Sign, Violation};
 
@@ -19,6 +19,7 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<Violation>) {
     };
     let markers = sim.ledger.markers();
     let mut stands: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut occurs: BTreeMap<&str, usize> = BTreeMap::new();
     let erased: BTreeSet<RecordId> = (all())
         .flat_map(|entry| entry.parts.batch.envelopes.iter().zip(&entry.head.fates))
         .filter(|(_, fate)| fate.counts())
@@ -43,6 +44,7 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<Violation>) {
                         .filter(|marker| mentions(&salted.content, marker))
                     {
                         *stands.entry(marker).or_insert(0) += u32::from(fate.counts());
+                        *occurs.entry(*marker).or_insert(0) += 1;
                     }
                 }
                 None if erased.contains(&envelope.record) => {
@@ -65,11 +67,23 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<Violation>) {
             places.flatten().flatten().collect::<Vec<_>>()
         })
         .collect();
-    let envelopes = || all().flat_map(|entry| &entry.parts.batch.envelopes);
-    let again: BTreeSet<Origin> = envelopes().filter_map(|envelope| envelope.origin).collect();
+    // What is offered again from another lane may stand under a place apart: it is found by its words, once more than before.
+    let is_again = |said: &Said| {
+        let words = said
+            .marker
+            .as_deref()
+            .and_then(|marker| markers.get_key_value(marker));
+        said.root.is_some_and(|root| blank.contains(&root))
+            || said.root.is_some()
+                && words.is_some_and(|(marker, (_, places))| {
+                    occurs
+                        .get(marker)
+                        .is_some_and(|times| *times >= places.len())
+                })
+    };
     for (place, said) in sim.ledger.places() {
         let carried = &sim.phones[said.phone];
-        let is_fated = fated.contains(place) || said.root.is_some_and(|root| again.contains(&root));
+        let is_fated = fated.contains(place) || is_again(said);
         if !carried.copied && !carried.misled && !is_fated {
             found.push(Sign::NoFate.at(format!(
                 "command {}, saved by {}",
