@@ -22,7 +22,7 @@ pub const REQUEST_CURSORS_MAX: usize = 1_024;
 pub const VALUE_NESTING_MAX: u8 = 2;
 /// One page of a sync response, as it is sent.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
-/// What the entries that the server unpacks for one response take, unpacked; a single one may take more.
+/// What the entries that the server unpacks for one response take as columns, decompressed; a single one may take more.
 pub const PAGE_INFLATED_BYTES_MAX: usize = 3 * SEGMENT_BYTES;
 /// The smallest page a device may ask for.
 pub const PAGE_BYTES_MIN: usize = 4 * 1024;

@@ -22,6 +22,8 @@ impl Count {
     /// Reads the line in which nextest, the built-in runner or Node (TAP) sums up; any other line counts nothing.
     pub(crate) fn read(line: &str) -> Self {
         let line = without_colour(line);
+        // Nextest indents what a failing test printed, the built-in runner's own sum among it.
+        let is_own = line.starts_with("test result:");
         let line = line.trim();
         if let Some(passed) = line.strip_prefix("# pass ") {
             return Self {
@@ -35,8 +37,7 @@ impl Count {
                 failed: failed.parse().unwrap_or(0),
             };
         }
-        let sums_up = line.starts_with("test result:")
-            || (line.starts_with("Summary [") && line.contains(" run:"));
+        let sums_up = is_own || (line.starts_with("Summary [") && line.contains(" run:"));
         if !sums_up {
             return Self::default();
         }

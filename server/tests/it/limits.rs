@@ -12,8 +12,9 @@ use sync_core::id::{DeviceId, Digest, RecordId, Timestamp};
 use sync_core::journal::Chain;
 use sync_core::limits::{
     AREA_FILE_BYTES_MAX, BATCH_COMMANDS_MAX, DEVICE_DAY_BYTES_MAX, DEVICE_DAY_COMMANDS_MAX,
-    DEVICE_DAY_REFUSED_BYTES_MAX, PAGE_BYTES_MAX, PAGE_BYTES_MIN, REASON_CHARS_MAX,
-    REQUEST_BATCHES_MAX, REQUEST_BYTES_MAX, REQUEST_CURSORS_MAX, REQUEST_INFLATED_BYTES_MAX,
+    DEVICE_DAY_REFUSED_BYTES_MAX, PAGE_BYTES_MAX, PAGE_BYTES_MIN, PAGE_INFLATED_BYTES_MAX,
+    REASON_CHARS_MAX, REQUEST_BATCHES_MAX, REQUEST_BYTES_MAX, REQUEST_CURSORS_MAX,
+    REQUEST_INFLATED_BYTES_MAX,
 };
 use sync_core::pack::Room;
 use sync_core::seal;
@@ -201,6 +202,39 @@ async fn a_page_has_a_least_and_a_most() {
     assert!(page(least.end, edge / 2).await.end.seq < most.end.seq);
     let bytes: usize = most.entries.iter().map(WireEntry::bytes).sum();
     assert!(bytes <= PAGE_BYTES_MAX, "{bytes}");
+}
+
+#[tokio::test]
+async fn a_page_is_unpacked_within_bounds_however_well_it_packs() {
+    let mut county = County::new().await;
+    // A few hundred bytes that unpack to twenty thousand: in columns a Chinese character takes two.
+    let note = "田".repeat(10_000);
+    let unpacked = 20_000;
+    for _ in 0..PAGE_INFLATED_BYTES_MAX / unpacked + 2 {
+        let brought = SyncRequest {
+            batches: vec![sealed(&mut county, &note)],
+            ..empty()
+        };
+        let now = county.now();
+        let answer = exchange(&county, &brought).await.unwrap();
+        let phone = county.phones.get_mut("fs").unwrap();
+        phone.take(&answer, now).unwrap();
+    }
+    let start = Chain::start(JOURNAL).end;
+    let request = SyncRequest {
+        cursors: vec![Cursor {
+            journal: JOURNAL,
+            end: start,
+        }],
+        budget_bytes: u32::MAX,
+        ..empty()
+    };
+    let answer = exchange_on(&county, "tm", &request).await.unwrap();
+    let page = answer.journals.into_iter().next().unwrap();
+    assert!(page.more, "all of it packs into one page, and is not sent");
+    let notes = usize::try_from(page.end.seq).unwrap() * unpacked;
+    assert!(notes <= PAGE_INFLATED_BYTES_MAX, "{notes}");
+    assert!(notes > PAGE_INFLATED_BYTES_MAX / 2, "{notes}");
 }
 
 /// Has the secretary's phone have sent so much today already, then sends two batches: the first is to reach the edge.
