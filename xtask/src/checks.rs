@@ -1,6 +1,7 @@
 //! The checks that `test` and `ci` run, and the files that `prepare` writes.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,6 +16,7 @@ pub(crate) fn test() -> Result<bool> {
         ran(Step::cargo(&["fmt", "--all", "--check"]))
     })?;
     check(&mut report, "javascript", javascript)?;
+    check(&mut report, "schemathesis", schemathesis)?;
     check(&mut report, "tests", || {
         ran(tests(
             &["--no-fail-fast"],
@@ -166,6 +168,48 @@ fn javascript() -> Result<Outcome> {
         return Ok(Outcome::Failed(count));
     }
     ran(Step::program("npm", &["test"]).within("tests/js"))
+}
+
+/// Puts Schemathesis in place below `target`, once for each set of pinned versions; a test then holds the server against its own
+/// description.
+fn schemathesis() -> Result<Outcome> {
+    const PINNED: &str = "tests/api/requirements.txt";
+    const RECENT: &str = "import sys; sys.exit(sys.version_info < (3, 10))";
+    let recent = |python: &&str| Step::program(python, &["-c", RECENT]).works();
+    let Some(python) = ["python3", "python"].into_iter().find(recent) else {
+        return Ok(Outcome::Missing("needs Python 3.10 or newer"));
+    };
+    let pinned =
+        fs::read_to_string(root().join(PINNED)).context("the pinned versions are not there")?;
+    let place = root().join("target/api");
+    // Written last, so that what was broken off is begun anew.
+    let stamp = place.join("installed.txt");
+    if fs::read_to_string(&stamp).ok().as_deref() != Some(pinned.as_str()) {
+        let made = Step::program(python, &["-m", "venv", "--clear", "target/api"]);
+        if !made.works() {
+            return Ok(Outcome::Missing(
+                "needs Python's venv (Debian: python3-venv)",
+            ));
+        }
+        let quietly = ["install", "--quiet", "--disable-pip-version-check"];
+        let install = [&["-m", "pip"], &quietly[..], &["-r", PINNED]].concat();
+        if !Step::program(&program(&place, "python"), &install).stream()? {
+            return Ok(Outcome::Missing(
+                "Schemathesis cannot be installed; is there a network?",
+            ));
+        }
+        fs::write(&stamp, pinned).context("cannot note what was installed")?;
+    }
+    ran(Step::program(
+        &program(&place, "schemathesis"),
+        &["--version"],
+    ))
+}
+
+/// A program of a virtual environment.
+fn program(place: &Path, name: &str) -> String {
+    let folder = if cfg!(windows) { "Scripts" } else { "bin" };
+    place.join(folder).join(name).display().to_string()
 }
 
 /// The same rules as `tests/tests/it/licences.rs`, by the tool that knows advisories as well.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,19 +47,26 @@ pub(super) struct County<'a> {
     pin: String,
 }
 
+impl fmt::Debug for County<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("County").finish_non_exhaustive()
+    }
+}
+
 impl<'a> County<'a> {
     /// Starts an empty server on SQLite in a folder.
     pub(super) fn start(
         runtime: &'a Runtime,
         folder: &Path,
         listen: SocketAddr,
+        config: Config,
     ) -> anyhow::Result<Self> {
         let clock = Arc::new(StoryClock::start());
         clock.leap(clock.last_day().plus_days(-1), 7, 30);
         let config = Config {
             data_dir: folder.join("server"),
             listen,
-            ..Config::default()
+            ..config
         };
         let started = app::start(config, Arc::clone(&clock) as _, Random::system());
         Ok(Self {
@@ -262,9 +270,14 @@ impl<'a> County<'a> {
         Ok(self.runtime.block_on(self.running.stop())?)
     }
 
+    /// From now on it is as late as it is.
+    pub(super) fn stay(&self) {
+        self.clock.leap_to_present();
+    }
+
     /// Lets people look around until somebody presses Ctrl-C.
     pub(super) fn run_until_interrupted(self) -> anyhow::Result<()> {
-        self.clock.leap_to_present();
+        self.stay();
         let interrupted = async {
             // Whoever cannot be told to stop would run for ever.
             if tokio::signal::ctrl_c().await.is_err() {}

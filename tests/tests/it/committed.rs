@@ -1,8 +1,10 @@
 //! Files that are generated and committed all the same, because people read them and their changes. `cargo xtask prepare` writes them.
 
+use std::collections::BTreeMap;
+
 use expect_test::expect_file;
 use server::problem::Code;
-use tests::house::read;
+use tests::house::{read, sources};
 
 #[test]
 fn the_description_of_the_interface_is_as_committed() {
@@ -85,4 +87,24 @@ fn the_list_of_codes_is_as_committed() {
         );
     }
     expect_file!["../../../docs/codes.md"].assert_eq(&page);
+}
+
+#[test]
+fn no_two_bodies_of_the_interface_have_one_name() {
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    for (file, code) in sources("server/src") {
+        // From the name of the derived trait to the name of the type, past other attributes.
+        for derived in code.split("ToSchema)]").skip(1) {
+            let words = derived.split_whitespace();
+            let mut words = words.skip_while(|word| !matches!(*word, "struct" | "enum"));
+            let name = words.nth(1).unwrap_or_default();
+            let name = name.split(['<', '(', '{', ';']).next().unwrap_or_default();
+            let before = named.insert(name.to_owned(), file.clone());
+            assert_eq!(
+                before, None,
+                "{name} of {file} is described as another of the same name"
+            );
+        }
+    }
+    assert!(named.len() > 50, "{named:#?}");
 }

@@ -11,6 +11,7 @@ mod access;
 mod areas;
 mod arrows;
 mod committed;
+mod conformance;
 mod demo;
 mod javascript;
 mod licences;

@@ -16,7 +16,7 @@ use crate::journals::pull::Reader;
 use crate::problem::Problem;
 use crate::routes::audit::AuditFailure;
 use crate::routes::records::mute;
-use crate::routes::records::shown::{AreaView, PersonView};
+use crate::routes::records::shown::{AreaName, PersonView};
 use crate::routes::wire::{Id, Instant};
 
 /// Bytes of entries on one page.
@@ -70,7 +70,7 @@ pub struct AccessView {
     journal: Id<JournalId>,
     /// Its area.
     #[serde(skip_serializing_if = "Option::is_none")]
-    area: Option<AreaView>,
+    area: Option<AreaName>,
     /// The entry.
     seq: Seq,
     /// When.
@@ -185,7 +185,7 @@ fn views(reader: &Reader<'_>, stored: &Stored) -> Result<Vec<AccessView>, StoreE
         .commands()
         .filter_map(|command| from_command::<AccessAct>(&command))
         .map(|(act, _)| act);
-    let area = AreaView::of_journal(reader, journal);
+    let area = AreaName::of_journal(reader, journal);
     Ok(acts
         .map(|act| view(reader, (journal, seq), Instant(at), area.clone(), act))
         .collect())
@@ -195,7 +195,7 @@ fn view(
     reader: &Reader<'_>,
     (journal, seq): (JournalId, Seq),
     at: Instant,
-    area: Option<AreaView>,
+    area: Option<AreaName>,
     act: AccessAct,
 ) -> AccessView {
     let (AccessAct::SignIn { user }

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::context::{App, Caller, Json};
 use crate::problem::Problem;
 use crate::routes::audit::AuditFailure;
-use crate::routes::records::shown::AreaView;
+use crate::routes::records::shown::AreaName;
 use crate::routes::wire::Id;
 
 /// Where.
@@ -34,7 +34,7 @@ pub struct JournalView {
     purpose: &'static str,
     /// The area that it belongs to today.
     #[serde(skip_serializing_if = "Option::is_none")]
-    area: Option<AreaView>,
+    area: Option<AreaName>,
     /// Its last entry's position; 0 if it is empty.
     seq: Seq,
     /// The chain's head there.
@@ -112,7 +112,7 @@ async fn list(
         journals.push(JournalView {
             journal: Id(journal),
             purpose,
-            area: AreaView::of_journal(&reader, journal),
+            area: AreaName::of_journal(&reader, journal),
             seq: end.seq,
             head: Id(end.head),
             folded: unit.folded_seq(journal).await?,

@@ -49,7 +49,7 @@ impl fmt::Debug for Reveal {
 #[derive(Serialize, ToSchema)]
 pub struct Revealed {
     /// Its values: more than one in a list or in 待核对.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<serde_json::Value>)]
     values: Vec<serde_json::Value>,
     /// The same as people read them.
     texts: Vec<String>,

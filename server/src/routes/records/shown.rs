@@ -62,7 +62,7 @@ impl Named {
 
 /// An area by its latest name.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct AreaView {
+pub struct AreaName {
     /// The area.
     #[schema(value_type = String)]
     id: Id<AreaId>,
@@ -72,7 +72,7 @@ pub struct AreaView {
     name: String,
 }
 
-impl AreaView {
+impl AreaName {
     /// The area that a journal belongs to on the reader's day.
     pub fn of_journal(reader: &Reader<'_>, journal: JournalId) -> Option<Self> {
         let area = reader.registry().area_of(journal, reader.day())?;
@@ -147,8 +147,8 @@ pub enum Form {
 /// A value.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct SaidView {
-    /// The value: dates as `2026-11-21`, references as objects; masked where `masked` says so.
-    #[schema(value_type = Object)]
+    /// The value, of any JSON type: dates as `2026-11-21`, references as objects; masked where `masked` says so.
+    #[schema(value_type = serde_json::Value)]
     value: Json,
     /// The same as people read it.
     text: String,
@@ -231,7 +231,7 @@ pub struct RecordHead {
     record: Id<RecordId>,
     /// The area that the journal belongs to today.
     #[serde(skip_serializing_if = "Option::is_none")]
-    area: Option<AreaView>,
+    area: Option<AreaName>,
     /// Its kind.
     kind: Named,
     /// What stands for it in lists.
@@ -386,7 +386,7 @@ impl<'a> Showing<'a> {
         RecordHead {
             journal: Id(record.journal),
             record: Id(record.id),
-            area: AreaView::of_journal(self.reader, record.journal),
+            area: AreaName::of_journal(self.reader, record.journal),
             kind: Named::new(record.kind.clone(), self.kind.map(|kind| &kind.label)),
             title: self.title(record),
             state,
