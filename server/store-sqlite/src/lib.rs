@@ -18,6 +18,7 @@
 mod accounts;
 mod failure;
 mod journals;
+mod log;
 mod row;
 
 use std::path::Path;
@@ -29,10 +30,11 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
+use sqlx::{ConnectOptions as _, Sqlite, Transaction};
 use store::{Reading, Store, StoreError, Unit};
 
 use crate::failure::Health;
+use crate::log::Log;
 
 /// How long to wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,6 +71,7 @@ pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
     health: Health,
+    log: Log,
 }
 
 impl SqliteStore {
@@ -81,13 +84,15 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            .pragma("wal_autocheckpoint", "0")
             .disable_statement_logging();
         // A pool would try a connection that is refused again and again; the first one fails at once.
         let mut first = options.connect().await.map_err(OpenError::Connect)?;
         prove_durable(&mut first)
             .await
             .map_err(OpenError::Connect)?;
-        first.close().await.map_err(OpenError::Connect)?;
+        let health = Health::new();
+        let log = Log::new(first, health.clone());
         let writer = pool(options.clone(), 1).await?;
         sqlx::migrate!("../../migrations/sqlite")
             .run(&writer)
@@ -97,7 +102,8 @@ impl SqliteStore {
         Ok(Self {
             writer,
             readers,
-            health: Health::new(),
+            health,
+            log,
         })
     }
 }
@@ -113,10 +119,11 @@ async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<SqliteP
 
 /// Reads back what was set: a pragma that cannot be had is ignored in silence.
 async fn prove_durable(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let checks: [(&'static str, &'static str, &'static str); 3] = [
+    let checks: [(&'static str, &'static str, &'static str); 4] = [
         ("journal_mode", "PRAGMA journal_mode", "wal"),
         ("synchronous", "PRAGMA synchronous", "2"),
         ("foreign_keys", "PRAGMA foreign_keys", "1"),
+        ("wal_autocheckpoint", "PRAGMA wal_autocheckpoint", "0"),
     ];
     for (pragma, query, wanted) in checks {
         let found = match pragma {
@@ -158,6 +165,8 @@ impl Store for SqliteStore {
 
     async fn begin(&self) -> Result<Box<dyn Unit>, StoreError> {
         self.health.check()?;
+        let tended = self.log.tend(&self.writer).await;
+        tended.map_err(|error| self.health.judge(error))?;
         let begun = self.writer.begin_with("BEGIN IMMEDIATE").await;
         let transaction = begun.map_err(|error| self.health.judge(error))?;
         Ok(Box::new(SqliteUnit {
