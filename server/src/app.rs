@@ -1,9 +1,7 @@
 //! Puts the server together, starts it and stops it. The only place that names a backend.
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +25,7 @@ use crate::journals::kept::{Behind, Kept, KeptError};
 use crate::journals::refill::RefillFailure;
 use crate::journals::registrar::Registrar;
 use crate::journals::{fold, publish, refill};
-use crate::keys::{KeyError, Keys};
+use crate::keys::{KeyError, Keys, make_folder_durably};
 use crate::random::Random;
 use crate::session::access::AccessTokens;
 use crate::session::founding;
@@ -113,11 +111,7 @@ pub async fn assemble(
 ) -> Result<App, StartError> {
     telemetry::metrics();
     let folder = &config.data_dir;
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder);
-    made.map_err(|source| StartError::Folder {
+    make_folder_durably(folder).map_err(|source| StartError::Folder {
         path: folder.clone(),
         source,
     })?;

@@ -52,11 +52,7 @@ impl Keys {
     /// Reads the keys of a data folder; makes those that are missing.
     pub fn load_or_make(data_dir: &Path, random: &Random) -> Result<Self, KeyError> {
         let folder = data_dir.join("keys");
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder);
-        made.map_err(|source| KeyError::File {
+        make_folder_durably(&folder).map_err(|source| KeyError::File {
             path: folder.clone(),
             source,
         })?;
@@ -94,6 +90,33 @@ fn load_or_make(path: &Path, random: &Random) -> Result<SigningKey, KeyError> {
     }
 }
 
+/// Makes a folder that only its owner may enter, and those above it that are missing, and returns once it would survive a power cut.
+pub(crate) fn make_folder_durably(folder: &Path) -> io::Result<()> {
+    let Some(parent) = folder.parent() else {
+        return Ok(());
+    };
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
+    let is_new = !folder.is_dir();
+    if is_new {
+        make_folder_durably(parent)?;
+        match fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if !folder.is_dir() => return Err(error),
+            _ => {}
+        }
+    }
+    // Also of one that was there: whoever made it may have been killed before its name was durable.
+    match File::open(parent) {
+        Ok(parent) => parent.sync_all(),
+        // What may not be read is somebody else's, who made this folder in it.
+        Err(error) if !is_new && error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes the whole file or none of it, and returns once it would survive a power cut.
 pub(crate) fn write_durably(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension("draft");
@@ -124,6 +147,20 @@ mod tests {
         assert_ne!(made.access.public(), made.operator.public());
         let file = fs::metadata(folder.path().join("keys/operator.key")).unwrap();
         assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_folder_is_made_with_those_above_it_for_its_owner_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("a/b");
+        make_folder_durably(&folder).unwrap();
+        make_folder_durably(&folder).unwrap();
+        for folder in [folder.clone(), place.path().join("a")] {
+            let mode = fs::metadata(folder).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
+        }
+        fs::write(folder.join("file"), "").unwrap();
+        assert!(make_folder_durably(&folder.join("file")).is_err());
     }
 
     #[test]
