@@ -23,6 +23,8 @@ use sync_core::vault::{DeviceSecret, Pin, PinCost, StorageKey, UnlockError, Vaul
 
 const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("zhucun");
 const STORE_FILE: &str = "store.redb";
+/// A store that is being made.
+const DRAFT_FILE: &str = "store.draft";
 const SECRET_FILE: &str = "device.secret";
 /// The vault's own state: it holds nothing secret and is not sealed.
 const VAULT: &str = "vault";
@@ -35,6 +37,9 @@ pub enum StoreError {
     /// There is no store here.
     #[error("there is no store in {0}")]
     Missing(PathBuf),
+    /// There is a store here already.
+    #[error("there is a store in {0} already")]
+    Occupied(PathBuf),
     /// Another process has it open.
     #[error("another process has the store open")]
     InUse,
@@ -52,9 +57,40 @@ impl StoreError {
     }
 }
 
+/// Makes a folder and those above it that are missing, and returns once their names are durable.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let whole = std::path::absolute(folder)?;
+    let missing: Vec<&Path> = whole
+        .ancestors()
+        .take_while(|above| !above.is_dir())
+        .collect();
+    // Each before the next: if this is cut short, only the last of those that are there may have a name that is not durable.
+    let there = whole.ancestors().nth(missing.len() + 1);
+    match there.map_or(Ok(()), make_names_durable) {
+        // What may not be read is somebody else's.
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+        _ => {}
+    }
+    for made in missing.into_iter().rev() {
+        fs::create_dir(made)?;
+        made.parent().map_or(Ok(()), make_names_durable)?;
+    }
+    Ok(())
+}
+
+/// Returns once the names in a folder are durable.
+fn make_names_durable(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs::File::open(folder)?.sync_all()
+    } else {
+        // Elsewhere a folder is no file that could be synced.
+        Ok(())
+    }
+}
+
 fn write_secret(path: &Path, secret: &DeviceSecret) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
@@ -162,6 +198,8 @@ impl Locked {
         if !exists(folder) {
             return Err(StoreError::Missing(folder.to_owned()));
         }
+        // Whoever made it may have been killed just before that.
+        make_names_durable(folder).map_err(StoreError::failed)?;
         let database = Database::open(folder.join(STORE_FILE)).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => StoreError::InUse,
             other => StoreError::failed(other),
@@ -249,16 +287,28 @@ impl Locked {
 }
 
 impl Store {
-    /// Makes a new store in a folder.
+    /// Makes a new store in a folder, whole or not at all; durable when it returns.
     pub fn create(folder: &Path, pin: &Pin, rng: &mut dyn CryptoRng) -> Result<Self, StoreError> {
-        fs::create_dir_all(folder).map_err(StoreError::failed)?;
+        if exists(folder) {
+            return Err(StoreError::Occupied(folder.to_owned()));
+        }
+        make_folder(folder).map_err(StoreError::failed)?;
         let secret = DeviceSecret::generate(rng);
         write_secret(&folder.join(SECRET_FILE), &secret).map_err(StoreError::failed)?;
         let (state, vault) = VaultState::create(pin, &secret, PinCost::USUAL, rng);
-        let database = Database::create(folder.join(STORE_FILE)).map_err(StoreError::failed)?;
+        let (draft, store) = (folder.join(DRAFT_FILE), folder.join(STORE_FILE));
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::failed(error));
+            }
+            _ => {}
+        }
+        let database = Database::create(&draft).map_err(StoreError::failed)?;
         let outbox = Vault::outbox_key(&secret);
         let file = File { database, secret };
         file.put_state(&state)?;
+        fs::rename(&draft, &store).map_err(StoreError::failed)?;
+        make_names_durable(folder).map_err(StoreError::failed)?;
         Ok(Self {
             file,
             vault,

@@ -194,6 +194,13 @@ impl Worded for StoreError {
                 "No device is enrolled in {}: enrol first.",
                 folder.display()
             ),
+            (Self::Occupied(folder), Lang::Zh) => {
+                format!("{} 里已经有设备数据，不会覆盖。", folder.display())
+            }
+            (Self::Occupied(folder), Lang::En) => format!(
+                "There is a device in {} already; it is not overwritten.",
+                folder.display()
+            ),
             (Self::InUse, Lang::Zh) => "另一个窗口正在使用，请先关闭它。".to_owned(),
             (Self::InUse, Lang::En) => {
                 "Another window is using it: close that one first.".to_owned()
