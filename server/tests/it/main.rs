@@ -14,6 +14,7 @@ mod kept;
 mod limits;
 mod log_in;
 mod passwords;
+mod power;
 mod program;
 mod quiet;
 mod reading;
