@@ -4,6 +4,7 @@
 //! - [`fixtures`] are files that tests and the demo read.
 //! - [`house`] shows the tests the workspace itself: its packages, who depends on whom, its sources without comments. The rules of the
 //!   house are tests over it.
+//! - [`kill`] kills a server and its phones at work, again and again.
 //! - [`simulation`] plays many phones, one server and a bad line, from a seed.
 //! - [`village_day`] is the bench of one village's day.
 
@@ -16,5 +17,6 @@
 pub mod demo;
 pub mod fixtures;
 pub mod house;
+pub mod kill;
 pub mod simulation;
 pub mod village_day;

@@ -43,6 +43,15 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
+    /// Kills a server and its phones at work, again and again, and checks that nothing is lost or doubled; optimised
+    Kill {
+        /// How often
+        #[arg(long, default_value_t = 200)]
+        times: u64,
+        /// The seed of the moments at which it kills [default: a new one]
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Plants one fault after another in admission, policy and fold, and lists those that no test of the core notices (hours)
     Mutants {
         /// What else to tell cargo-mutants, as `--file sync-core/src/admit/judge.rs` or `--list`
@@ -127,6 +136,7 @@ pub(crate) fn run(cli: &Cli) -> Result<bool> {
             ];
             Step::cargo(&simulate).stream()
         }
+        Command::Kill { times, seed } => kill(*times, *seed),
         Command::Mutants { more } => {
             // Which files, which tests and what is equivalent stands in .cargo/mutants.toml.
             let mutants = ["mutants", "--package", "sync-core"].into_iter();
@@ -141,10 +151,35 @@ pub(crate) fn run(cli: &Cli) -> Result<bool> {
     }
 }
 
-/// The server is built as it is released: the bench runs the program and not its code.
-fn village_day(data: Option<&Path>, quick: bool) -> Result<bool> {
+/// Builds the server as it is released, for what runs the program and not its code.
+fn release_server() -> Result<bool> {
     let server = ["build", "--quiet", "--release", "--package", "server"];
-    if !Step::cargo(&server).stream()? {
+    Step::cargo(&server).stream()
+}
+
+fn kill(times: u64, seed: Option<u64>) -> Result<bool> {
+    if !release_server()? {
+        return Ok(false);
+    }
+    let times = times.to_string();
+    let mut arguments = vec![
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "tests",
+        "--bin",
+        "kill",
+        "--",
+        &times,
+    ];
+    let seed = seed.map(|seed| seed.to_string());
+    arguments.extend(seed.as_deref());
+    Step::cargo(&arguments).stream()
+}
+
+fn village_day(data: Option<&Path>, quick: bool) -> Result<bool> {
+    if !release_server()? {
         return Ok(false);
     }
     let mut arguments = vec![

@@ -14,6 +14,7 @@ mod committed;
 mod conformance;
 mod demo;
 mod javascript;
+mod kill;
 mod licences;
 mod product_laws;
 mod simulation;
