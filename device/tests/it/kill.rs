@@ -153,6 +153,29 @@ fn a_phone_that_loses_its_power_has_lost_nothing_that_it_called_saved() {
 }
 
 #[test]
+fn a_phone_whose_disk_fails_to_sync_has_kept_what_it_called_saved() {
+    let disk = Disk::build();
+    let shared = Shared::new();
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().canonicalize().unwrap().join("phone");
+    drop(shared.field(&folder, shared.person("马第一", "FS")));
+    let mut rng = seeded();
+    let mut saved = Vec::new();
+    for round in 0..8 {
+        let mut child = command(&folder, rng(u32::MAX).into())
+            .envs(disk.under(&folder, rng(u32::MAX), Cut::Told))
+            .envs(power_cut::failing("/store.redb", 1 + rng(40)))
+            .spawn()
+            .unwrap();
+        saved.extend(said(&mut child));
+        let ended = child.wait().unwrap();
+        assert_eq!(ended.code(), Some(101), "what cannot be saved is not saved");
+        check_all_there(&folder, &saved, round);
+    }
+    assert!(!saved.is_empty());
+}
+
+#[test]
 fn a_store_is_made_whole_and_durably_or_can_be_made_again() {
     let disk = Disk::build();
     let place = tempfile::tempdir().unwrap();
