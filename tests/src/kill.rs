@@ -110,8 +110,12 @@ fn kill_in_a_village(
         village.hear_for(Duration::from_micros(below(most).into()))?;
 
         let which = below(8);
-        if which >= 2 && village.kill_phone(below(village::PHONES))? {
-            tally.phones += 1;
+        if which >= 2 {
+            let phone = match below(2) {
+                0 => village.spoke(),
+                _ => below(village::PHONES),
+            };
+            tally.phones += u64::from(village.kill_phone(phone)?);
         }
         if which < 5 {
             village.kill_server()?;

@@ -89,6 +89,8 @@ pub(super) struct Village {
     says: Sender<Said>,
     said: Receiver<Said>,
     journal: JournalId,
+    /// Which phone spoke last.
+    spoke: u32,
 }
 
 impl Drop for Village {
@@ -131,6 +133,7 @@ impl Village {
             says,
             said,
             journal: JournalId([0; 16]),
+            spoke: 0,
         };
         for number in 0..PHONES {
             let name = format!("phone{number}");
@@ -177,6 +180,11 @@ impl Village {
 
     pub(super) fn database(&self) -> PathBuf {
         self.folder.join("data/zhucun.db")
+    }
+
+    /// Which phone spoke last: it is in the middle of what comes next.
+    pub(super) const fn spoke(&self) -> u32 {
+        self.spoke
     }
 
     pub(super) const fn journal(&self) -> JournalId {
@@ -234,6 +242,7 @@ impl Village {
             ensure!(!by_itself, "a phone ended by itself");
             return Ok(());
         };
+        self.spoke = u32::try_from(said.phone)?;
         let (word, number) = line.split_once(' ').context("a word and a number")?;
         let number: u64 = number.parse()?;
         match word {
