@@ -7,4 +7,5 @@ pub mod publish;
 pub mod pull;
 pub mod refill;
 pub mod registrar;
+pub(crate) mod searchable;
 pub mod timeline;

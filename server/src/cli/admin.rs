@@ -22,6 +22,7 @@ use crate::admin::mandate::Word;
 use crate::admin::users::{self, IssuedCode, UserFilter};
 use crate::admin::{catalogues, log};
 use crate::app;
+use crate::check::{self, Ground};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::context::App;
@@ -204,6 +205,9 @@ pub(super) enum CatalogueCommand {
 pub(super) enum LogCommand {
     /// Says how the journals stand.
     Status,
+    /// Reads everything, proves what entries prove, and holds the rest of the database against them: exit code 0 if all agrees. A running
+    /// server may be asked, and goes on.
+    Check,
     /// Begins a new epoch of a log whose database is behind what was signed and cannot be refilled: what is missing stays lost,
     /// and every auditor sees that and why. Stop the server first.
     Reopen {
@@ -246,6 +250,7 @@ pub(super) fn run(config: Config, admin: Admin, out: &mut impl Write) -> anyhow:
             Admin::Device(command) => device(&app, command, out).await,
             Admin::Catalogue(CatalogueCommand::List) => list_catalogues(&app, out).await,
             Admin::Log(LogCommand::Status) => log_status(&app, out).await,
+            Admin::Log(LogCommand::Check) => log_check(&app, out).await,
             Admin::Log(LogCommand::Reopen { reason }) => reopen(&app, &reason, out).await,
         }
     })
@@ -508,6 +513,21 @@ async fn reopen(app: &App, reason: &str, out: &mut impl Write) -> anyhow::Result
         "the log goes on in a new epoch; phones bring anew what they wrote after it"
     )?;
     Ok(())
+}
+
+async fn log_check(app: &App, out: &mut impl Write) -> anyhow::Result<()> {
+    let checked = check::check(&Ground::of(app), app.store()).await?;
+    writeln!(out, "journals     {}", checked.journals)?;
+    writeln!(out, "entries      {}", checked.entries)?;
+    writeln!(out, "records      {}", checked.records)?;
+    writeln!(out, "leaves       {}", checked.leaves)?;
+    for disagreement in &checked.disagreements {
+        writeln!(out, "DISAGREES    {disagreement}")?;
+    }
+    match checked.disagreements.len() {
+        0 => Ok(writeln!(out, "everything agrees")?),
+        count => bail!("{count} places of the database are not what its entries say"),
+    }
 }
 
 async fn log_status(app: &App, out: &mut impl Write) -> anyhow::Result<()> {

@@ -20,6 +20,7 @@ mod failure;
 mod journals;
 mod log;
 mod row;
+mod rows;
 
 use std::path::Path;
 use std::time::Duration;

@@ -11,6 +11,7 @@ pub mod accounts;
 pub mod contract;
 pub mod journals;
 pub mod personal;
+pub mod rows;
 
 use std::error::Error;
 use std::fmt;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 
 use crate::accounts::{ReadAccounts, WriteAccounts};
 use crate::journals::{ReadJournals, WriteJournals};
+use crate::rows::ReadRows;
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -58,9 +60,9 @@ pub trait Store: fmt::Debug + Send + Sync {
 }
 
 /// A unit that only reads; it sees the state of its first read throughout.
-pub trait Reading: ReadAccounts + ReadJournals {}
+pub trait Reading: ReadAccounts + ReadJournals + ReadRows {}
 
-impl<T: ReadAccounts + ReadJournals> Reading for T {}
+impl<T: ReadAccounts + ReadJournals + ReadRows> Reading for T {}
 
 /// A unit of work. Dropping it undoes it; so does an error of any of its methods.
 #[async_trait]

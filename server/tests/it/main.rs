@@ -21,5 +21,6 @@ mod reading;
 mod refill;
 mod refresh;
 mod sessions;
+mod tamper;
 mod wire;
 mod world;
