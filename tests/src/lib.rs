@@ -2,6 +2,7 @@
 //!
 //! - [`demo`] is the story that `cargo xtask demo` plays.
 //! - [`fixtures`] are files that tests and the demo read.
+//! - [`fuzz`] hands any bytes to what the server parses; the core's own such targets are in the crate `hostile`.
 //! - [`house`] shows the tests the workspace itself: its packages, who depends on whom, its sources without comments. The rules of the
 //!   house are tests over it.
 //! - [`kill`] kills a server and its phones at work, again and again.
@@ -16,6 +17,7 @@
 
 pub mod demo;
 pub mod fixtures;
+pub mod fuzz;
 pub mod house;
 pub mod kill;
 pub mod simulation;

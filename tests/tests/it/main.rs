@@ -13,6 +13,7 @@ mod arrows;
 mod committed;
 mod conformance;
 mod demo;
+mod fuzz;
 mod javascript;
 mod kill;
 mod licences;
