@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use axum::http::Method;
 use server::clock::{Clock as _, SystemClock};
@@ -42,6 +43,20 @@ pub(crate) fn now() -> Timestamp {
     SystemClock::start().now()
 }
 
+/// Returns once this process has no file of a folder open. What is closed is closed in the background; until then it shares an index of
+/// the log with the program, which would survive the program and describe what a cut of power took.
+async fn nobody_here_has_open(folder: &Path) {
+    let folder = folder.canonicalize().unwrap();
+    let is_open = || {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap();
+        let mut files = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        files.any(|file| file.starts_with(&folder))
+    };
+    while is_open() {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Field {
     pub(crate) async fn new() -> Self {
         let mut county = County::of(World::today().await).await;
@@ -51,10 +66,12 @@ impl Field {
             let device = county.phones[name].device.id();
             tokens.insert(name, county.token(user(name), Some(device)).await);
         }
+        let folder = county.world.leave();
+        nobody_here_has_open(folder.path()).await;
         Self {
             phones: county.phones,
             household: county.household,
-            folder: county.world.leave(),
+            folder,
             tokens,
             acknowledged: Acknowledged::new(),
         }
@@ -136,6 +153,8 @@ impl Field {
                 lost.push((*device, *first));
             }
         }
+        drop((unit, store));
+        nobody_here_has_open(self.folder.path()).await;
         lost
     }
 
