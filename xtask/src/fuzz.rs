@@ -38,6 +38,10 @@ pub(crate) fn run(target: &str, seconds: u64) -> Result<bool> {
     let timeout = format!("-timeout={INPUT_SECONDS}");
     // Coverage is all that is asked of the compiler, and the stable one has it; it only does not say so.
     let mut arguments = vec!["fuzz", "run", "--sanitizer", "none"];
+    let body = fs::read_to_string(root().join(format!("fuzz/fuzz_targets/{target}.rs")));
+    if body.context("there is no such target")?.contains("tests::") {
+        arguments.extend(["--features", "server"]);
+    }
     let seeds = format!("fuzz/corpus/{target}");
     arguments.extend([target, &found, &seeds, "--", &time, &memory, &timeout]);
     Step::cargo(&arguments).env("RUSTC_BOOTSTRAP", "1").stream()
