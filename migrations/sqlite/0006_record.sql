@@ -17,7 +17,6 @@ CREATE TABLE record (
     created_at INTEGER NOT NULL, -- received
     changed_at INTEGER NOT NULL, -- received
     text       TEXT    NOT NULL, -- personal; what is not sensitive, in lower case, to search in
-    body       BLOB    NOT NULL  -- personal; the folded record, deterministic CBOR
+    body       BLOB    NOT NULL, -- personal; the folded record, deterministic CBOR
+    PRIMARY KEY (journal_id, record_id)
 ) STRICT;
-
-CREATE UNIQUE INDEX record_of_journal ON record (journal_id, record_id);

@@ -24,6 +24,7 @@ use crate::journals::admission::{Admission, Writer};
 use crate::journals::kept::{Behind, Kept, KeptError};
 use crate::journals::refill::RefillFailure;
 use crate::journals::registrar::Registrar;
+use crate::journals::segments::Packer;
 use crate::journals::{fold, publish, refill};
 use crate::keys::{KeyError, Keys, make_folder_durably};
 use crate::random::Random;
@@ -142,6 +143,7 @@ pub async fn assemble(
     let app = App::new(Parts {
         intake: Intake::new(Duration::from_secs(config.header_seconds.get().into())),
         admission: Admission::start(writer),
+        packer: Packer::new(Arc::clone(&store)),
         store,
         registrar,
         catalogues,

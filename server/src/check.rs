@@ -231,7 +231,8 @@ fn by_journal(rows: JournalRows) -> BTreeMap<Vec<u8>, JournalRows> {
         index,
         folded,
         records,
-        equivocations
+        equivocations,
+        segments
     );
     of
 }

@@ -26,6 +26,7 @@ use crate::journals::admission::{Admission, Moved};
 use crate::journals::kept::Kept;
 use crate::journals::pull::Reader;
 use crate::journals::registrar::Registrar;
+use crate::journals::segments::Packer;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
 use crate::session::access::{AccessTokens, Identity};
@@ -53,6 +54,8 @@ pub struct Parts {
     pub intake: Intake,
     /// The door to admission.
     pub admission: Admission,
+    /// Packs what new devices begin with.
+    pub packer: Packer,
     /// Catalogue versions.
     pub catalogues: Arc<Catalogues>,
     /// The last checkpoint, outside the database.
@@ -112,6 +115,11 @@ impl App {
     /// The door to admission.
     pub fn admission(&self) -> &Admission {
         &self.0.admission
+    }
+
+    /// Packs what new devices begin with.
+    pub fn packer(&self) -> &Packer {
+        &self.0.packer
     }
 
     /// Catalogue versions.
@@ -251,8 +259,8 @@ impl FromRequestParts<App> for Caller {
             .access_tokens()
             .verify(token, now)
             .map_err(|_| unauthenticated())?;
-        let reading = async { app.store().read().await?.session(identity.session).await };
-        let session = reading.await.map_err(|error| Problem::internal(&error))?;
+        let session = app.store().session(identity.session).await;
+        let session = session.map_err(|error| Problem::internal(&error))?;
         // Whatever ends a session (a revoked device, a disabled account) is felt with the next request.
         let goes_on =
             session.is_some_and(|session| session.goes_on(now) && session.user == identity.user);

@@ -4,21 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use store::rows::{
     ChainRow, EntryRow, EquivocationRow, FoldedRow, IndexRow, JournalRows, LaneRow, OfferRow,
-    RecordRow,
+    RecordRow, SegmentRow,
 };
 use sync_core::admit::{self, Index};
 use sync_core::audit::{Shown, record_digest};
 use sync_core::batch::{Parts, WireBatch};
 use sync_core::cbor;
-use sync_core::command::Verb;
+use sync_core::command::{Origin, Verb};
 use sync_core::id::{DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq, Timestamp};
-use sync_core::journal::{Chain, EntryHead};
+use sync_core::journal::{Chain, Entry, EntryHead};
 use sync_core::record::{self, Place, Record};
 use sync_core::registry::{self, Registry, RegistryAct, Standing};
 use sync_core::sync::wire::{WireBody, WireEntry};
 
 use crate::check::{Checked, Ground};
+use crate::journals::pull::Scope;
 use crate::journals::searchable::searchable;
+use crate::journals::segments;
 
 /// An entry that could be read.
 #[derive(Debug)]
@@ -131,6 +133,7 @@ pub(super) fn hold(
         && (rows.entries.iter().zip(&entries)).all(|(row, entry)| walk.take(row, entry, checked));
     if is_whole {
         walk.contents(&entries, checked);
+        walk.segments(rows, &entries, checked);
         walk.derived(rows, checked);
         held.shown = walk.records(rows, checked);
         held.suspended = walk.equivocations(&rows.equivocations, checked);
@@ -188,7 +191,9 @@ impl Walk<'_> {
         let by = self.known.registry.assignments.get(&batch.assignment);
         let catalogue = self.ground.catalogues.get(&head.catalogue);
         for (envelope, fate) in batch.envelopes.iter().zip(&head.fates) {
-            if let Some(origin) = envelope.origin {
+            // One in another journal is refused, and stands nowhere here.
+            let here = |origin: &Origin| origin.journal == self.chain.journal;
+            if let Some(origin) = envelope.origin.filter(here) {
                 self.offers.push(OfferRow {
                     journal_id: self.chain.journal.0.to_vec(),
                     origin_device_id: origin.device.0.to_vec(),
@@ -208,7 +213,7 @@ impl Walk<'_> {
                 admit::replay(&mut self.index, kind, envelope, fate, place, by);
             }
         }
-        let log = sync_core::journal::Entry {
+        let log = Entry {
             head: head.clone(),
             parts: entry.parts.clone(),
         };
@@ -238,6 +243,37 @@ impl Walk<'_> {
                 checked.expect(agrees, self.chain.journal, head.seq, what);
             }
         }
+    }
+
+    /// A segment that is kept is what its entries pack to.
+    fn segments(&self, rows: &JournalRows, entries: &[Opened], checked: &mut Checked) {
+        for row in &rows.segments {
+            let packed = Self::packed(row, rows, entries);
+            let what = "a segment is not what its entries pack to";
+            checked.expect(packed.as_ref() == Some(row), self.chain.journal, None, what);
+        }
+    }
+
+    fn packed(row: &SegmentRow, rows: &JournalRows, entries: &[Opened]) -> Option<SegmentRow> {
+        let scope = Scope::of_number(u8::try_from(row.scope).ok()?);
+        let (after, seq) = (usize::try_from(row.after), usize::try_from(row.seq));
+        let range = after.ok()?..seq.ok()?;
+        let last = rows.entries.get(range.clone())?.last()?;
+        let entries = entries.get(range)?.iter().map(|entry| Entry {
+            head: entry.head.clone(),
+            parts: entry.parts.clone(),
+        });
+        let (lacking, body) = segments::pack(&scope, entries.collect());
+        let lacking: Vec<DeviceId> = lacking.into_iter().collect();
+        Some(SegmentRow {
+            journal_id: last.journal_id.clone(),
+            scope: row.scope,
+            after: row.after,
+            seq: last.seq,
+            head: last.chain_head.clone(),
+            lacking: cbor::encode(&lacking),
+            body: body.0,
+        })
     }
 
     fn derived(&mut self, rows: &JournalRows, checked: &mut Checked) {

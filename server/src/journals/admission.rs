@@ -1,27 +1,27 @@
-//! Admission in groups: one writer takes what waits, decides each batch in one transaction, and answers once that is durable.
+//! Admission in groups: one writer takes what waits, decides it in one transaction, and answers once that is durable.
 //!
-//! One fsync serves many phones. A batch that cannot be placed never sinks its neighbours, for it writes nothing.
+//! One fsync serves many phones, and so does each query: what a group asks about lies on the [`Desk`] before its first batch is decided. A batch that cannot be placed never sinks its neighbours, for it writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use store::journals::{Appended, Used};
+use store::journals::Used;
 use store::{Store, StoreError, Unit};
-use sync_core::admit::{
-    self, Catalogues, Circumstances, LaneEnd, Signed, Unplaced, Unverified, Verified, Wanted,
-};
+use sync_core::admit::{self, Catalogues, Signed, Unplaced, Unverified, Verified, Wanted};
 use sync_core::batch::{Malformed, WireBatch};
 use sync_core::command::{Envelope, Verb};
-use sync_core::id::{DeploymentId, DeviceId, JournalId, RecordId, Seq, Timestamp};
-use sync_core::journal::{Chain, Fate};
-use sync_core::limits;
+use sync_core::id::{DeploymentId, JournalId, RecordId, Seq, Timestamp};
+use sync_core::journal::Fate;
 use sync_core::pack::{PackError, Room};
 use sync_core::registry::{Registry, RegistryAct, Standing};
 use sync_core::sync::wire::{Outcome, unusual};
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::journals::desk::Desk;
 use crate::journals::kept::Kept;
 use crate::journals::registrar::Registrar;
 use crate::journals::timeline;
@@ -36,8 +36,14 @@ const GROUP_MAX: usize = 128;
 /// How soon a phone whose day is full may come again, at the most.
 const QUOTA_RETRY_SECONDS: u32 = 3_600;
 
+/// A batch, unpacked, its signature checked, and what deciding it asks about.
+pub(super) struct Opened {
+    pub(super) signed: Signed,
+    pub(super) wanted: Wanted,
+}
+
 struct Waiting {
-    signed: Signed,
+    opened: Opened,
     wire: WireBatch,
     answer: oneshot::Sender<Outcome>,
 }
@@ -63,6 +69,32 @@ pub struct Admission {
     opening: Arc<Semaphore>,
     /// How much may be unpacked and wait for the writer.
     held: Arc<Semaphore>,
+    at_work: Arc<AtWork>,
+}
+
+/// How many batches are being admitted, for what gives way to them.
+#[derive(Debug, Default)]
+struct AtWork {
+    batches: AtomicUsize,
+    none: Notify,
+}
+
+/// One of them, until it is dropped.
+struct Working<'a>(&'a AtWork);
+
+impl AtWork {
+    fn begin(&self) -> Working<'_> {
+        self.batches.fetch_add(1, Ordering::SeqCst);
+        Working(self)
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        if self.0.batches.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.none.notify_waiters();
+        }
+    }
 }
 
 /// What the writer needs.
@@ -99,6 +131,7 @@ impl Admission {
             registrar: Arc::clone(&writer.registrar),
             opening: Arc::new(Semaphore::new(processors)),
             held: Arc::new(Semaphore::new(HELD_BYTES_MAX / HELD_UNIT)),
+            at_work: Arc::default(),
         };
         tokio::spawn(run(writer, waiting, moved));
         door
@@ -115,6 +148,21 @@ impl Admission {
         let _listeners = self.moved.send(moved);
     }
 
+    /// Returns once no batch is being admitted, or after so long: what can wait gives way, and still comes forward.
+    pub async fn rests(&self, at_most: Duration) {
+        let resting = async {
+            loop {
+                let none = self.at_work.none.notified();
+                if self.at_work.batches.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                none.await;
+            }
+        };
+        // Either way it is time.
+        let _in_time = tokio::time::timeout(at_most, resting).await;
+    }
+
     /// Admits a batch, unpacked within the room that its request has left; returns once what became of it is durable.
     pub async fn admit(&self, wire: WireBatch, room: &mut Room) -> Result<Outcome, StoreError> {
         let mut registered = self.registrar.as_last_read();
@@ -122,6 +170,7 @@ impl Admission {
             let mut reading = self.store.read().await?;
             registered = self.registrar.current(&mut *reading).await?;
         }
+        let _working = self.at_work.begin();
         let deployment = self.registrar.deployment();
         let mut left = core::mem::take(room);
         let before = left.left();
@@ -140,13 +189,13 @@ impl Admission {
         let units = u32::try_from(units.min(HELD_BYTES_MAX / HELD_UNIT)).unwrap_or(1);
         let _held = self.held.acquire_many(units).await;
         drop(turn);
-        let signed = match opened {
-            Ok(signed) => signed,
+        let opened = match opened {
+            Ok(opened) => opened,
             Err(outcome) => return Ok(outcome),
         };
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting {
-            signed,
+            opened,
             wire,
             answer,
         };
@@ -164,7 +213,7 @@ fn open(
     deployment: DeploymentId,
     wire: &WireBatch,
     room: &mut Room,
-) -> Result<Signed, Outcome> {
+) -> Result<Opened, Outcome> {
     let parts = match wire.open_within(room) {
         Ok(parts) => parts,
         Err(Malformed::Pack(PackError::NoRoom)) => return Err(Outcome::Busy),
@@ -174,7 +223,9 @@ fn open(
     let key = &device
         .ok_or_else(|| refusal_of(Unverified::UnknownDevice))?
         .key;
-    Signed::check(deployment, key, parts).map_err(refusal_of)
+    let signed = Signed::check(deployment, key, parts).map_err(refusal_of)?;
+    let wanted = Wanted::by(&signed.parts().batch);
+    Ok(Opened { signed, wanted })
 }
 
 fn refusal_of(unverified: Unverified) -> Outcome {
@@ -194,13 +245,13 @@ async fn run(
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
         let (mut batches, mut answers) = (Vec::new(), Vec::new());
         for Waiting {
-            signed,
+            opened,
             wire,
             answer,
         } in group.drain(..)
         {
             answers.push((wire.journal, answer));
-            batches.push((signed, wire));
+            batches.push((opened, wire));
         }
         match writer.admit_group(batches).await {
             Ok(outcomes) => {
@@ -226,22 +277,28 @@ async fn run(
 impl Writer {
     async fn admit_group(
         &self,
-        batches: Vec<(Signed, WireBatch)>,
+        batches: Vec<(Opened, WireBatch)>,
     ) -> Result<Vec<Outcome>, StoreError> {
         self.kept.guard()?;
         let mut unit = self.store.begin().await?;
         let mut outcomes = Vec::with_capacity(batches.len());
         let mut registered = self.registrar.current(&mut *unit).await?;
-        for (signed, wire) in batches {
+        let now = self.clock.now();
+        let asked = batches.iter().map(|(opened, _)| opened);
+        let mut desk = Desk::read(&mut *unit, asked, now.date().0).await?;
+        for (opened, wire) in batches {
             let outcome = self
-                .admit_one(&mut *unit, &registered.registry, signed, &wire)
+                .admit_one(&mut *unit, &mut desk, &registered.registry, opened, wire)
                 .await?;
             if matches!(outcome, Outcome::Equivocation) {
                 // Its device is suspended, from this batch on.
                 registered = self.registrar.current(&mut *unit).await?;
             }
             outcomes.push(outcome);
+            // Whoever only asks something is answered between two batches.
+            tokio::task::yield_now().await;
         }
+        desk.write(&mut *unit).await?;
         unit.commit().await?;
         Ok(outcomes)
     }
@@ -249,9 +306,10 @@ impl Writer {
     async fn admit_one(
         &self,
         unit: &mut dyn Unit,
+        desk: &mut Desk,
         registry: &Registry,
-        signed: Signed,
-        wire: &WireBatch,
+        Opened { signed, wanted }: Opened,
+        wire: WireBatch,
     ) -> Result<Outcome, StoreError> {
         let verified = match Verified::of(registry, signed) {
             Ok(verified) => verified,
@@ -259,89 +317,41 @@ impl Writer {
         };
         let parts = verified.parts();
         let (batch, now) = (&parts.batch, self.clock.now());
-        let (journal, device) = (batch.journal, batch.device);
-        let wanted = Wanted::by(batch);
-        let at: BTreeSet<Seq> = wanted
-            .bases
-            .iter()
-            .copied()
-            .chain([batch.seen.seq])
-            .collect();
-        let heads = unit.heads(journal, &at).await?;
-        let lane = unit
-            .lane(journal, device)
-            .await?
-            .unwrap_or_else(|| LaneEnd::start(device, journal));
-        let head_at_seen = heads.get(&batch.seen.seq).map(|(head, _)| *head);
-        match admit::place(batch, &lane, head_at_seen) {
+        let journal = batch.journal;
+        match admit::place(
+            batch,
+            &desk.lane(batch),
+            desk.head_at(journal, batch.seen.seq),
+        ) {
             Ok(()) => {}
             Err(Unplaced::Gap { expected }) => return Ok(Outcome::Gap { expected }),
             Err(Unplaced::Forked) => return Ok(Outcome::Forked),
             Err(Unplaced::Used { .. } | Unplaced::Equivocation) => {
-                return self.seen_before(unit, &verified, wire, now).await;
+                // What it is compared with may be of this group.
+                desk.write(unit).await?;
+                return self.seen_before(unit, &verified, &wire, now).await;
             }
         }
-        let day = now.date().0;
         let bytes = wire.packed_bytes() as u64;
-        let used = unit.used(journal, device, day).await?;
-        if is_full(&used, batch.envelopes.len(), bytes) {
+        if desk.is_full(batch, bytes) {
             return Ok(Outcome::Quota {
                 retry_after_s: QUOTA_RETRY_SECONDS,
             });
         }
-        let mut index = unit.index(journal, &wanted.records).await?;
-        index.extend(unit.index(journal, &Wanted::linked(&index)).await?);
-        let mut offered: BTreeMap<_, BTreeSet<DeviceId>> = BTreeMap::new();
-        let mut taken = BTreeSet::new();
-        for (origin, lane, counts) in unit.offers(journal, &wanted.origins).await? {
-            offered.entry(origin).or_default().insert(lane);
-            taken.extend(counts.then_some(origin));
-        }
-        let circumstances = Circumstances {
-            registry,
-            catalogues: &self.catalogues,
-            chain: unit
-                .chain(journal)
-                .await?
-                .unwrap_or_else(|| Chain::start(journal)),
-            lane,
-            head_at_seen,
-            received: heads
-                .into_iter()
-                .map(|(seq, (_, at))| (seq, at))
-                .filter(|(seq, _)| wanted.bases.contains(seq))
-                .collect(),
-            lane_fates: unit.fates(journal, device, &wanted.lane).await?,
-            taken,
-            offered,
-            index,
-            now,
-        };
+        let circumstances = desk.circumstances(batch, &wanted, registry, &self.catalogues, now);
         let Ok(decided) = admit::admit(&verified, circumstances) else {
             return Err(StoreError::Impossible(
                 "a lane that moved within a transaction",
             ));
         };
         let fates = &decided.entry().fates;
-        let refused = if fates.iter().any(Fate::is_refused) {
-            bytes
-        } else {
-            0
+        let is_refused = fates.iter().any(Fate::is_refused);
+        let used = Used {
+            commands: u32::try_from(batch.envelopes.len()).unwrap_or(u32::MAX),
+            bytes,
+            refused_bytes: if is_refused { bytes } else { 0 },
         };
-        let commands = u32::try_from(batch.envelopes.len()).unwrap_or(u32::MAX);
-        unit.append(&Appended::judged(&decided, batch, wire.clone()))
-            .await?;
-        unit.add_used(
-            journal,
-            device,
-            day,
-            Used {
-                commands,
-                bytes,
-                refused_bytes: refused,
-            },
-        )
-        .await?;
+        desk.take(&decided, batch, wire, used);
         let counted = batch
             .envelopes
             .iter()
@@ -357,7 +367,10 @@ impl Writer {
         };
         let late = batch.envelopes.iter().map(|envelope| envelope.record);
         erased.extend(late.filter(is_erased));
-        erase(unit, journal, &erased).await?;
+        if !erased.is_empty() {
+            desk.write(unit).await?;
+            erase(unit, journal, &erased).await?;
+        }
         Ok(Outcome::Entered {
             seq: decided.entry().seq,
             unusual: unusual(fates),
@@ -402,13 +415,6 @@ impl Writer {
         }
         Ok(Outcome::Equivocation)
     }
-}
-
-fn is_full(used: &Used, commands: usize, bytes: u64) -> bool {
-    let commands = u32::try_from(commands).unwrap_or(u32::MAX);
-    used.commands.saturating_add(commands) > limits::DEVICE_DAY_COMMANDS_MAX
-        || used.bytes.saturating_add(bytes) > limits::DEVICE_DAY_BYTES_MAX
-        || used.refused_bytes > limits::DEVICE_DAY_REFUSED_BYTES_MAX
 }
 
 /// Destroys the contents, salts and seeds of erased records: envelopes, fates and digests stay.

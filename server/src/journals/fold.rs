@@ -7,34 +7,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use store::journals::{Folded, Stored};
 use store::{Reading, Store, StoreError};
 use sync_core::admit::Catalogues;
 use sync_core::id::{DeploymentId, JournalId, RecordId, Seq};
-use sync_core::record::{self, Logged, Record, Slot};
+use sync_core::record::{self, Logged, Record};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::context::App;
-use crate::journals::admission::Moved;
+use crate::journals::admission::{Admission, Moved};
+use crate::journals::searchable::searchable;
 use crate::journals::timeline;
 
 /// How much of a journal is folded in one turn, so that a village with much to fold does not hold up the others.
 const CHUNK_BYTES: usize = 128 * 1024;
 /// How many journals are stored in one transaction.
-const JOURNALS_AT_ONCE: usize = 32;
+const JOURNALS_AT_ONCE: usize = 16;
+/// How many of them are computed beside each other.
+const COMPUTED_AT_ONCE: usize = 2;
+/// While batches are admitted, the worker rests so many times as long as it worked: phones wait for admission, nobody for a fold.
+const REST: u32 = 9;
 
 /// Runs until the server stops: folds what is left over, then what moves.
 pub async fn run(app: App) {
+    let folder = Folder {
+        store: app.store(),
+        catalogues: app.catalogues(),
+        deployment: app.deployment(),
+        gives_way_to: Some(app.admission()),
+    };
     let mut moved = app.admission().subscribe();
     let mut journals = None;
     loop {
         let folded = match journals {
-            None => fold_all(app.store(), app.catalogues(), app.deployment()).await,
-            Some(journals) => {
-                fold_journals(app.store(), app.catalogues(), app.deployment(), journals).await
-            }
+            None => folder.fold_all().await,
+            Some(journals) => folder.fold(journals).await,
         };
         if let Err(error) = &folded {
             tracing::error!(
@@ -72,46 +83,90 @@ pub async fn fold_all(
     catalogues: &Arc<Catalogues>,
     deployment: DeploymentId,
 ) -> Result<(), StoreError> {
-    let waiting = store.read().await?.unfolded().await?;
-    fold_journals(store, catalogues, deployment, waiting.into_iter().collect()).await
+    let folder = Folder {
+        store,
+        catalogues,
+        deployment,
+        gives_way_to: None,
+    };
+    folder.fold_all().await
 }
 
-/// Folds these journals to their ends, in turn, a chunk each.
-async fn fold_journals(
-    store: &dyn Store,
-    catalogues: &Arc<Catalogues>,
+/// What folding needs.
+struct Folder<'a> {
+    store: &'a dyn Store,
+    catalogues: &'a Arc<Catalogues>,
     deployment: DeploymentId,
-    mut waiting: BTreeSet<JournalId>,
-) -> Result<(), StoreError> {
-    while !waiting.is_empty() {
-        let turn: Vec<JournalId> = waiting.iter().copied().collect();
-        for journals in turn.chunks(JOURNALS_AT_ONCE) {
-            let mut chunks = Vec::with_capacity(journals.len());
-            for journal in journals {
-                let mut reading = store.read().await?;
-                match fold_chunk(&mut *reading, catalogues, *journal).await? {
-                    Some(chunk) => chunks.push((*journal, chunk)),
-                    None => {
-                        waiting.remove(journal);
+    gives_way_to: Option<&'a Admission>,
+}
+
+impl Folder<'_> {
+    async fn fold_all(&self) -> Result<(), StoreError> {
+        let waiting = self.store.read().await?.unfolded().await?;
+        self.fold(waiting.into_iter().collect()).await
+    }
+
+    /// Folds these journals to their ends, in turn, a chunk each.
+    async fn fold(&self, mut waiting: BTreeSet<JournalId>) -> Result<(), StoreError> {
+        while !waiting.is_empty() {
+            let turn: Vec<JournalId> = waiting.iter().copied().collect();
+            // Some are computed while those before are stored.
+            let mut computed: Vec<(JournalId, Chunk)> = Vec::new();
+            for journals in turn.chunks(JOURNALS_AT_ONCE) {
+                let begun = Instant::now();
+                let (stored, next) =
+                    tokio::join!(self.store_all(&computed), self.compute_all(journals));
+                stored?;
+                computed.clear();
+                for (journal, chunk) in next? {
+                    match chunk {
+                        Some(chunk) => computed.push((journal, chunk)),
+                        None => drop(waiting.remove(&journal)),
                     }
                 }
+                if let Some(admission) = self.gives_way_to {
+                    admission.rests(begun.elapsed() * REST).await;
+                }
             }
-            if chunks.is_empty() {
+            self.store_all(&computed).await?;
+        }
+        Ok(())
+    }
+
+    /// The next chunk of each of these journals.
+    async fn compute_all(
+        &self,
+        journals: &[JournalId],
+    ) -> Result<Vec<(JournalId, Option<Chunk>)>, StoreError> {
+        let chunks: Vec<_> = (journals.iter())
+            .map(|journal| self.compute(*journal).boxed())
+            .collect();
+        let chunks = stream::iter(chunks).buffer_unordered(COMPUTED_AT_ONCE);
+        chunks.try_collect().await
+    }
+
+    async fn compute(&self, journal: JournalId) -> Result<(JournalId, Option<Chunk>), StoreError> {
+        let mut reading = self.store.read().await?;
+        let chunk = fold_chunk(&mut *reading, self.catalogues, journal).await?;
+        Ok((journal, chunk))
+    }
+
+    async fn store_all(&self, chunks: &[(JournalId, Chunk)]) -> Result<(), StoreError> {
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let mut unit = self.store.begin().await?;
+        for (journal, chunk) in chunks {
+            // Somebody else folded it meanwhile: an operator at the command line, or whoever rebuilds it.
+            if unit.folded_seq(*journal).await? != chunk.from {
                 continue;
             }
-            let mut unit = store.begin().await?;
-            for (journal, chunk) in &chunks {
-                // Somebody else folded it meanwhile: an operator at the command line, or whoever rebuilds it.
-                if unit.folded_seq(*journal).await? != chunk.from {
-                    continue;
-                }
-                unit.put_folded(*journal, chunk.end, &chunk.records).await?;
-                tracing::debug!(journal.id = %journal, seq = chunk.end, deployment.id = %deployment, "folded");
-            }
-            unit.commit().await?;
+            unit.put_folded(*journal, chunk.end, &chunk.records).await?;
+            let deployment = self.deployment;
+            tracing::debug!(journal.id = %journal, seq = chunk.end, deployment.id = %deployment, "folded");
         }
+        unit.commit().await
     }
-    Ok(())
 }
 
 /// Part of a journal, folded.
@@ -225,38 +280,4 @@ fn fold_whole(catalogues: &Catalogues, journal: JournalId, id: RecordId, log: &[
         tracing::error!(journal.id = %journal, record.id = %id, "a record's fold failed; it is set aside");
         Record::set_aside(journal, id, log)
     })
-}
-
-/// What of a record may be searched in, in lower case: its texts that everyone who may read the record reads, and whole.
-fn searchable(catalogues: &Catalogues, record: &Record) -> String {
-    let kind = catalogues
-        .values()
-        .next_back()
-        .and_then(|catalogue| catalogue.kind(&record.kind));
-    let open = |name: &str| {
-        kind.and_then(|kind| kind.field(name))
-            .is_some_and(|field| field.audience.is_none() && field.mask.is_none())
-    };
-    let texts = record
-        .fields
-        .iter()
-        .filter(|(name, _)| open(name))
-        .flat_map(|(_, slot)| match slot {
-            Slot::Register(held) => held
-                .iter()
-                .filter_map(|held| held.value.as_text())
-                .map(str::to_lowercase)
-                .collect(),
-            Slot::Text(text) => vec![text.to_lowercase()],
-            Slot::List(items) => items
-                .iter()
-                .filter_map(|item| item.value.as_text())
-                .map(str::to_lowercase)
-                .collect(),
-            Slot::Withheld => Vec::<String>::new(),
-        });
-    texts
-        .filter(|text| !text.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
 }

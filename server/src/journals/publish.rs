@@ -135,7 +135,7 @@ pub async fn covering<R: ReadJournals + ?Sized>(
     journals: &[sync_core::id::JournalId],
     known: u64,
 ) -> Result<Option<CoveredBy>, StoreError> {
-    let Some(newest) = newest else {
+    let Some(newest) = newest.filter(|newest| newest.size > known) else {
         return Ok(None);
     };
     let mut leaf: Option<LogLeaf> = None;
@@ -149,7 +149,7 @@ pub async fn covering<R: ReadJournals + ?Sized>(
             .chain(candidate)
             .max_by_key(|leaf| leaf.position);
     }
-    let Some(leaf) = leaf.filter(|_| newest.size > known) else {
+    let Some(leaf) = leaf else {
         return Ok(None);
     };
     let mut asked = BTreeSet::new();

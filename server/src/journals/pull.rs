@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use store::StoreError;
-use store::journals::{ReadJournals, Stored};
+use store::journals::{Known, ReadJournals, Stored};
+use store::segments::{ReadSegments, SegmentKey};
 use sync_core::batch::{Parts, Position};
 use sync_core::catalog::{Capability, Catalogue, Role};
 use sync_core::command::{Audience, Envelope};
@@ -13,10 +14,13 @@ use sync_core::journal::{Entry, Fate};
 use sync_core::limits;
 use sync_core::pack::Room;
 use sync_core::registry::{Registry, RegistryAct, Standing};
-use sync_core::segment;
 use sync_core::sync::wire::{Cursor, JournalPage, WireBody, WireEntry};
 
 use crate::journals::registrar::{ActEntry, Registered};
+use crate::journals::segments::Packer;
+
+/// Who lacks fewer entries than these gets them one by one: a segment has more.
+const SEGMENT_ENTRIES_MIN: Seq = 4;
 
 /// Who reads: his person, and the assignments that carry it now.
 #[derive(Debug)]
@@ -35,6 +39,33 @@ pub struct Scope {
     pub audiences: BTreeSet<Audience>,
     /// Whether he reads what was refused.
     pub refused: bool,
+}
+
+impl Scope {
+    /// Whether he reads a content, by its audience and by whether its command was refused.
+    pub fn reads(&self, audience: Audience, refused: bool) -> bool {
+        self.audiences.contains(&audience) && (self.refused || !refused)
+    }
+
+    /// The scope of a number.
+    pub fn of_number(number: u8) -> Self {
+        let is_set = |place: u8| number >> place & 1 == 1;
+        let audiences = (0..).zip(Audience::ALL);
+        let audiences = audiences.filter(|(place, _)| is_set(*place));
+        Self {
+            audiences: audiences.map(|(_, audience)| audience).collect(),
+            refused: is_set(7),
+        }
+    }
+
+    /// One number for one scope.
+    pub fn number(&self) -> u8 {
+        let bit = |set: bool, place: u8| u8::from(set) << place;
+        let audiences = (0..).zip(Audience::ALL);
+        let audiences =
+            audiences.map(|(place, audience)| bit(self.audiences.contains(&audience), place));
+        audiences.fold(bit(self.refused, 7), |number, bit| number | bit)
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -207,21 +238,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next page of a journal, within a budget; nothing if he may not pull it or his chain is not this one.
-    pub async fn page<R: ReadJournals + ?Sized>(
+    /// The next page of a journal, within a budget; nothing if he may not pull it or his chain is not this one. Known are the
+    /// journal's end and the head at the cursor.
+    ///
+    /// Who begins with nothing, or goes on where a segment ended, gets segments and what follows them packed as one; others get
+    /// entry by entry.
+    pub async fn page<R: ReadJournals + ReadSegments + ?Sized>(
         &self,
         unit: &mut R,
-        cursor: &Cursor,
-        budget: &mut Budget,
+        packer: &Packer,
+        known: &Known,
+        (cursor, budget): (&Cursor, &mut Budget),
     ) -> Result<Option<JournalPage>, StoreError> {
         let journal = cursor.journal;
         let Some(scope) = self.scope(journal, Capability::Sync) else {
             return Ok(None);
         };
-        let known = unit
-            .heads(journal, &BTreeSet::from([cursor.end.seq]))
-            .await?;
-        if known.get(&cursor.end.seq).map(|(head, _)| *head) != Some(cursor.end.head) {
+        let head = known.heads.get(&(journal, cursor.end.seq));
+        if head.map(|(head, _)| *head) != Some(cursor.end.head) {
             return Ok(None);
         }
         let mut page = JournalPage {
@@ -231,7 +265,7 @@ impl<'a> Reader<'a> {
             end: cursor.end,
             more: false,
         };
-        let newest = unit.chain(journal).await?.map_or(0, |chain| chain.end.seq);
+        let newest = known.chains.get(&journal).map_or(0, |chain| chain.end.seq);
         if cursor.end.seq >= newest {
             return Ok(Some(page));
         }
@@ -239,8 +273,71 @@ impl<'a> Reader<'a> {
             page.more = true;
             return Ok(Some(page));
         }
-        let stored = unit.entries(journal, cursor.end.seq, budget.bytes).await?;
-        let cold = cursor.end.seq == 0;
+        let (after, number) = (cursor.end.seq, scope.number());
+        let begins = newest - after >= SEGMENT_ENTRIES_MIN
+            && (after == 0 || unit.segment_ends(journal, number, after).await?);
+        if begins {
+            self.add_segments(unit, packer, &scope, (&mut page, newest), budget)
+                .await?;
+        }
+        if page.end.seq < newest && !budget.is_used_up() {
+            self.add_entries(unit, packer, &scope, (&mut page, begins), budget)
+                .await?;
+        }
+        page.more = page.end.seq < newest;
+        Ok(Some(page))
+    }
+
+    /// Adds the segments that continue the page and fit the budget.
+    async fn add_segments<R: ReadSegments + ?Sized>(
+        &self,
+        unit: &mut R,
+        packer: &Packer,
+        scope: &Scope,
+        (page, newest): (&mut JournalPage, Seq),
+        budget: &mut Budget,
+    ) -> Result<(), StoreError> {
+        while page.end.seq < newest && budget.inflated >= limits::SEGMENT_BYTES {
+            let key = SegmentKey {
+                journal: page.journal,
+                scope: scope.number(),
+                after: page.end.seq,
+            };
+            let segment = match unit.segment(&key).await? {
+                Some(kept) => kept,
+                None => match packer.segment(key, scope).await? {
+                    Some(packed) => packed,
+                    None => break,
+                },
+            };
+            // What he or his devices wrote he reads, whoever else may not.
+            let lacks = |device: &DeviceId| {
+                let known = self.registry().devices.get(device);
+                known.is_some_and(|known| known.user == self.user)
+            };
+            if segment.body.0.len() > budget.bytes || segment.lacking.iter().any(lacks) {
+                break;
+            }
+            budget.bytes -= segment.body.0.len();
+            budget.inflated -= limits::SEGMENT_BYTES;
+            page.segments.push(segment.body);
+            page.end = segment.end;
+        }
+        Ok(())
+    }
+
+    /// Adds entries to the page, for who begins all of them packed as one.
+    async fn add_entries<R: ReadJournals + ?Sized>(
+        &self,
+        unit: &mut R,
+        packer: &Packer,
+        scope: &Scope,
+        (page, begins): (&mut JournalPage, bool),
+        budget: &mut Budget,
+    ) -> Result<(), StoreError> {
+        let stored = unit
+            .entries(page.journal, page.end.seq, budget.bytes)
+            .await?;
         let mut pooled = Vec::new();
         for stored in stored {
             let end = Position {
@@ -248,7 +345,11 @@ impl<'a> Reader<'a> {
                 head: stored.chain_head,
             };
             let packed = ENTRY_BYTES + stored.batch.packed_bytes();
-            let Some(shown) = self.shown(&scope, stored, cold, budget)? else {
+            // At least one entry comes, however large; after segments it must fit.
+            if !page.segments.is_empty() && packed > budget.bytes {
+                break;
+            }
+            let Some(shown) = self.shown(scope, stored, begins, budget)? else {
                 break;
             };
             page.end = end;
@@ -268,10 +369,9 @@ impl<'a> Reader<'a> {
         match pooled.as_slice() {
             [] => {}
             [alone] => page.entries.push(WireEntry::pack(alone)),
-            several => page.segments = vec![segment::pack(several).into()],
+            _ => page.segments.push(packer.pool(pooled).await?),
         }
-        page.more = page.end.seq < newest;
-        Ok(Some(page))
+        Ok(())
     }
 
     /// An entry as he gets it: his device's own as its header, others' with what he may not read withheld; opened where it will be
@@ -280,11 +380,11 @@ impl<'a> Reader<'a> {
         &self,
         scope: &Scope,
         stored: Stored,
-        cold: bool,
+        begins: bool,
         budget: &mut Budget,
     ) -> Result<Option<Shown>, StoreError> {
         let own = Some(stored.batch.device) == self.device;
-        if own && !cold {
+        if own && !begins {
             let first = stored.batch.first;
             let entry = WireEntry::new(&stored.head, WireBody::Own { first });
             return Ok(Some(Shown::Packed(entry)));
@@ -298,7 +398,7 @@ impl<'a> Reader<'a> {
         let all = own
             || (refused_too || !stored.head.fates.iter().any(Fate::is_refused))
                 && scope.audiences.len() == Audience::ALL.len();
-        if all && !cold {
+        if all && !begins {
             let entry = WireEntry::new(&stored.head, WireBody::Batch(stored.batch));
             return Ok(Some(Shown::Packed(entry)));
         }
@@ -307,12 +407,12 @@ impl<'a> Reader<'a> {
         };
         let fates = &stored.head.fates;
         let readable = parts.withhold(|index, envelope: &Envelope| {
-            all || scope.audiences.contains(&envelope.audience)
-                && (refused_too || !fates.get(index).is_some_and(Fate::is_refused))
+            let refused = fates.get(index).is_some_and(Fate::is_refused);
+            all || scope.reads(envelope.audience, refused && !refused_too)
         });
         let (head, parts) = (stored.head, readable);
         let entry = Entry { head, parts };
-        Ok(Some(if cold {
+        Ok(Some(if begins {
             Shown::Opened(entry)
         } else {
             Shown::Packed(WireEntry::pack(&entry))

@@ -254,8 +254,8 @@ async fn take_run(
         let mut index = unit.index(run.journal, &given.records()).await?;
         given.replay(&mut index, registry, app.catalogues());
         let erased = erased(given, &index);
-        unit.append(&Appended::given_back(given, index, batch.clone()))
-            .await?;
+        let appended = Appended::given_back(given, index, batch.clone());
+        unit.append(&[appended]).await?;
         erase(unit, run.journal, &erased).await?;
         taken += 1;
     }

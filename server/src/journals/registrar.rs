@@ -192,8 +192,8 @@ impl Registrar {
             let commands: Vec<Unsealed> = (lane.n + 1..).zip(acts).map(command).collect();
             let parts = batch::seal(&sealing, commands);
             let entered = admit::enter(&parts, &chain, position, self.deployment, now);
-            unit.append(&Appended::operators(entered, &parts.batch, parts.to_wire()))
-                .await?;
+            let appended = Appended::operators(entered, &parts.batch, parts.to_wire());
+            unit.append(&[appended]).await?;
         }
         Ok(())
     }

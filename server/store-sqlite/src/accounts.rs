@@ -1,6 +1,7 @@
 //! Accounts, devices, sessions, tokens and codes.
 
 use async_trait::async_trait;
+use sqlx::SqliteConnection;
 use store::StoreError;
 use store::accounts::{
     Account, Added, CodePurpose, Device, NewCode, NewRefreshToken, PasswordHash, ReadAccounts,
@@ -11,6 +12,7 @@ use sync_core::id::{DeviceId, Digest, SessionId, Timestamp, UserId};
 use sync_core::sign::PublicKey;
 
 use crate::SqliteUnit;
+use crate::failure::Health;
 use crate::row::{id, optional_id, optional_instant};
 
 struct AccountRow {
@@ -69,6 +71,26 @@ impl TryFrom<SessionRow> for Session {
             ended: optional_instant(row.ended_at).zip(row.ended_why.map(why).transpose()?),
         })
     }
+}
+
+/// A session, ended or not.
+pub(crate) async fn session(
+    connection: &mut SqliteConnection,
+    health: &Health,
+    id: SessionId,
+) -> Result<Option<Session>, StoreError> {
+    let id = &id.0[..];
+    let row = sqlx::query_as!(
+        SessionRow,
+        "SELECT session_id, user_id, device_id, started_at, expires_at, ended_at, ended_why
+         FROM session WHERE session_id = $1",
+        id
+    )
+    .fetch_optional(connection)
+    .await;
+    row.map_err(|error| health.judge(error))?
+        .map(Session::try_from)
+        .transpose()
 }
 
 #[async_trait]
@@ -136,19 +158,8 @@ impl ReadAccounts for SqliteUnit {
         }))
     }
 
-    async fn session(&mut self, session: SessionId) -> Result<Option<Session>, StoreError> {
-        let session = &session.0[..];
-        let row = sqlx::query_as!(
-            SessionRow,
-            "SELECT session_id, user_id, device_id, started_at, expires_at, ended_at, ended_why
-             FROM session WHERE session_id = $1",
-            session
-        )
-        .fetch_optional(&mut *self.transaction)
-        .await;
-        row.map_err(|error| self.health.judge(error))?
-            .map(Session::try_from)
-            .transpose()
+    async fn session(&mut self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        session(&mut self.transaction, &self.health, id).await
     }
 
     async fn sessions_of(

@@ -9,9 +9,10 @@ use minicbor::{Decode, Encode};
 use serde::Serialize;
 use store::StoreError;
 use store::journals::{
-    Appended, Filter, Folded, LogLeaf, ReadJournals, SignedCheckpoint, Stored, Used, WriteJournals,
+    Appended, Asked, Filter, Folded, Known, LogLeaf, ReadJournals, SignedCheckpoint, Stored, Used,
+    WriteJournals,
 };
-use sync_core::admit::{Index, LaneEnd};
+use sync_core::admit::LaneEnd;
 use sync_core::batch::{Position, WireBatch};
 use sync_core::cbor;
 use sync_core::checkpoint::merkle::Node;
@@ -24,15 +25,15 @@ use crate::SqliteUnit;
 use crate::row::id;
 
 /// Journal positions and lane numbers are far below 2^63.
-fn column(number: u64) -> i64 {
+pub(crate) fn column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn number(column: i64) -> Result<u64, StoreError> {
+pub(crate) fn number(column: i64) -> Result<u64, StoreError> {
     u64::try_from(column).map_err(|_| StoreError::Impossible("a negative number"))
 }
 
-fn read<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Result<T, StoreError> {
+pub(crate) fn read<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Result<T, StoreError> {
     cbor::decode(bytes).map_err(|_| StoreError::Impossible("bytes in another encoding"))
 }
 
@@ -52,14 +53,6 @@ impl TryFrom<EntryRow> for Stored {
             batch: read(&row.batch)?,
         })
     }
-}
-
-/// The fate of a lane's command in an entry's head, which begins with `first`.
-fn fate_at(head: &[u8], first: i64, n: u64) -> Result<Option<Fate>, StoreError> {
-    let head: EntryHead = read(head)?;
-    let index = usize::try_from(column(n) - first)
-        .map_err(|_| StoreError::Impossible("a lane out of order"))?;
-    Ok(head.fates.get(index).cloned())
 }
 
 struct LeafRow {
@@ -112,97 +105,287 @@ fn json_list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     json(&texts)
 }
 
-/// Rows as JSON, for `json_each`: as many as there are under one prepared statement. Bytes travel in hex.
+/// Rows as JSON, for `json_each`: as many as there are under one prepared statement. Their bytes stand in a [`Heap`].
 fn json<T: Serialize>(rows: &[T]) -> String {
     serde_json::to_string(rows).expect("texts and numbers are JSON")
 }
 
-/// Bytes for [`json`].
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+/// The bytes of rows, one parameter for all of them: a row names the place of each, and `substr` takes it from there.
+#[derive(Default)]
+struct Heap(Vec<u8>);
+
+impl Heap {
+    /// The place of these bytes, as SQL counts: from 1.
+    fn put(&mut self, bytes: &[u8]) -> usize {
+        let at = self.0.len() + 1;
+        self.0.extend_from_slice(bytes);
+        at
+    }
+
+    /// The place of a key of two ids, the second of which follows the first.
+    fn put_pair(&mut self, first: &[u8; 16], second: &[u8; 16]) -> usize {
+        let at = self.put(first);
+        self.put(second);
+        at
+    }
 }
 
-#[async_trait]
-impl ReadJournals for SqliteUnit {
-    async fn chain(&mut self, journal: JournalId) -> Result<Option<Chain>, StoreError> {
-        let key = &journal.0[..];
-        let row = sqlx::query!(
-            "SELECT seq, head, received_at, registry FROM journal WHERE journal_id = $1",
-            key
+/// Places in lanes as runs of numbers that follow one another: device, journal, first, last.
+fn runs(places: &BTreeSet<Origin>) -> Vec<(Origin, u64)> {
+    let mut runs: Vec<(Origin, u64)> = Vec::new();
+    for place in places {
+        match runs.last_mut() {
+            Some((first, last))
+                if (first.device, first.journal) == (place.device, place.journal)
+                    && last.checked_add(1) == Some(place.n) =>
+            {
+                *last = place.n;
+            }
+            _ => runs.push((*place, place.n)),
+        }
+    }
+    runs
+}
+
+/// The item of a list that a row was asked by.
+fn asked_by<T>(items: &[T], key: i64) -> Result<&T, StoreError> {
+    let item = usize::try_from(key).ok().and_then(|at| items.get(at));
+    item.ok_or(StoreError::Impossible("a row that was not asked for"))
+}
+
+impl SqliteUnit {
+    async fn read_chains(&mut self, asked: &Asked, known: &mut Known) -> Result<(), StoreError> {
+        let mut heap = Heap::default();
+        let journals = asked.journals.iter();
+        let rows: Vec<_> = journals.map(|journal| heap.put(&journal.0)).collect();
+        let (rows, heap) = (json(&rows), heap.0);
+        let rows = sqlx::query!(
+            "SELECT journal_id, seq, head, received_at, registry FROM json_each($1) AS asked
+             CROSS JOIN journal ON journal_id = substr($2, asked.value, 16)",
+            rows,
+            heap
         )
-        .fetch_optional(&mut *self.transaction)
+        .fetch_all(&mut *self.transaction)
         .await
         .map_err(|error| self.health.judge(error))?;
-        row.map(|row| {
+        for row in rows {
+            let journal = id(&row.journal_id)?;
             let end = Position {
                 seq: number(row.seq)?,
                 head: id(&row.head)?,
             };
-            Ok(Chain {
+            let chain = Chain {
                 journal,
                 end,
                 received_at: Timestamp(row.received_at),
                 registry: number(row.registry)?,
-            })
-        })
-        .transpose()
+            };
+            known.chains.insert(journal, chain);
+        }
+        Ok(())
     }
 
-    async fn lane(
-        &mut self,
-        journal: JournalId,
-        device: DeviceId,
-    ) -> Result<Option<LaneEnd>, StoreError> {
-        let (journal, device) = (&journal.0[..], &device.0[..]);
-        let row = sqlx::query!(
-            "SELECT n, batch FROM lane WHERE journal_id = $1 AND device_id = $2",
-            journal,
-            device
+    async fn read_lanes(&mut self, asked: &Asked, known: &mut Known) -> Result<(), StoreError> {
+        let mut heap = Heap::default();
+        let lanes: Vec<_> = asked.lanes.iter().copied().collect();
+        let rows: Vec<_> = (lanes.iter())
+            .map(|(journal, device)| heap.put_pair(&journal.0, &device.0))
+            .collect();
+        let (rows, heap) = (json(&rows), heap.0);
+        let rows = sqlx::query!(
+            r#"SELECT asked.key + 0 AS "key!: i64", lane.n AS "n?", lane.batch AS "batch?", day AS "day?", commands AS "commands?",
+                      bytes AS "bytes?", refused_bytes AS "refused_bytes?" FROM json_each($1) AS asked
+               LEFT JOIN lane ON lane.journal_id = substr($2, asked.value, 16)
+                   AND lane.device_id = substr($2, asked.value + 16, 16)
+               LEFT JOIN quota ON quota.journal_id = substr($2, asked.value, 16)
+                   AND quota.device_id = substr($2, asked.value + 16, 16)"#,
+            rows,
+            heap
         )
-        .fetch_optional(&mut *self.transaction)
+        .fetch_all(&mut *self.transaction)
         .await
         .map_err(|error| self.health.judge(error))?;
-        row.map(|row| {
-            Ok(LaneEnd {
-                n: number(row.n)?,
-                batch: id(&row.batch)?,
-            })
-        })
-        .transpose()
+        for row in rows {
+            let lane = *asked_by(&lanes, row.key)?;
+            if let (Some(n), Some(batch)) = (row.n, row.batch) {
+                let end = LaneEnd {
+                    n: number(n)?,
+                    batch: id(&batch)?,
+                };
+                known.lanes.insert(lane, end);
+            }
+            if let (Some(day), Some(commands)) = (row.day, row.commands) {
+                let used = Used {
+                    commands: u32::try_from(commands).unwrap_or(u32::MAX),
+                    bytes: number(row.bytes.unwrap_or_default())?,
+                    refused_bytes: number(row.refused_bytes.unwrap_or_default())?,
+                };
+                let day = i32::try_from(day).unwrap_or(i32::MAX);
+                known.used.insert(lane, (day, used));
+            }
+        }
+        Ok(())
     }
 
-    async fn heads(
-        &mut self,
-        journal: JournalId,
-        at: &BTreeSet<Seq>,
-    ) -> Result<BTreeMap<Seq, (Digest, Timestamp)>, StoreError> {
-        let mut heads = BTreeMap::new();
-        let key = &journal.0[..];
-        if at.contains(&0) {
-            heads.insert(0, (Chain::start(journal).end.head, Timestamp(i64::MIN)));
+    async fn read_heads(&mut self, asked: &Asked, known: &mut Known) -> Result<(), StoreError> {
+        let mut heap = Heap::default();
+        let mut rows = Vec::new();
+        for (journal, seq) in &asked.heads {
+            if *seq == 0 {
+                let start = (Chain::start(*journal).end.head, Timestamp(i64::MIN));
+                known.heads.insert((*journal, 0), start);
+            } else {
+                rows.push((heap.put(&journal.0), column(*seq)));
+            }
         }
-        let positions = json(&at.iter().map(|seq| column(*seq)).collect::<Vec<_>>());
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (rows, heap) = (json(&rows), heap.0);
         let rows = sqlx::query!(
-            "SELECT seq, chain_head, received_at FROM entry
-             WHERE journal_id = $1 AND seq IN (SELECT value FROM json_each($2))",
-            key,
-            positions
+            r#"SELECT journal_id, seq AS "seq!", chain_head, received_at FROM json_each($1) AS asked
+             CROSS JOIN entry ON journal_id = substr($2, asked.value ->> 0, 16) AND seq = asked.value ->> 1"#,
+            rows,
+            heap
         )
         .fetch_all(&mut *self.transaction)
         .await
         .map_err(|error| self.health.judge(error))?;
         for row in rows {
             let at = (id(&row.chain_head)?, Timestamp(row.received_at));
-            heads.insert(number(row.seq)?, at);
+            let place = (id(&row.journal_id)?, number(row.seq)?);
+            known.heads.insert(place, at);
         }
-        Ok(heads)
+        Ok(())
+    }
+
+    async fn read_index(&mut self, asked: &Asked, known: &mut Known) -> Result<(), StoreError> {
+        let mut heap = Heap::default();
+        let records = asked.records.iter();
+        let rows: Vec<_> = records
+            .map(|(journal, record)| heap.put_pair(&journal.0, &record.0))
+            .collect();
+        let (rows, heap) = (json(&rows), heap.0);
+        let rows = sqlx::query!(
+            "SELECT journal_id, record_id, entry FROM json_each($1) AS asked
+             CROSS JOIN record_index ON journal_id = substr($2, asked.value, 16)
+                 AND record_id = substr($2, asked.value + 16, 16)",
+            rows,
+            heap
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        for row in rows {
+            let record = (id(&row.journal_id)?, id(&row.record_id)?);
+            known.index.insert(record, read(&row.entry)?);
+        }
+        Ok(())
+    }
+
+    /// What became of the commands at these places, in the entries that hold them.
+    async fn fates_at(
+        &mut self,
+        places: &BTreeSet<Origin>,
+    ) -> Result<BTreeMap<Origin, Fate>, StoreError> {
+        let runs = runs(places);
+        let mut heap = Heap::default();
+        let rows: Vec<_> = (runs.iter())
+            .map(|(place, last)| {
+                let lane = heap.put_pair(&place.journal.0, &place.device.0);
+                (lane, column(place.n), column(*last))
+            })
+            .collect();
+        let (rows, heap) = (json(&rows), heap.0);
+        // From the entry that may hold the first of a run, or the next, to the one that may hold its last.
+        let rows = sqlx::query!(
+            r#"SELECT asked.key + 0 AS "key!: i64", entry.first, entry.head FROM json_each($1) AS asked
+               CROSS JOIN entry ON entry.journal_id = substr($2, asked.value ->> 0, 16)
+                   AND entry.device_id = substr($2, (asked.value ->> 0) + 16, 16)
+                   AND entry.first >= COALESCE((SELECT MAX(before.first) FROM entry AS before
+                                                WHERE before.journal_id = substr($2, asked.value ->> 0, 16)
+                                                  AND before.device_id = substr($2, (asked.value ->> 0) + 16, 16)
+                                                  AND before.first <= asked.value ->> 1), 0)
+                   AND entry.first <= asked.value ->> 2
+               WHERE entry.last >= asked.value ->> 1"#,
+            rows,
+            heap
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        let mut fates = BTreeMap::new();
+        for row in rows {
+            let (place, last) = asked_by(&runs, row.key)?;
+            let head: EntryHead = read(&row.head)?;
+            let numbered = (number(row.first)?..).zip(head.fates);
+            let asked = numbered.filter(|(n, _)| (place.n..=*last).contains(n));
+            fates.extend(asked.map(|(n, fate)| (Origin { n, ..*place }, fate)));
+        }
+        Ok(fates)
+    }
+
+    async fn read_offers(&mut self, asked: &Asked, known: &mut Known) -> Result<(), StoreError> {
+        // Under their own numbers.
+        let own = self.fates_at(&asked.origins).await?;
+        let own = own.into_iter();
+        known
+            .offers
+            .extend(own.map(|(origin, fate)| (origin, origin.device, fate.counts())));
+        let runs = runs(&asked.origins);
+        let mut heap = Heap::default();
+        let rows: Vec<_> = (runs.iter())
+            .map(|(place, last)| {
+                let lane = heap.put_pair(&place.journal.0, &place.device.0);
+                (lane, column(place.n), column(*last))
+            })
+            .collect();
+        let (rows, heap) = (json(&rows), heap.0);
+        let again = sqlx::query!(
+            r#"SELECT asked.key + 0 AS "key!: i64", offer.origin_n AS "origin_n!", offer.device_id, offer.counts AS "counts: bool"
+               FROM json_each($1) AS asked
+               CROSS JOIN offer ON offer.journal_id = substr($2, asked.value ->> 0, 16)
+                   AND offer.origin_device_id = substr($2, (asked.value ->> 0) + 16, 16)
+                   AND offer.origin_n BETWEEN asked.value ->> 1 AND asked.value ->> 2"#,
+            rows,
+            heap
+        )
+        .fetch_all(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        for row in again {
+            let (place, _) = asked_by(&runs, row.key)?;
+            let origin = Origin {
+                n: number(row.origin_n)?,
+                ..*place
+            };
+            known.offers.push((origin, id(&row.device_id)?, row.counts));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ReadJournals for SqliteUnit {
+    async fn known(&mut self, asked: &Asked) -> Result<Known, StoreError> {
+        let mut known = Known::default();
+        if !asked.journals.is_empty() {
+            self.read_chains(asked, &mut known).await?;
+        }
+        if !asked.lanes.is_empty() {
+            self.read_lanes(asked, &mut known).await?;
+        }
+        self.read_heads(asked, &mut known).await?;
+        if !asked.records.is_empty() {
+            self.read_index(asked, &mut known).await?;
+        }
+        if !asked.fates.is_empty() {
+            known.fates = self.fates_at(&asked.fates).await?;
+        }
+        if !asked.origins.is_empty() {
+            self.read_offers(asked, &mut known).await?;
+        }
+        Ok(known)
     }
 
     async fn entry_of_lane(
@@ -222,120 +405,6 @@ impl ReadJournals for SqliteUnit {
         .await
         .map_err(|error| self.health.judge(error))?;
         row.map(|head| read(&head)).transpose()
-    }
-
-    async fn fates(
-        &mut self,
-        journal: JournalId,
-        device: DeviceId,
-        numbers: &BTreeSet<u64>,
-    ) -> Result<BTreeMap<u64, Fate>, StoreError> {
-        let mut fates = BTreeMap::new();
-        let (journal, device) = (&journal.0[..], &device.0[..]);
-        for n in numbers {
-            let at = column(*n);
-            let row = sqlx::query!(
-                "SELECT first, head FROM entry
-                 WHERE journal_id = $1 AND device_id = $2 AND first <= $3 AND last >= $3
-                 ORDER BY first DESC LIMIT 1",
-                journal,
-                device,
-                at
-            )
-            .fetch_optional(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
-            let Some(row) = row else { continue };
-            let fate = fate_at(&row.head, row.first, *n)?;
-            fates.extend(fate.map(|fate| (*n, fate)));
-        }
-        Ok(fates)
-    }
-
-    async fn offers(
-        &mut self,
-        journal: JournalId,
-        origins: &BTreeSet<Origin>,
-    ) -> Result<Vec<(Origin, DeviceId, bool)>, StoreError> {
-        let mut offers = Vec::new();
-        let key = &journal.0[..];
-        let asked: Vec<&Origin> = origins
-            .iter()
-            .filter(|origin| origin.journal == journal)
-            .collect();
-        let rows: Vec<_> = asked
-            .iter()
-            .map(|origin| (hex(&origin.device.0), column(origin.n)))
-            .collect();
-        let rows = json(&rows);
-        // Under their own number: in the one entry that holds it, if their lane has come so far.
-        let own = sqlx::query!(
-            r#"SELECT asked.key + 0 AS "key!: i64", entry.first, entry.head FROM json_each($2) AS asked
-               CROSS JOIN lane ON lane.journal_id = $1 AND lane.device_id = unhex(asked.value ->> 0)
-                   AND lane.n >= asked.value ->> 1
-               CROSS JOIN entry ON entry.journal_id = $1 AND entry.device_id = unhex(asked.value ->> 0)
-                   AND entry.first = (SELECT MAX(before.first) FROM entry AS before
-                                      WHERE before.journal_id = $1 AND before.device_id = unhex(asked.value ->> 0)
-                                        AND before.first <= asked.value ->> 1)
-               WHERE entry.last >= asked.value ->> 1"#,
-            key,
-            rows
-        )
-        .fetch_all(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
-        let origin = |key: i64| {
-            let place = usize::try_from(key).ok();
-            let origin = place.and_then(|place| asked.get(place));
-            origin
-                .map(|origin| **origin)
-                .ok_or(StoreError::Impossible("a row that was not asked for"))
-        };
-        for row in own {
-            let origin = origin(row.key)?;
-            let fate = fate_at(&row.head, row.first, origin.n)?;
-            offers.extend(fate.map(|fate| (origin, origin.device, fate.counts())));
-        }
-        let again = sqlx::query!(
-            r#"SELECT asked.key + 0 AS "key!: i64", offer.device_id, offer.counts AS "counts: bool" FROM json_each($2) AS asked
-               CROSS JOIN offer ON offer.journal_id = $1 AND offer.origin_device_id = unhex(asked.value ->> 0)
-                   AND offer.origin_n = asked.value ->> 1"#,
-            key,
-            rows
-        )
-        .fetch_all(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
-        for row in again {
-            offers.push((origin(row.key)?, id(&row.device_id)?, row.counts));
-        }
-        Ok(offers)
-    }
-
-    async fn index(
-        &mut self,
-        journal: JournalId,
-        records: &BTreeSet<RecordId>,
-    ) -> Result<Index, StoreError> {
-        let mut index = Index::new();
-        if records.is_empty() {
-            return Ok(index);
-        }
-        let journal = &journal.0[..];
-        let asked = json_list(records);
-        let rows = sqlx::query!(
-            "SELECT record_id, entry FROM record_index
-             WHERE journal_id = $1 AND record_id IN (SELECT unhex(value) FROM json_each($2))",
-            journal,
-            asked
-        )
-        .fetch_all(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
-        for row in rows {
-            index.insert(id(&row.record_id)?, read(&row.entry)?);
-        }
-        Ok(index)
     }
 
     async fn entries(
@@ -437,13 +506,16 @@ impl ReadJournals for SqliteUnit {
         journal: JournalId,
         records: &BTreeSet<RecordId>,
     ) -> Result<BTreeMap<RecordId, Folded>, StoreError> {
-        let (journal, asked) = (&journal.0[..], json_list(records));
+        let mut heap = Heap::default();
+        let asked: Vec<_> = records.iter().map(|record| heap.put(&record.0)).collect();
+        let (journal, asked, heap) = (&journal.0[..], json(&asked), heap.0);
         let rows = sqlx::query_as!(
             RecordRow,
-            "SELECT created_at, changed_at, text, body FROM record
-             WHERE journal_id = $1 AND record_id IN (SELECT unhex(value) FROM json_each($2))",
+            "SELECT created_at, changed_at, text, body FROM json_each($2) AS asked
+             CROSS JOIN record ON journal_id = $1 AND record_id = substr($3, asked.value, 16)",
             journal,
-            asked
+            asked,
+            heap
         )
         .fetch_all(&mut *self.transaction)
         .await
@@ -500,32 +572,6 @@ impl ReadJournals for SqliteUnit {
         .await
         .map_err(|error| self.health.judge(error))?;
         rows.into_iter().map(Folded::try_from).collect()
-    }
-
-    async fn used(
-        &mut self,
-        journal: JournalId,
-        device: DeviceId,
-        day: i32,
-    ) -> Result<Used, StoreError> {
-        let (journal, device) = (&journal.0[..], &device.0[..]);
-        let row = sqlx::query!(
-            "SELECT commands, bytes, refused_bytes FROM quota WHERE journal_id = $1 AND device_id = $2 AND day = $3",
-            journal,
-            device,
-            day
-        )
-        .fetch_optional(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
-        row.map_or(Ok(Used::default()), |row| {
-            let commands = u32::try_from(row.commands).unwrap_or(u32::MAX);
-            Ok(Used {
-                commands,
-                bytes: number(row.bytes)?,
-                refused_bytes: number(row.refused_bytes)?,
-            })
-        })
     }
 
     async fn leaves(&mut self, from: u64) -> Result<Vec<LogLeaf>, StoreError> {
@@ -619,141 +665,250 @@ impl ReadJournals for SqliteUnit {
     }
 }
 
-#[async_trait]
-impl WriteJournals for SqliteUnit {
-    async fn append(&mut self, appended: &Appended) -> Result<(), StoreError> {
-        let (entry, chain, lane) = (appended.entry(), appended.chain(), appended.lane());
-        let (journal, device) = (&entry.journal.0[..], &appended.batch().device.0[..]);
-        let (seq, before, received_at) = (
-            column(entry.seq),
-            column(entry.seq) - 1,
-            entry.received_at.0,
-        );
-        let (first, last, registry) = (
-            column(appended.batch().first),
-            column(lane.n),
-            column(chain.registry),
-        );
-        let (digest, chain_head) = (&entry.batch.0[..], &chain.end.head.0[..]);
-        let (head, batch) = (cbor::encode(entry), cbor::encode(appended.batch()));
-        // Begins a chain with its first entry, or moves one that stands just before.
-        let moved = sqlx::query!(
-            "INSERT INTO journal (journal_id, seq, head, received_at, registry)
-             SELECT $1, $2, $3, $4, $5 WHERE $6 = 0 OR EXISTS (SELECT 1 FROM journal WHERE journal_id = $1)
-             ON CONFLICT (journal_id) DO UPDATE SET seq = $2, head = $3, received_at = $4, registry = $5 WHERE journal.seq = $6",
-            journal,
-            seq,
-            chain_head,
-            received_at,
-            registry,
-            before
-        )
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
-        if moved.rows_affected() != 1 {
-            return Err(StoreError::Impossible(
-                "an entry that does not continue its chain",
-            ));
+/// Of things that replace one another, the last of each.
+fn last_of_each<K: Ord, V>(things: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    things.collect()
+}
+
+impl SqliteUnit {
+    /// Begins chains with their first entries, and moves those that stand just before.
+    async fn move_chains(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
+        const BREAKS: StoreError =
+            StoreError::Impossible("an entry that does not continue its chain");
+        let mut ends: BTreeMap<JournalId, (Seq, &Chain)> = BTreeMap::new();
+        for one in appended {
+            let before = one.entry().seq.checked_sub(1).ok_or(BREAKS)?;
+            let (_, end) = ends
+                .entry(one.entry().journal)
+                .and_modify(|(_, end)| {
+                    if end.end.seq == before {
+                        *end = one.chain();
+                    }
+                })
+                .or_insert((before, one.chain()));
+            if end.end.seq != one.entry().seq {
+                return Err(BREAKS);
+            }
         }
-        sqlx::query!(
-            "INSERT INTO entry (journal_id, seq, received_at, device_id, first, last, batch_digest, chain_head, head, batch)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            journal,
-            seq,
-            received_at,
-            device,
-            first,
-            last,
-            digest,
-            chain_head,
-            head,
-            batch
-        )
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
-        sqlx::query!(
-            "INSERT INTO lane (journal_id, device_id, n, batch) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (journal_id, device_id) DO UPDATE SET n = $3, batch = $4",
-            journal,
-            device,
-            last,
-            digest
-        )
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
-        let rows: Vec<_> = appended
-            .index()
-            .iter()
-            .map(|(record, index)| (record.to_string(), hex(&cbor::encode(index))))
-            .collect();
-        let rows = json(&rows);
-        sqlx::query!(
-            "INSERT INTO record_index (journal_id, record_id, entry)
-             SELECT $1, unhex(value ->> 0), unhex(value ->> 1) FROM json_each($2) WHERE TRUE
-             ON CONFLICT (journal_id, record_id) DO UPDATE SET entry = excluded.entry",
-            journal,
-            rows
-        )
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(|error| self.health.judge(error))?;
-        if appended.offers().is_empty() {
-            return Ok(());
+        let count = ends.len() as u64;
+        let mut heap = Heap::default();
+        let (mut begun, mut moved) = (Vec::new(), Vec::new());
+        for (journal, (before, chain)) in ends {
+            let row = (
+                heap.put(&journal.0),
+                column(chain.end.seq),
+                heap.put(&chain.end.head.0),
+                chain.received_at.0,
+                column(chain.registry),
+                column(before),
+            );
+            if before == 0 {
+                begun.push(row);
+            } else {
+                moved.push(row);
+            }
         }
-        let rows: Vec<_> = appended
-            .offers()
-            .iter()
-            .map(|(origin, n, counts)| {
-                let origin_device = hex(&origin.device.0);
+        let mut changed = 0;
+        if !begun.is_empty() {
+            let (rows, heap) = (json(&begun), &heap.0);
+            let done = sqlx::query!(
+                "INSERT INTO journal (journal_id, seq, head, received_at, registry)
+                 SELECT substr($2, value ->> 0, 16), value ->> 1, substr($2, value ->> 2, 32), value ->> 3, value ->> 4
+                 FROM json_each($1) WHERE TRUE ON CONFLICT (journal_id) DO NOTHING",
+                rows,
+                heap
+            )
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(|error| self.health.judge(error))?;
+            changed += done.rows_affected();
+        }
+        if !moved.is_empty() {
+            let (rows, heap) = (json(&moved), &heap.0);
+            let done = sqlx::query!(
+                "UPDATE journal SET seq = row.value ->> 1, head = substr($2, row.value ->> 2, 32),
+                                    received_at = row.value ->> 3, registry = row.value ->> 4
+                 FROM json_each($1) AS row
+                 WHERE journal.journal_id = substr($2, row.value ->> 0, 16) AND journal.seq = row.value ->> 5",
+                rows,
+                heap
+            )
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(|error| self.health.judge(error))?;
+            changed += done.rows_affected();
+        }
+        if changed == count {
+            Ok(())
+        } else {
+            Err(BREAKS)
+        }
+    }
+
+    async fn insert_entries(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
+        // Most of what is written: growing as it goes would copy it several times.
+        let packed = appended.iter().map(|one| one.batch().packed_bytes());
+        let mut heap = Heap(Vec::with_capacity(packed.sum::<usize>() * 5 / 4));
+        let rows: Vec<_> = (appended.iter())
+            .map(|one| {
+                let (entry, chain) = (one.entry(), one.chain());
+                let (head, batch) = (cbor::encode(entry), cbor::encode(one.batch()));
                 (
-                    origin_device,
-                    column(origin.n),
-                    column(*n),
-                    i64::from(*counts),
+                    heap.put(&entry.journal.0),
+                    column(entry.seq),
+                    entry.received_at.0,
+                    heap.put(&one.batch().device.0),
+                    column(one.batch().first),
+                    column(one.lane().n),
+                    heap.put(&entry.batch.0),
+                    heap.put(&chain.end.head.0),
+                    (heap.put(&head), head.len()),
+                    (heap.put(&batch), batch.len()),
                 )
             })
             .collect();
-        let rows = json(&rows);
+        let (rows, heap) = (json(&rows), heap.0);
         sqlx::query!(
-            "INSERT INTO offer (journal_id, origin_device_id, origin_n, device_id, n, counts)
-             SELECT $1, unhex(value ->> 0), value ->> 1, $2, value ->> 2, value ->> 3 FROM json_each($3)",
-            journal,
-            device,
-            rows
+            "INSERT INTO entry (journal_id, seq, received_at, device_id, first, last, batch_digest, chain_head, head, batch)
+             SELECT substr($2, value ->> 0, 16), value ->> 1, value ->> 2, substr($2, value ->> 3, 16), value ->> 4, value ->> 5,
+                    substr($2, value ->> 6, 32), substr($2, value ->> 7, 32), substr($2, value ->> '$[8][0]', value ->> '$[8][1]'),
+                    substr($2, value ->> '$[9][0]', value ->> '$[9][1]')
+             FROM json_each($1)",
+            rows,
+            heap
         )
         .execute(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
-        Ok(())
+        .map(drop)
+        .map_err(|error| self.health.judge(error))
+    }
+
+    async fn move_lanes(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
+        let mut heap = Heap::default();
+        let ends = appended
+            .iter()
+            .map(|one| ((one.entry().journal, one.batch().device), one.lane()));
+        let rows: Vec<_> = last_of_each(ends)
+            .into_iter()
+            .map(|((journal, device), end)| {
+                let lane = heap.put_pair(&journal.0, &device.0);
+                (lane, column(end.n), heap.put(&end.batch.0))
+            })
+            .collect();
+        let (rows, heap) = (json(&rows), heap.0);
+        sqlx::query!(
+            "INSERT INTO lane (journal_id, device_id, n, batch)
+             SELECT substr($2, value ->> 0, 16), substr($2, (value ->> 0) + 16, 16), value ->> 1, substr($2, value ->> 2, 32)
+             FROM json_each($1) WHERE TRUE
+             ON CONFLICT (journal_id, device_id) DO UPDATE SET n = excluded.n, batch = excluded.batch",
+            rows,
+            heap
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map(drop)
+        .map_err(|error| self.health.judge(error))
+    }
+
+    async fn write_index(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
+        let mut heap = Heap::default();
+        let entries = appended.iter().flat_map(|one| {
+            let entries = one.index().iter();
+            entries.map(|(record, entry)| ((one.entry().journal, *record), entry))
+        });
+        let rows: Vec<_> = last_of_each(entries)
+            .into_iter()
+            .map(|((journal, record), entry)| {
+                let at = heap.put_pair(&journal.0, &record.0);
+                let entry = cbor::encode(entry);
+                heap.put(&entry);
+                (at, entry.len())
+            })
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (rows, heap) = (json(&rows), heap.0);
+        sqlx::query!(
+            "INSERT INTO record_index (journal_id, record_id, entry)
+             SELECT substr($2, value ->> 0, 16), substr($2, (value ->> 0) + 16, 16), substr($2, (value ->> 0) + 32, value ->> 1)
+             FROM json_each($1) WHERE TRUE
+             ON CONFLICT (journal_id, record_id) DO UPDATE SET entry = excluded.entry",
+            rows,
+            heap
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map(drop)
+        .map_err(|error| self.health.judge(error))
+    }
+
+    async fn insert_offers(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
+        let mut heap = Heap::default();
+        let mut rows = Vec::new();
+        for one in appended {
+            for (origin, n, counts) in one.offers() {
+                let lane = heap.put_pair(&one.entry().journal.0, &one.batch().device.0);
+                let origin_device = heap.put(&origin.device.0);
+                let counts = i64::from(*counts);
+                rows.push((lane, origin_device, column(origin.n), column(*n), counts));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (rows, heap) = (json(&rows), heap.0);
+        sqlx::query!(
+            "INSERT INTO offer (journal_id, origin_device_id, origin_n, device_id, n, counts)
+             SELECT substr($2, value ->> 0, 16), substr($2, value ->> 1, 16), value ->> 2, substr($2, (value ->> 0) + 16, 16),
+                    value ->> 3, value ->> 4
+             FROM json_each($1)",
+            rows,
+            heap
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map(drop)
+        .map_err(|error| self.health.judge(error))
+    }
+}
+
+#[async_trait]
+impl WriteJournals for SqliteUnit {
+    async fn append(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
+        self.move_chains(appended).await?;
+        self.insert_entries(appended).await?;
+        self.move_lanes(appended).await?;
+        self.write_index(appended).await?;
+        self.insert_offers(appended).await
     }
 
     async fn add_used(
         &mut self,
-        journal: JournalId,
-        device: DeviceId,
         day: i32,
-        used: Used,
+        used: &BTreeMap<(JournalId, DeviceId), Used>,
     ) -> Result<(), StoreError> {
-        let (journal, device) = (&journal.0[..], &device.0[..]);
-        let (commands, bytes, refused) = (
-            used.commands,
-            column(used.bytes),
-            column(used.refused_bytes),
-        );
+        let mut heap = Heap::default();
+        let rows: Vec<_> = (used.iter())
+            .map(|((journal, device), used)| {
+                let lane = heap.put_pair(&journal.0, &device.0);
+                let (bytes, refused) = (column(used.bytes), column(used.refused_bytes));
+                (lane, used.commands, bytes, refused)
+            })
+            .collect();
+        let (rows, heap) = (json(&rows), heap.0);
         sqlx::query!(
-            "INSERT INTO quota (journal_id, device_id, day, commands, bytes, refused_bytes) VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO quota (journal_id, device_id, day, commands, bytes, refused_bytes)
+             SELECT substr($2, value ->> 0, 16), substr($2, (value ->> 0) + 16, 16), $3, value ->> 1, value ->> 2, value ->> 3
+             FROM json_each($1) WHERE TRUE
              ON CONFLICT (journal_id, device_id)
-             DO UPDATE SET commands = $4 + iif(day = $3, commands, 0), bytes = $5 + iif(day = $3, bytes, 0),
-                           refused_bytes = $6 + iif(day = $3, refused_bytes, 0), day = $3",
-            journal,
-            device,
-            day,
-            commands,
-            bytes,
-            refused
+             DO UPDATE SET commands = excluded.commands + iif(day = excluded.day, commands, 0),
+                           bytes = excluded.bytes + iif(day = excluded.day, bytes, 0),
+                           refused_bytes = excluded.refused_bytes + iif(day = excluded.day, refused_bytes, 0),
+                           day = excluded.day",
+            rows,
+            heap,
+            day
         )
         .execute(&mut *self.transaction)
         .await
@@ -767,6 +922,7 @@ impl WriteJournals for SqliteUnit {
         seq: Seq,
         batch: &WireBatch,
     ) -> Result<(), StoreError> {
+        self.forget_segments(journal).await?;
         let (journal, seq, batch) = (&journal.0[..], column(seq), cbor::encode(batch));
         sqlx::query!(
             "UPDATE entry SET batch = $3 WHERE journal_id = $1 AND seq = $2",
@@ -815,12 +971,17 @@ impl WriteJournals for SqliteUnit {
         records: &[Folded],
     ) -> Result<(), StoreError> {
         let key = &journal.0[..];
+        let mut heap = Heap::default();
         let rows: Vec<_> = records
             .iter()
             .map(|folded| {
                 let record = &folded.record;
+                let body = cbor::encode(record);
+                let at = heap.put(&record.id.0);
+                heap.put(folded.text.as_bytes());
+                heap.put(&body);
                 (
-                    record.id.to_string(),
+                    (at, folded.text.len(), body.len()),
                     &record.kind,
                     &record.state,
                     record.audience as u8,
@@ -830,24 +991,25 @@ impl WriteJournals for SqliteUnit {
                     record.void.is_some(),
                     folded.created_at.0,
                     folded.changed_at.0,
-                    &folded.text,
-                    hex(&cbor::encode(record)),
                 )
             })
             .collect();
-        let rows = json(&rows);
+        let (rows, heap) = (json(&rows), heap.0);
         sqlx::query!(
             "INSERT INTO record (journal_id, record_id, kind, state, audience, conflicted, flagged, unanswered, void,
                                  created_at, changed_at, text, body)
-             SELECT $1, unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-                    value ->> 7, value ->> 8, value ->> 9, value ->> 10, unhex(value ->> 11)
+             SELECT $1, substr($3, value ->> '$[0][0]', 16), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+                    value ->> 6, value ->> 7, value ->> 8, value ->> 9,
+                    CAST(substr($3, (value ->> '$[0][0]') + 16, value ->> '$[0][1]') AS TEXT),
+                    substr($3, (value ->> '$[0][0]') + 16 + (value ->> '$[0][1]'), value ->> '$[0][2]')
              FROM json_each($2) WHERE TRUE
              ON CONFLICT (journal_id, record_id) DO UPDATE SET kind = excluded.kind, state = excluded.state,
                  audience = excluded.audience, conflicted = excluded.conflicted, flagged = excluded.flagged,
                  unanswered = excluded.unanswered, void = excluded.void, changed_at = excluded.changed_at,
                  text = excluded.text, body = excluded.body",
             key,
-            rows
+            rows,
+            heap
         )
         .execute(&mut *self.transaction)
         .await
@@ -879,15 +1041,17 @@ impl WriteJournals for SqliteUnit {
         nodes: &[(Node, Digest)],
         checkpoint: &SignedCheckpoint,
     ) -> Result<(), StoreError> {
+        let mut heap = Heap::default();
         let rows: Vec<_> = nodes
             .iter()
-            .map(|(node, hash)| (node.level, column(node.index), hex(&hash.0)))
+            .map(|(node, hash)| (node.level, column(node.index), heap.put(&hash.0)))
             .collect();
-        let rows = json(&rows);
+        let (rows, heap) = (json(&rows), heap.0);
         sqlx::query!(
             "INSERT INTO tree_node (level, position, hash)
-             SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each($1)",
-            rows
+             SELECT value ->> 0, value ->> 1, substr($2, value ->> 2, 32) FROM json_each($1)",
+            rows,
+            heap
         )
         .execute(&mut *self.transaction)
         .await

@@ -21,6 +21,7 @@ mod journals;
 mod log;
 mod row;
 mod rows;
+mod segments;
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,7 +33,9 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, Sqlite, Transaction};
+use store::accounts::Session;
 use store::{Reading, Store, StoreError, Unit};
+use sync_core::id::SessionId;
 
 use crate::failure::Health;
 use crate::log::Log;
@@ -41,6 +44,9 @@ use crate::log::Log;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that read at one time.
 const READERS_MAX: u32 = 8;
+/// What the writer keeps of the file in memory, in KiB (negative: so SQLite tells it from pages). A group of batches changes some
+/// thousand pages; what does not fit is written twice and read again.
+const WRITER_CACHE: &str = "-32768";
 
 /// Why the file was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +100,7 @@ impl SqliteStore {
             .map_err(OpenError::Connect)?;
         let health = Health::new();
         let log = Log::new(first, health.clone());
-        let writer = pool(options.clone(), 1).await?;
+        let writer = pool(options.clone().pragma("cache_size", WRITER_CACHE), 1).await?;
         sqlx::migrate!("../../migrations/sqlite")
             .run(&writer)
             .await
@@ -112,6 +118,8 @@ impl SqliteStore {
 async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, OpenError> {
     SqlitePoolOptions::new()
         .max_connections(connections)
+        // A file does not go away as a server does, and asking costs as much as a query.
+        .test_before_acquire(false)
         .after_connect(|connection, _| Box::pin(prove_durable(connection)))
         .connect_with(options)
         .await
@@ -174,6 +182,13 @@ impl Store for SqliteStore {
             transaction,
             health: self.health.clone(),
         }))
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.health.check()?;
+        let connection = self.readers.acquire().await;
+        let mut connection = connection.map_err(|error| self.health.judge(error))?;
+        accounts::session(&mut connection, &self.health, id).await
     }
 
     async fn broken(&self) {

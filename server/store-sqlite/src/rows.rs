@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use store::StoreError;
 use store::rows::{
     ChainRow, CheckpointRow, EntryRow, EquivocationRow, FoldedRow, IndexRow, JournalRows, LaneRow,
-    LeafRow, LogRows, NodeRow, OfferRow, ReadRows, RecordRow,
+    LeafRow, LogRows, NodeRow, OfferRow, ReadRows, RecordRow, SegmentRow,
 };
 
 use crate::SqliteUnit;
@@ -40,6 +40,7 @@ impl ReadRows for SqliteUnit {
                    UNION ALL SELECT journal_id, LENGTH(body) FROM record
                    UNION ALL SELECT journal_id, LENGTH(entry) FROM record_index
                    UNION ALL SELECT journal_id, LENGTH(batch) FROM equivocation
+                   UNION ALL SELECT journal_id, LENGTH(body) FROM segment
                    UNION ALL SELECT journal_id, 0 FROM journal
                    UNION ALL SELECT journal_id, 0 FROM lane
                    UNION ALL SELECT journal_id, 0 FROM offer
@@ -115,6 +116,13 @@ impl ReadRows for SqliteUnit {
                 EquivocationRow,
                 "SELECT journal_id, device_id, first, digest, received_at, batch FROM equivocation
                  WHERE journal_id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY journal_id, device_id, first, digest",
+                asked
+            ),
+            segments: rows!(
+                self,
+                SegmentRow,
+                "SELECT journal_id, scope, after, seq, head, lacking, body FROM segment
+                 WHERE journal_id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY journal_id, scope, after",
                 asked
             ),
         })

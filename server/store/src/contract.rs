@@ -55,6 +55,7 @@ macro_rules! contract_tests {
             a_filter_lets_through_what_it_names,
             a_list_in_pages_is_the_whole_list,
             what_is_folded_can_be_forgotten_and_folded_again,
+            a_segment_is_kept_until_an_entry_of_its_journal_is_rewritten,
         );
 
         #[tokio::test]

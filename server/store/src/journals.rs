@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use async_trait::async_trait;
-use sync_core::admit::{Decided, Index, LaneEnd};
+use sync_core::admit::{Decided, Index, IndexEntry, LaneEnd};
 use sync_core::batch::{Batch, Position, WireBatch};
 use sync_core::checkpoint::merkle::Node;
 use sync_core::command::{Audience, Origin};
@@ -64,8 +64,12 @@ impl Appended {
         wire: WireBatch,
     ) -> Self {
         let fated = batch.envelopes.iter().zip(&entry.fates);
-        let offers = fated
-            .filter_map(|(envelope, fate)| Some((envelope.origin?, envelope.n, fate.counts())));
+        // An origin in another journal is refused, and stands nowhere here.
+        let here = |origin: &Origin| origin.journal == entry.journal;
+        let offers = fated.filter_map(|(envelope, fate)| {
+            let origin = envelope.origin.filter(here)?;
+            Some((origin, envelope.n, fate.counts()))
+        });
         Self {
             offers: offers.collect(),
             entry,
@@ -131,6 +135,42 @@ pub struct Used {
     pub bytes: u64,
     /// Of them those of batches with refused commands.
     pub refused_bytes: u64,
+}
+
+/// What admission asks for a group of batches.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// Journals whose ends are asked.
+    pub journals: BTreeSet<JournalId>,
+    /// Lanes whose ends are asked, and what their devices sent on the last day.
+    pub lanes: BTreeSet<(JournalId, DeviceId)>,
+    /// Positions whose heads and receipt times are asked.
+    pub heads: BTreeSet<(JournalId, Seq)>,
+    /// Records whose index entries are asked.
+    pub records: BTreeSet<(JournalId, RecordId)>,
+    /// Commands whose fates are asked, by their places.
+    pub fates: BTreeSet<Origin>,
+    /// Origins that may stand somewhere in the journal that they were meant for.
+    pub origins: BTreeSet<Origin>,
+}
+
+/// What of it there is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// The ends of journals that have an entry.
+    pub chains: BTreeMap<JournalId, Chain>,
+    /// The ends of lanes that have a batch.
+    pub lanes: BTreeMap<(JournalId, DeviceId), LaneEnd>,
+    /// What lanes' devices sent on the last day on which they sent anything (days since 1970-01-01).
+    pub used: BTreeMap<(JournalId, DeviceId), (i32, Used)>,
+    /// Heads and receipt times.
+    pub heads: BTreeMap<(JournalId, Seq), (Digest, Timestamp)>,
+    /// Index entries.
+    pub index: BTreeMap<(JournalId, RecordId), IndexEntry>,
+    /// Fates.
+    pub fates: BTreeMap<Origin, Fate>,
+    /// In whose lanes origins stand, under their own number or offered again, and whether that counts.
+    pub offers: Vec<(Origin, DeviceId, bool)>,
 }
 
 /// A folded record and what lists are filtered by.
@@ -208,22 +248,44 @@ pub struct SignedCheckpoint {
 /// Reads of journals.
 #[async_trait]
 pub trait ReadJournals: Send {
+    /// What admission asks for a group of batches, in as many queries for one as for all. What does not exist is left out.
+    async fn known(&mut self, asked: &Asked) -> Result<Known, StoreError>;
+
     /// The end of a journal's chain; `None` if it has no entry.
-    async fn chain(&mut self, journal: JournalId) -> Result<Option<Chain>, StoreError>;
+    async fn chain(&mut self, journal: JournalId) -> Result<Option<Chain>, StoreError> {
+        let asked = Asked {
+            journals: BTreeSet::from([journal]),
+            ..Asked::default()
+        };
+        Ok(self.known(&asked).await?.chains.remove(&journal))
+    }
 
     /// The end of a lane; `None` before its first batch.
     async fn lane(
         &mut self,
         journal: JournalId,
         device: DeviceId,
-    ) -> Result<Option<LaneEnd>, StoreError>;
+    ) -> Result<Option<LaneEnd>, StoreError> {
+        let asked = Asked {
+            lanes: BTreeSet::from([(journal, device)]),
+            ..Asked::default()
+        };
+        Ok(self.known(&asked).await?.lanes.remove(&(journal, device)))
+    }
 
     /// Heads and receipt times at positions; those that do not exist are left out.
     async fn heads(
         &mut self,
         journal: JournalId,
         at: &BTreeSet<Seq>,
-    ) -> Result<BTreeMap<Seq, (Digest, Timestamp)>, StoreError>;
+    ) -> Result<BTreeMap<Seq, (Digest, Timestamp)>, StoreError> {
+        let asked = Asked {
+            heads: at.iter().map(|seq| (journal, *seq)).collect(),
+            ..Asked::default()
+        };
+        let heads = self.known(&asked).await?.heads.into_iter();
+        Ok(heads.map(|((_, seq), head)| (seq, head)).collect())
+    }
 
     /// The entry that holds a lane's batch with this first number.
     async fn entry_of_lane(
@@ -239,21 +301,33 @@ pub trait ReadJournals: Send {
         journal: JournalId,
         device: DeviceId,
         numbers: &BTreeSet<u64>,
-    ) -> Result<BTreeMap<u64, Fate>, StoreError>;
-
-    /// In whose lanes these origins stand in this journal, under their own number or offered again, and whether that counts.
-    async fn offers(
-        &mut self,
-        journal: JournalId,
-        origins: &BTreeSet<Origin>,
-    ) -> Result<Vec<(Origin, DeviceId, bool)>, StoreError>;
+    ) -> Result<BTreeMap<u64, Fate>, StoreError> {
+        let place = |n: &u64| Origin {
+            device,
+            journal,
+            n: *n,
+        };
+        let asked = Asked {
+            fates: numbers.iter().map(place).collect(),
+            ..Asked::default()
+        };
+        let fates = self.known(&asked).await?.fates.into_iter();
+        Ok(fates.map(|(place, fate)| (place.n, fate)).collect())
+    }
 
     /// The admission index of these records; those that do not exist are left out.
     async fn index(
         &mut self,
         journal: JournalId,
         records: &BTreeSet<RecordId>,
-    ) -> Result<Index, StoreError>;
+    ) -> Result<Index, StoreError> {
+        let asked = Asked {
+            records: records.iter().map(|record| (journal, *record)).collect(),
+            ..Asked::default()
+        };
+        let index = self.known(&asked).await?.index.into_iter();
+        Ok(index.map(|((_, record), entry)| (record, entry)).collect())
+    }
 
     /// Entries after a position, in order, until they take this many bytes (at least one, if there is one).
     async fn entries(
@@ -299,7 +373,15 @@ pub trait ReadJournals: Send {
         journal: JournalId,
         device: DeviceId,
         day: i32,
-    ) -> Result<Used, StoreError>;
+    ) -> Result<Used, StoreError> {
+        let asked = Asked {
+            lanes: BTreeSet::from([(journal, device)]),
+            ..Asked::default()
+        };
+        let used = self.known(&asked).await?.used.remove(&(journal, device));
+        let used = used.filter(|(last, _)| *last == day);
+        Ok(used.map_or(Used::default(), |(_, used)| used))
+    }
 
     /// All leaves of the log from a position on.
     async fn leaves(&mut self, from: u64) -> Result<Vec<LogLeaf>, StoreError>;
@@ -323,20 +405,18 @@ pub trait ReadJournals: Send {
 /// Writes of journals.
 #[async_trait]
 pub trait WriteJournals: Send {
-    /// Appends an entry, moves its lane, and writes what it changes in the index. Refused if the chain does not stand where the
-    /// entry continues it.
-    async fn append(&mut self, appended: &Appended) -> Result<(), StoreError>;
+    /// Appends entries in this order, moves their lanes, and writes what they change in the index, in as many statements for one as
+    /// for all. Refused if a chain does not stand where an entry continues it.
+    async fn append(&mut self, appended: &[Appended]) -> Result<(), StoreError>;
 
-    /// Adds to what a device sent on a day.
+    /// Adds to what devices sent on a day.
     async fn add_used(
         &mut self,
-        journal: JournalId,
-        device: DeviceId,
         day: i32,
-        used: Used,
+        used: &BTreeMap<(JournalId, DeviceId), Used>,
     ) -> Result<(), StoreError>;
 
-    /// Replaces the batch of an entry by one whose contents were erased.
+    /// Replaces the batch of an entry by one whose contents were erased, and forgets the segments of its journal.
     async fn replace_batch(
         &mut self,
         journal: JournalId,

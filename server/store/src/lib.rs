@@ -12,15 +12,18 @@ pub mod contract;
 pub mod journals;
 pub mod personal;
 pub mod rows;
+pub mod segments;
 
 use std::error::Error;
 use std::fmt;
 
 use async_trait::async_trait;
+use sync_core::id::SessionId;
 
-use crate::accounts::{ReadAccounts, WriteAccounts};
+use crate::accounts::{ReadAccounts, Session, WriteAccounts};
 use crate::journals::{ReadJournals, WriteJournals};
 use crate::rows::ReadRows;
+use crate::segments::{ReadSegments, WriteSegments};
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -55,18 +58,23 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Begins a unit that reads and writes. It may wait for others to end.
     async fn begin(&self) -> Result<Box<dyn Unit>, StoreError>;
 
+    /// A session as it is now, ended or not: asked with every request, so outside of any unit, which would cost more than the answer.
+    async fn session(&self, session: SessionId) -> Result<Option<Session>, StoreError>;
+
     /// Returns once the store is [`StoreError::Broken`]; as long as it is sound, never.
     async fn broken(&self);
 }
 
 /// A unit that only reads; it sees the state of its first read throughout.
-pub trait Reading: ReadAccounts + ReadJournals + ReadRows {}
+pub trait Reading: ReadAccounts + ReadJournals + ReadSegments + ReadRows {}
 
-impl<T: ReadAccounts + ReadJournals + ReadRows> Reading for T {}
+impl<T: ReadAccounts + ReadJournals + ReadSegments + ReadRows> Reading for T {}
 
 /// A unit of work. Dropping it undoes it; so does an error of any of its methods.
 #[async_trait]
-pub trait Unit: ReadAccounts + WriteAccounts + ReadJournals + WriteJournals {
+pub trait Unit:
+    ReadAccounts + WriteAccounts + ReadJournals + WriteJournals + ReadSegments + WriteSegments
+{
     /// Makes all that was written durable. When this returns `Ok`, a power cut no longer matters.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

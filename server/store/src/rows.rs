@@ -154,6 +154,33 @@ pub struct EquivocationRow {
     pub batch: Vec<u8>,
 }
 
+/// A segment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SegmentRow {
+    /// The journal.
+    pub journal_id: Vec<u8>,
+    /// Whose content it holds.
+    pub scope: i64,
+    /// The position that it continues.
+    pub after: i64,
+    /// Its last.
+    pub seq: i64,
+    /// The chain's head there.
+    pub head: Vec<u8>,
+    /// The devices some of whose content is not in it.
+    pub lacking: Vec<u8>,
+    /// As it is sent.
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for SegmentRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SegmentRow")
+            .field("after", &self.after)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Everything that stands under some journals, each table in the order of its key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JournalRows {
@@ -173,6 +200,8 @@ pub struct JournalRows {
     pub records: Vec<RecordRow>,
     /// Proofs of equivocation.
     pub equivocations: Vec<EquivocationRow>,
+    /// Segments that are kept.
+    pub segments: Vec<SegmentRow>,
 }
 
 /// A leaf of the log.

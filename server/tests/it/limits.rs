@@ -251,7 +251,7 @@ async fn check_day(fill: impl Fn(&WireBatch) -> Used) {
         bytes: full.bytes.saturating_sub(used.bytes),
         refused_bytes: full.refused_bytes.saturating_sub(used.refused_bytes),
     };
-    unit.add_used(JOURNAL, device, now.date().0, rest)
+    unit.add_used(now.date().0, &[((JOURNAL, device), rest)].into())
         .await
         .unwrap();
     unit.commit().await.unwrap();
@@ -279,7 +279,7 @@ async fn check_day(fill: impl Fn(&WireBatch) -> Used) {
             refused_bytes: 1,
             ..Used::default()
         };
-        unit.add_used(JOURNAL, device, now.date().0, one)
+        unit.add_used(now.date().0, &[((JOURNAL, device), one)].into())
             .await
             .unwrap();
         unit.commit().await.unwrap();

@@ -20,6 +20,7 @@ mod quiet;
 mod reading;
 mod refill;
 mod refresh;
+mod segments;
 mod sessions;
 mod tamper;
 mod wire;

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use store::StoreError;
+use store::journals::Asked;
 use sync_core::batch::WireBatch;
 use sync_core::cbor;
 use sync_core::limits;
@@ -150,8 +151,19 @@ async fn exchange(
     };
     let mut budget = Budget::of(request.budget_bytes);
     let mut journals = Vec::new();
+    let cursors = request.cursors.iter();
+    let known = unit
+        .known(&Asked {
+            journals: cursors.clone().map(|cursor| cursor.journal).collect(),
+            heads: cursors
+                .map(|cursor| (cursor.journal, cursor.end.seq))
+                .collect(),
+            ..Asked::default()
+        })
+        .await?;
     for cursor in &request.cursors {
-        journals.extend(reader.page(&mut *unit, cursor, &mut budget).await?);
+        let page = reader.page(&mut *unit, app.packer(), &known, (cursor, &mut budget));
+        journals.extend(page.await?);
     }
     let followed: Vec<_> = journals
         .iter()

@@ -8,6 +8,7 @@
 )]
 
 mod lists;
+mod segments;
 mod village;
 
 use std::collections::BTreeSet;
@@ -22,8 +23,10 @@ use sync_core::value::Value;
 
 use self::village::{HERE, NOW, Phone, THERE, Village, household, nameless, on};
 use super::{begin, commit, read};
-use crate::journals::{Folded, LogLeaf, SignedCheckpoint, Stored, Used};
+use crate::journals::{Asked, Folded, LogLeaf, SignedCheckpoint, Stored, Used};
 use crate::{Store, StoreError};
+
+pub use self::segments::a_segment_is_kept_until_an_entry_of_its_journal_is_rewritten;
 
 pub use self::lists::{
     a_filter_lets_through_what_it_names, a_list_in_pages_is_the_whole_list,
@@ -129,7 +132,7 @@ async fn write_some_of_everything(store: &dyn Store, village: &Village, phones: 
         bytes: 900,
         refused_bytes: 0,
     };
-    unit.add_used(HERE, phones[0].device(), 7, used)
+    unit.add_used(7, &[((HERE, phones[0].device()), used)].into())
         .await
         .expect("counted");
     unit.publish(&[leaf(0, changed.chain())], &[], &checkpoint(1))
@@ -197,13 +200,12 @@ pub async fn an_entry_stands_at_the_next_position_or_nowhere(store: &dyn Store) 
     for (journal, wrong) in [(HERE, &first), (HERE, &third)] {
         let before = everything(store, journal, &[phone]).await;
         let mut unit = begin(store).await;
-        assert!(unit.append(wrong).await.is_err());
+        assert!(unit.append(std::slice::from_ref(wrong)).await.is_err());
         drop(unit);
         assert_eq!(everything(store, journal, &[phone]).await, before);
     }
     let mut unit = begin(store).await;
-    unit.append(&second).await.expect("the next");
-    unit.append(&third).await.expect("and the next");
+    unit.append(&[second, third]).await.expect("the next two");
     commit(unit).await;
     // The first entry of a journal is its first position, too.
     let mut unit = begin(store).await;
@@ -211,7 +213,7 @@ pub async fn an_entry_stands_at_the_next_position_or_nowhere(store: &dyn Store) 
     let gap = village.operators(&mut *unit, THERE, 1).await;
     drop(unit);
     let mut unit = begin(store).await;
-    let refused = unit.append(&gap).await;
+    let refused = unit.append(&[gap]).await;
     assert!(
         matches!(
             refused,
@@ -392,8 +394,11 @@ pub async fn what_is_offered_again_is_found_under_its_origin(store: &dyn Store) 
     let offered = village.say(&mut *unit, HERE, other, again).await;
     let counts: Vec<bool> = offered.entry().fates.iter().map(Fate::counts).collect();
     assert_eq!(counts, [false, true], "{:?}", offered.entry().fates);
-    let origins = BTreeSet::from([origin(1), origin(2), origin(3)]);
-    let mut found = unit.offers(HERE, &origins).await.expect("offers");
+    let asked = Asked {
+        origins: BTreeSet::from([origin(1), origin(2), origin(3)]),
+        ..Asked::default()
+    };
+    let mut found = unit.known(&asked).await.expect("offers").offers;
     found.sort_unstable();
     let mut expected = vec![
         (origin(1), lost.device(), true),
@@ -403,7 +408,15 @@ pub async fn what_is_offered_again_is_found_under_its_origin(store: &dyn Store) 
     ];
     expected.sort_unstable();
     assert_eq!(found, expected);
-    assert_eq!(unit.offers(THERE, &origins).await.expect("none"), []);
+    let there = |origin: &Origin| Origin {
+        journal: THERE,
+        ..*origin
+    };
+    let asked = Asked {
+        origins: asked.origins.iter().map(there).collect(),
+        ..Asked::default()
+    };
+    assert_eq!(unit.known(&asked).await.expect("none").offers, []);
 }
 
 /// Entries are found by their positions, in order; what does not exist is left out.
@@ -446,7 +459,7 @@ pub async fn what_a_device_sends_adds_up_by_day(store: &dyn Store) {
     };
     let mut unit = begin(store).await;
     for (journal, day) in [(HERE, 7), (HERE, 7), (THERE, 7)] {
-        unit.add_used(journal, device, day, some)
+        unit.add_used(day, &[((journal, device), some)].into())
             .await
             .expect("counted");
     }
@@ -455,7 +468,9 @@ pub async fn what_a_device_sends_adds_up_by_day(store: &dyn Store) {
         used.push(unit.used(journal, device, day).await.expect("an answer"));
     }
     assert_eq!(used, [twice, Used::default(), some]);
-    unit.add_used(HERE, device, 8, some).await.expect("counted");
+    unit.add_used(8, &[((HERE, device), some)].into())
+        .await
+        .expect("counted");
     assert_eq!(unit.used(HERE, device, 8).await.expect("an answer"), some);
     let yesterday = unit.used(HERE, device, 7).await.expect("an answer");
     assert_eq!(

@@ -192,7 +192,7 @@ async fn say(people: &People, kind: &Kind, audience: Audience) -> Vec<Said> {
         parts: parts.clone(),
     };
     let appended = Appended::operators(entered, &parts.batch, parts.to_wire());
-    unit.append(&appended).await.unwrap();
+    unit.append(&[appended]).await.unwrap();
     unit.commit().await.unwrap();
     fold::fold_all(app.store(), app.catalogues(), app.deployment())
         .await

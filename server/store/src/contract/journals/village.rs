@@ -16,7 +16,7 @@ use sync_core::sign::SigningKey;
 use sync_core::value::Value;
 
 use crate::Unit;
-use crate::journals::Appended;
+use crate::journals::{Appended, Asked};
 
 pub(super) const NOW: Timestamp = Timestamp(1_795_000_000_000);
 pub(super) const HERE: JournalId = JournalId([1; 16]);
@@ -250,7 +250,9 @@ impl Village {
         );
         let decided = decided.expect("the next of its lane");
         let appended = Appended::judged(&decided, &parts.batch, parts.to_wire());
-        unit.append(&appended).await.expect("appended");
+        unit.append(std::slice::from_ref(&appended))
+            .await
+            .expect("appended");
         appended
     }
 
@@ -263,7 +265,11 @@ impl Village {
     ) -> Circumstances<'_> {
         let (journal, wanted) = (batch.journal, Wanted::by(batch));
         let heads = unit.heads(journal, &wanted.bases).await.expect("heads");
-        let offers = unit.offers(journal, &wanted.origins).await.expect("offers");
+        let asked = Asked {
+            origins: wanted.origins,
+            ..Asked::default()
+        };
+        let offers = unit.known(&asked).await.expect("offers").offers;
         let mut offered: BTreeMap<_, std::collections::BTreeSet<_>> = BTreeMap::new();
         for (origin, device, _) in &offers {
             offered.entry(*origin).or_default().insert(*device);
@@ -319,7 +325,9 @@ impl Village {
         let parts = batch::seal(&sealing, commands);
         let entered = admit::enter(&parts, &chain, self.registry.position(), DEPLOYMENT, NOW);
         let appended = Appended::operators(entered, &parts.batch, parts.to_wire());
-        unit.append(&appended).await.expect("appended");
+        unit.append(std::slice::from_ref(&appended))
+            .await
+            .expect("appended");
         appended
     }
 }
