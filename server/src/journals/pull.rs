@@ -276,11 +276,12 @@ impl<'a> Reader<'a> {
         let (after, number) = (cursor.end.seq, scope.number());
         let begins = newest - after >= SEGMENT_ENTRIES_MIN
             && (after == 0 || unit.segment_ends(journal, number, after).await?);
-        if begins {
-            self.add_segments(unit, packer, &scope, (&mut page, newest), budget)
+        // Whoever is to get more segments goes on where one ends.
+        let has_room = !begins
+            || self
+                .add_segments(unit, packer, &scope, (&mut page, newest), budget)
                 .await?;
-        }
-        if page.end.seq < newest && !budget.is_used_up() {
+        if page.end.seq < newest && has_room && !budget.is_used_up() {
             self.add_entries(unit, packer, &scope, (&mut page, begins), budget)
                 .await?;
         }
@@ -288,7 +289,8 @@ impl<'a> Reader<'a> {
         Ok(Some(page))
     }
 
-    /// Adds the segments that continue the page and fit the budget.
+    /// Adds the segments that continue the page and fit the budget. Whether entries may follow: not if another segment comes with
+    /// the next request.
     async fn add_segments<R: ReadSegments + ?Sized>(
         &self,
         unit: &mut R,
@@ -296,8 +298,8 @@ impl<'a> Reader<'a> {
         scope: &Scope,
         (page, newest): (&mut JournalPage, Seq),
         budget: &mut Budget,
-    ) -> Result<(), StoreError> {
-        while page.end.seq < newest && budget.inflated >= limits::SEGMENT_BYTES {
+    ) -> Result<bool, StoreError> {
+        while page.end.seq < newest {
             let key = SegmentKey {
                 journal: page.journal,
                 scope: scope.number(),
@@ -307,7 +309,7 @@ impl<'a> Reader<'a> {
                 Some(kept) => kept,
                 None => match packer.segment(key, scope).await? {
                     Some(packed) => packed,
-                    None => break,
+                    None => return Ok(true),
                 },
             };
             // What he or his devices wrote he reads, whoever else may not.
@@ -315,15 +317,18 @@ impl<'a> Reader<'a> {
                 let known = self.registry().devices.get(device);
                 known.is_some_and(|known| known.user == self.user)
             };
-            if segment.body.0.len() > budget.bytes || segment.lacking.iter().any(lacks) {
-                break;
+            if segment.lacking.iter().any(lacks) {
+                return Ok(true);
+            }
+            if segment.body.0.len() > budget.bytes || limits::SEGMENT_BYTES > budget.inflated {
+                return Ok(page.segments.is_empty());
             }
             budget.bytes -= segment.body.0.len();
             budget.inflated -= limits::SEGMENT_BYTES;
             page.segments.push(segment.body);
             page.end = segment.end;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Adds entries to the page, for who begins all of them packed as one.
