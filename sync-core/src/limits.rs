@@ -28,8 +28,9 @@ pub const PAGE_INFLATED_BYTES_MAX: usize = 3 * SEGMENT_BYTES;
 pub const PAGE_BYTES_MIN: usize = 4 * 1024;
 /// The page that a device asks for first; doubled on success, halved on a break.
 pub const PAGE_BYTES_START: usize = 64 * 1024;
-/// Decompressed size at which a segment for cold starts closes: packed, most fit the page that a device asks for first.
-pub const SEGMENT_BYTES: usize = 160 * 1024;
+/// What entries take unpacked ([`crate::pack::Room`]) at which a segment for cold starts closes: packed, most fit the page that a
+/// device asks for first.
+pub const SEGMENT_BYTES: usize = 480 * 1024;
 /// Commands that one record takes; then a successor record continues it.
 pub const RECORD_COMMANDS_MAX: u32 = 2_000;
 /// Commands that one record takes from one lane.
