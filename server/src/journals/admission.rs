@@ -1,6 +1,7 @@
 //! Admission in groups: one writer takes what waits, decides it in one transaction, and answers once that is durable.
 //!
-//! One fsync serves many phones, and so does each query: what a group asks about lies on the [`Desk`] before its first batch is decided. A batch that cannot be placed never sinks its neighbours, for it writes nothing.
+//! One fsync serves many phones, and so does each query: what a group asks about lies on the desk before its first batch is
+//! decided. A batch that cannot be placed never sinks its neighbours, for it writes nothing.
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
