@@ -130,7 +130,7 @@ impl Heap {
     }
 }
 
-/// Places in lanes as runs of numbers that follow one another: device, journal, first, last.
+/// Places in lanes as runs of numbers that follow one another: the first place, and the last number.
 fn runs(places: &BTreeSet<Origin>) -> Vec<(Origin, u64)> {
     let mut runs: Vec<(Origin, u64)> = Vec::new();
     for place in places {
@@ -145,6 +145,18 @@ fn runs(places: &BTreeSet<Origin>) -> Vec<(Origin, u64)> {
         }
     }
     runs
+}
+
+/// Runs as rows for `json_each`, and the bytes that they name: lane, first, last.
+fn rows_of(runs: &[(Origin, u64)]) -> (String, Vec<u8>) {
+    let mut heap = Heap::default();
+    let rows: Vec<_> = (runs.iter())
+        .map(|(place, last)| {
+            let lane = heap.put_pair(&place.journal.0, &place.device.0);
+            (lane, column(place.n), column(*last))
+        })
+        .collect();
+    (json(&rows), heap.0)
 }
 
 /// The item of a list that a row was asked by.
@@ -289,14 +301,7 @@ impl SqliteUnit {
         places: &BTreeSet<Origin>,
     ) -> Result<BTreeMap<Origin, Fate>, StoreError> {
         let runs = runs(places);
-        let mut heap = Heap::default();
-        let rows: Vec<_> = (runs.iter())
-            .map(|(place, last)| {
-                let lane = heap.put_pair(&place.journal.0, &place.device.0);
-                (lane, column(place.n), column(*last))
-            })
-            .collect();
-        let (rows, heap) = (json(&rows), heap.0);
+        let (rows, heap) = rows_of(&runs);
         // From the entry that may hold the first of a run, or the next, to the one that may hold its last.
         let rows = sqlx::query!(
             r#"SELECT asked.key + 0 AS "key!: i64", entry.first, entry.head FROM json_each($1) AS asked
@@ -333,14 +338,7 @@ impl SqliteUnit {
             .offers
             .extend(own.map(|(origin, fate)| (origin, origin.device, fate.counts())));
         let runs = runs(&asked.origins);
-        let mut heap = Heap::default();
-        let rows: Vec<_> = (runs.iter())
-            .map(|(place, last)| {
-                let lane = heap.put_pair(&place.journal.0, &place.device.0);
-                (lane, column(place.n), column(*last))
-            })
-            .collect();
-        let (rows, heap) = (json(&rows), heap.0);
+        let (rows, heap) = rows_of(&runs);
         let again = sqlx::query!(
             r#"SELECT asked.key + 0 AS "key!: i64", offer.origin_n AS "origin_n!", offer.device_id, offer.counts AS "counts: bool"
                FROM json_each($1) AS asked
