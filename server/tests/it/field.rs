@@ -95,11 +95,11 @@ impl Field {
             .collect()
     }
 
-    /// Both phones sync at once; what is answered is taken in.
-    pub(crate) async fn sync(&mut self, address: SocketAddr) {
+    /// Both phones sync at once; what is answered is taken in. Whether both were answered.
+    pub(crate) async fn sync(&mut self, address: SocketAddr) -> bool {
         let requests = self.requests();
         self.sync_while(address, &requests, &Notify::new(), async {})
-            .await;
+            .await
     }
 
     pub(crate) async fn sync_while(
@@ -108,13 +108,14 @@ impl Field {
         requests: &[(&'static str, SyncRequest)],
         answered: &Notify,
         other: impl Future<Output = ()>,
-    ) {
+    ) -> bool {
         let exchanges = requests.iter().map(async |(name, request)| {
             let answer = exchange(address, &self.tokens[name], request).await;
             answered.notify_one();
             answer
         });
         let (answers, ()) = tokio::join!(futures::future::join_all(exchanges), other);
+        let all = answers.iter().all(Option::is_some);
         for ((name, request), answer) in requests.iter().zip(answers) {
             let Some(answer) = answer else { continue };
             for (batch, receipt) in request.batches.iter().zip(&answer.receipts) {
@@ -126,6 +127,7 @@ impl Field {
             let phone = self.phones.get_mut(name).unwrap();
             phone.take(&answer, now()).expect("an honest server");
         }
+        all
     }
 
     /// Which of what was acknowledged is not in the database as it was told.

@@ -5,6 +5,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use power_cut::{Cut, Disk};
 use server::journals::kept;
@@ -18,6 +19,9 @@ use crate::program::Server;
 
 const LOG: &str = "-wal";
 const DATABASE: &str = "/zhucun.db";
+
+/// How long a program may take to end.
+const ENDING: Duration = Duration::from_mins(1);
 
 /// The folder's own name, which a disk may lose as well.
 fn data_of(field: &Field) -> PathBuf {
@@ -163,9 +167,14 @@ async fn check_failing_sync(file: &str, syncs: u32) {
                     &format!("{round}.{number} {}", "粮".repeat(number % 50)),
                 );
             }
-            field.sync(server.address).await;
+            let answered = field.sync(server.address).await;
             if let Some(status) = server.child.try_wait().unwrap() {
                 break status;
+            }
+            if !answered {
+                // Nothing is piled up meanwhile: each batch is a commit of its own, and the next round is to acknowledge some.
+                let end = tokio::time::timeout(ENDING, server.end()).await;
+                break end.expect("it ends when a sync failed");
             }
         };
         assert!(
@@ -209,6 +218,8 @@ async fn found(disk: Option<(&Disk, u32, Cut)>, data: &Path) -> (bool, String) {
     if let Some((disk, seed, cut)) = disk {
         command.envs(disk.under(data, seed, cut));
     }
+    // The program knows its settings alone.
+    command.env_remove("ZHUCUN_SEED");
     let founded = command.output().await.unwrap();
     let said = String::from_utf8_lossy(&founded.stderr).into_owned();
     (founded.status.success(), said)
