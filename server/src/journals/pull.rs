@@ -241,8 +241,7 @@ impl<'a> Reader<'a> {
     /// The next page of a journal, within a budget; nothing if he may not pull it or his chain is not this one. Known are the
     /// journal's end and the head at the cursor.
     ///
-    /// Who begins with nothing, or goes on where a segment ended, gets segments and what follows them packed as one; others get
-    /// entry by entry.
+    /// Who begins with nothing, or goes on where a kept segment ended, gets segments; others get entry by entry.
     pub async fn page<R: ReadJournals + ReadSegments + ?Sized>(
         &self,
         unit: &mut R,
@@ -274,16 +273,14 @@ impl<'a> Reader<'a> {
             return Ok(Some(page));
         }
         let (after, number) = (cursor.end.seq, scope.number());
-        let begins = newest - after >= SEGMENT_ENTRIES_MIN
-            && (after == 0 || unit.segment_ends(journal, number, after).await?);
+        let begins = after == 0 || unit.segment_ends(journal, number, after).await?;
         // Whoever is to get more segments goes on where one ends.
         let has_room = !begins
             || self
                 .add_segments(unit, packer, &scope, (&mut page, newest), budget)
                 .await?;
         if page.end.seq < newest && has_room && !budget.is_used_up() {
-            self.add_entries(unit, packer, &scope, (&mut page, begins), budget)
-                .await?;
+            self.add_entries(unit, &scope, &mut page, budget).await?;
         }
         page.more = page.end.seq < newest;
         Ok(Some(page))
@@ -299,15 +296,21 @@ impl<'a> Reader<'a> {
         (page, newest): (&mut JournalPage, Seq),
         budget: &mut Budget,
     ) -> Result<bool, StoreError> {
-        while page.end.seq < newest {
+        while newest.saturating_sub(page.end.seq) >= SEGMENT_ENTRIES_MIN {
             let key = SegmentKey {
                 journal: page.journal,
                 scope: scope.number(),
                 after: page.end.seq,
             };
+            // The next is about as large as the last: what will not fit is packed while he reads what he got.
+            let likely = page.segments.last().map_or(0, |last| last.0.len());
             let segment = match unit.segment(&key).await? {
                 Some(kept) => kept,
-                None => match packer.segment(key, scope).await? {
+                None if likely > budget.bytes => {
+                    packer.prepare(key, scope, newest);
+                    return Ok(false);
+                }
+                None => match packer.segment(key, scope, newest).await? {
                     Some(packed) => packed,
                     None => return Ok(true),
                 },
@@ -331,19 +334,17 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    /// Adds entries to the page, for who begins all of them packed as one.
+    /// Adds entries to the page, one by one.
     async fn add_entries<R: ReadJournals + ?Sized>(
         &self,
         unit: &mut R,
-        packer: &Packer,
         scope: &Scope,
-        (page, begins): (&mut JournalPage, bool),
+        page: &mut JournalPage,
         budget: &mut Budget,
     ) -> Result<(), StoreError> {
         let stored = unit
             .entries(page.journal, page.end.seq, budget.bytes)
             .await?;
-        let mut pooled = Vec::new();
         for stored in stored {
             let end = Position {
                 seq: stored.head.seq,
@@ -354,45 +355,27 @@ impl<'a> Reader<'a> {
             if !page.segments.is_empty() && packed > budget.bytes {
                 break;
             }
-            let Some(shown) = self.shown(scope, stored, begins, budget)? else {
+            let Some(entry) = self.shown(scope, stored, budget)? else {
                 break;
             };
+            budget.bytes = budget.bytes.saturating_sub(entry.bytes());
+            page.entries.push(entry);
             page.end = end;
-            let taken = match shown {
-                Shown::Packed(entry) => {
-                    let bytes = entry.bytes();
-                    page.entries.push(entry);
-                    bytes
-                }
-                Shown::Opened(entry) => {
-                    pooled.push(entry);
-                    packed
-                }
-            };
-            budget.bytes = budget.bytes.saturating_sub(taken);
-        }
-        match pooled.as_slice() {
-            [] => {}
-            [alone] => page.entries.push(WireEntry::pack(alone)),
-            _ => page.segments.push(packer.pool(pooled).await?),
         }
         Ok(())
     }
 
-    /// An entry as he gets it: his device's own as its header, others' with what he may not read withheld; opened where it will be
-    /// pooled with others. Nothing if the budget does not suffice for opening it.
+    /// An entry as he gets it: his device's own as its header, others' with what he may not read withheld. Nothing if the budget
+    /// does not suffice for opening it.
     fn shown(
         &self,
         scope: &Scope,
         stored: Stored,
-        begins: bool,
         budget: &mut Budget,
-    ) -> Result<Option<Shown>, StoreError> {
-        let own = Some(stored.batch.device) == self.device;
-        if own && !begins {
+    ) -> Result<Option<WireEntry>, StoreError> {
+        if Some(stored.batch.device) == self.device {
             let first = stored.batch.first;
-            let entry = WireEntry::new(&stored.head, WireBody::Own { first });
-            return Ok(Some(Shown::Packed(entry)));
+            return Ok(Some(WireEntry::new(&stored.head, WireBody::Own { first })));
         }
         let author = self
             .registry()
@@ -400,39 +383,26 @@ impl<'a> Reader<'a> {
             .get(&stored.batch.device)
             .map(|device| device.user);
         let refused_too = scope.refused || author == Some(self.user);
-        let all = own
-            || (refused_too || !stored.head.fates.iter().any(Fate::is_refused))
-                && scope.audiences.len() == Audience::ALL.len();
-        if all && !begins {
-            let entry = WireEntry::new(&stored.head, WireBody::Batch(stored.batch));
-            return Ok(Some(Shown::Packed(entry)));
+        let fates = &stored.head.fates;
+        if (refused_too || !fates.iter().any(Fate::is_refused))
+            && scope.audiences.len() == Audience::ALL.len()
+        {
+            let body = WireBody::Batch(stored.batch);
+            return Ok(Some(WireEntry::new(&stored.head, body)));
         }
         let Some(parts) = budget.open(&stored)? else {
             return Ok(None);
         };
-        let fates = &stored.head.fates;
         let readable = parts.withhold(|index, envelope: &Envelope| {
             let refused = fates.get(index).is_some_and(Fate::is_refused);
-            all || scope.reads(envelope.audience, refused && !refused_too)
+            scope.reads(envelope.audience, refused && !refused_too)
         });
         let (head, parts) = (stored.head, readable);
-        let entry = Entry { head, parts };
-        Ok(Some(if begins {
-            Shown::Opened(entry)
-        } else {
-            Shown::Packed(WireEntry::pack(&entry))
-        }))
+        Ok(Some(WireEntry::pack(&Entry { head, parts })))
     }
 }
 
-/// An entry on its way to a reader.
-enum Shown {
-    Packed(WireEntry),
-    Opened(Entry),
-}
-
-/// How much one response may bring, and how much the server unpacks for it: a few hundred bytes may stand for a megabyte, and whoever
-/// begins with nothing must be able to open what was pooled.
+/// How much one response may bring, and how much the server unpacks for it: a few hundred bytes may stand for a megabyte.
 #[derive(Debug)]
 pub struct Budget {
     bytes: usize,

@@ -7,11 +7,13 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use store::segments::{SegmentKey, StoredSegment};
 use sync_core::cbor;
+use sync_core::command::Verb;
 use sync_core::id::UserId;
 use sync_core::limits::{SEGMENT_BYTES, TEXT_CHARS_MAX};
 use sync_core::registry::RegistryAct;
+use sync_core::segment;
 use sync_core::sign::SigningKey;
-use sync_core::sync::device::{Identity, Intent};
+use sync_core::sync::device::{Identity, Intent, Target};
 use sync_core::sync::wire::SyncResponse;
 use sync_core::testing::{Phone, TestRng};
 use sync_core::value::Value;
@@ -78,18 +80,21 @@ async fn exchange(county: &County, who: UserId, phone: &mut Phone) -> SyncRespon
     response
 }
 
-/// The segments that a new phone is sent in its second request, and how many entries with them.
+/// The segments that a new phone is sent, once it knows its village, and how many entries with them.
 async fn begins(county: &County, of: &str, seed: u8) -> (Phone, Vec<Vec<u8>>, usize) {
     let mut phone = new_phone(county, of, seed).await;
     exchange(county, user(of), &mut phone).await;
-    let response = exchange(county, user(of), &mut phone).await;
-    let page = response.journals.into_iter();
-    let page = page
-        .into_iter()
-        .find(|page| page.journal == JOURNAL)
-        .unwrap();
-    let segments = page.segments.into_iter().map(|bytes| bytes.0).collect();
-    (phone, segments, page.entries.len())
+    let (mut segments, mut entries) = (Vec::new(), 0);
+    loop {
+        let response = exchange(county, user(of), &mut phone).await;
+        let mut pages = response.journals.into_iter();
+        let page = pages.find(|page| page.journal == JOURNAL).unwrap();
+        segments.extend(page.segments.into_iter().map(|bytes| bytes.0));
+        entries += page.entries.len();
+        if !page.more {
+            return (phone, segments, entries);
+        }
+    }
 }
 
 async fn kept(county: &County, scope: u8) -> Option<StoredSegment> {
@@ -109,14 +114,12 @@ async fn a_new_phone_gets_what_fills_a_segment_packed_once_and_the_rest_as_one()
     let everything = 0b1000_1111;
     assert_eq!(kept(&county, everything).await, None, "nobody asked yet");
     record(&mut county, 2).await;
-    let (mut phone, segments, rest) = begins(&county, "fs", 71).await;
+    let (phone, segments, rest) = begins(&county, "fs", 71).await;
     assert_eq!((segments.len(), rest), (2, 0));
     let packed = kept(&county, everything).await.unwrap();
     assert_eq!(segments[0], packed.body.0);
-    while phone.device.position(JOURNAL) != county.phones["fs"].device.position(JOURNAL) {
-        let response = exchange(&county, user("fs"), &mut phone).await;
-        assert!(response.journals.iter().any(|page| page.journal == JOURNAL));
-    }
+    let end = county.phones["fs"].device.position(JOURNAL);
+    assert_eq!(phone.device.position(JOURNAL), end);
     let records = phone.device.records(JOURNAL);
     assert_eq!(records, county.phones["fs"].device.records(JOURNAL));
     for record in records {
@@ -128,6 +131,48 @@ async fn a_new_phone_gets_what_fills_a_segment_packed_once_and_the_rest_as_one()
     assert_eq!(again, segments);
     let (_, less, _) = begins(&county, "cs", 73).await;
     assert_ne!(less, segments);
+}
+
+/// What is remembered of a journal's end lasts until something comes, and not one erasure longer.
+#[tokio::test]
+async fn what_was_packed_of_a_journals_end_is_packed_anew_when_it_grows_and_when_something_is_erased()
+ {
+    let mut county = County::new().await;
+    record(&mut county, 3).await;
+    let (_, first, rest) = begins(&county, "fs", 76).await;
+    assert_eq!((first.len(), rest), (1, 0));
+    assert_eq!(
+        kept(&county, 0b1000_1111).await,
+        None,
+        "it fills no segment"
+    );
+    let (_, again, _) = begins(&county, "fs", 77).await;
+    assert_eq!(again, first);
+
+    let secret = Intent::create("household").with("householder", Value::text("不留之名"));
+    let erased = county.save("fs", secret);
+    county.sync("fs").await;
+    let deployment = county.world.app.deployment();
+    let says = |segments: &[Vec<u8>]| {
+        let entries = segments
+            .iter()
+            .flat_map(|packed| segment::open(deployment, packed).unwrap());
+        let contents = entries.flat_map(|entry| entry.parts.contents.into_iter().flatten());
+        let name = "不留之名".as_bytes();
+        let is_in = |bytes: Vec<u8>| bytes.windows(name.len()).any(|part| part == name);
+        contents
+            .map(|content| cbor::encode(&content.content))
+            .any(is_in)
+    };
+    let (_, grown, _) = begins(&county, "fs", 78).await;
+    assert!(!says(&first) && says(&grown));
+
+    county.sync("cs").await;
+    let erasure = Intent::new(Target::Existing(erased), Verb::Erase).because("本人要求");
+    county.save("cs", erasure);
+    county.sync("cs").await;
+    let (_, after, _) = begins(&county, "fs", 79).await;
+    assert!(!says(&after));
 }
 
 /// Whoever begins would refuse a segment that was changed: the check finds it before.
