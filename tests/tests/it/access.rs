@@ -30,7 +30,7 @@ anything. The same holds once an assignment has ended.
       （1,2 有其一即可；1+2 须同时满足  1,2: either; 1+2: both）
 读  To read:
   ✔   可以看全文  whole
-  m   只能看脱敏后的内容  masked
+  m   只能看脱敏后的内容；自己同步的手机上存有原文  masked; a phone that he syncs holds the whole value
   p   只在自己同步的手机上可以看  on his own synced phone only
   r   每次须说明用途并登记后才可以看  one value at a time, for a stated purpose, entered in the access journal
   ·   看不到  not at all
