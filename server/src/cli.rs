@@ -3,6 +3,7 @@
 mod admin;
 
 use std::io::Write as _;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -110,12 +111,20 @@ impl Cli {
     }
 }
 
+/// Threads to run on. What computes for long does so beside those that answer, on no more than twice as many as there are processors:
+/// it waits for nothing but a processor, and each thread keeps memory of its own.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(2 * processors)
+        .build()
+        .context("no threads to run on")
+}
+
 fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::init(&config.log).context("logging cannot start")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no threads to run on")?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
         let server = app::start(config, Arc::new(SystemClock::start()), Random::system()).await?;

@@ -229,10 +229,7 @@ impl ValueEnum for Cause {
 
 /// Does what was asked for, and prints what came of it.
 pub(super) fn run(config: Config, admin: Admin, out: &mut impl Write) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no threads to run on")?;
+    let runtime = super::runtime()?;
     runtime.block_on(async {
         let app = app::assemble(config, Arc::new(SystemClock::start()), Random::system()).await?;
         if app.kept().behind().is_some() && !matches!(admin, Admin::Log(_)) {
