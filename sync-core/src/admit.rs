@@ -313,14 +313,15 @@ pub fn place(batch: &Batch, lane: &LaneEnd, head_at_seen: Option<Digest>) -> Res
     if first > expected {
         return Err(Unplaced::Gap { expected });
     }
+    // First of all: what vouches for a history that was lost proves nothing against its device, which brings it anew on this one.
+    if head_at_seen != Some(batch.seen.head) {
+        return Err(Unplaced::Forked);
+    }
     if first < expected {
         return Err(Unplaced::Used { first });
     }
     if batch.previous != lane.batch {
         return Err(Unplaced::Equivocation);
-    }
-    if head_at_seen != Some(batch.seen.head) {
-        return Err(Unplaced::Forked);
     }
     Ok(())
 }
