@@ -7,18 +7,20 @@
 //!
 //! Content that its giver may not read comes back withheld; the digests stand.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 
 use super::wire::{Cursor, WireBody, WireEntry};
 use crate::admit::{self, Catalogues, Index};
 use crate::batch::{Bytes, Position};
+use crate::checkpoint::Leaf;
 use crate::id::{DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq, sha256};
-use crate::journal::{Chain, Entry};
+use crate::journal::{Chain, Entry, Fate};
+use crate::limits;
 use crate::pack::Room;
 use crate::record::{self, Place};
-use crate::registry::Registry;
+use crate::registry::{Registry, Standing};
 use crate::sign::{PublicKey, Signature, SigningKey};
 
 /// The context in which a device signs what it gives back.
@@ -39,6 +41,15 @@ pub struct RefillRequest {
     /// The largest checkpoint that it verified, a signed note: the server may have lost that it signed it.
     #[n(3)]
     pub checkpoint: Option<String>,
+}
+
+impl RefillRequest {
+    /// Whether it is of this protocol, and no larger than a request may be.
+    pub const fn is_modest(&self) -> bool {
+        self.protocol == super::PROTOCOL
+            && self.cursors.len() <= limits::REQUEST_CURSORS_MAX
+            && self.runs.len() <= limits::REQUEST_CURSORS_MAX
+    }
 }
 
 /// Entries of one journal that follow each other.
@@ -83,6 +94,13 @@ impl SignedRefill {
         }
     }
 
+    /// The request, if a device signed it that may sync.
+    pub fn open_for(&self, registry: &Registry) -> Option<RefillRequest> {
+        let device = registry.devices.get(&self.device);
+        let device = device.filter(|device| device.standing == Standing::Active)?;
+        self.open(registry.deployment, &device.key)
+    }
+
     /// The request, if this key signed it.
     pub fn open(&self, deployment: DeploymentId, key: &PublicKey) -> Option<RefillRequest> {
         let digest = sha256(&[&self.request.0]);
@@ -120,6 +138,59 @@ pub struct Wanted {
     pub until: Position,
 }
 
+/// Of each journal the heads that a signed log covers: what is given back leads to one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CoveredHeads(BTreeMap<JournalId, BTreeMap<Seq, Digest>>);
+
+impl CoveredHeads {
+    /// Those of a log's leaves, in their order; of what an earlier epoch lost none.
+    pub fn of(leaves: impl IntoIterator<Item = Leaf>) -> Self {
+        let mut heads: BTreeMap<JournalId, BTreeMap<Seq, Digest>> = BTreeMap::new();
+        for leaf in leaves {
+            let of_journal = heads.entry(leaf.journal).or_default();
+            // A journal that goes on further back did so after a loss.
+            let _lost = of_journal.split_off(&leaf.seq);
+            of_journal.insert(leaf.seq, leaf.head);
+        }
+        Self(heads)
+    }
+
+    /// The next covered head of a journal after a position.
+    pub fn next(&self, journal: JournalId, after: Seq) -> Option<Position> {
+        let from = after.checked_add(1)?;
+        let (seq, head) = self.0.get(&journal)?.range(from..).next()?;
+        Some(Position {
+            seq: *seq,
+            head: *head,
+        })
+    }
+
+    /// The last covered head of a journal.
+    pub fn end(&self, journal: JournalId) -> Option<Position> {
+        let (seq, head) = self.0.get(&journal)?.last_key_value()?;
+        Some(Position {
+            seq: *seq,
+            head: *head,
+        })
+    }
+
+    /// The last covered head of each journal.
+    pub fn ends(&self) -> impl Iterator<Item = (JournalId, Position)> + '_ {
+        let journals = self.0.keys();
+        journals.filter_map(|journal| Some((*journal, self.end(*journal)?)))
+    }
+
+    /// What is wanted of a journal that ends here, from a device that holds this much of it.
+    pub fn wanted(&self, cursor: &Cursor, after: Position) -> Option<Wanted> {
+        let until = self.next(cursor.journal, after.seq)?;
+        (after.seq < cursor.end.seq).then_some(Wanted {
+            journal: cursor.journal,
+            after,
+            until,
+        })
+    }
+}
+
 /// An entry that was given back and is the very one that a covered head leads to. Only [`verify`] makes one.
 #[derive(Debug, Clone)]
 pub struct GivenBack {
@@ -142,6 +213,18 @@ impl GivenBack {
     pub fn records(&self) -> BTreeSet<RecordId> {
         let envelopes = self.entry.parts.batch.envelopes.iter();
         envelopes.flat_map(record::touches).collect()
+    }
+
+    /// The records whose content goes with it, `index` being what it makes of the index: what was written before its author knew
+    /// of an erasure goes the same way.
+    pub fn erases(&self, index: &Index) -> BTreeSet<RecordId> {
+        let envelopes = || self.entry.parts.batch.envelopes.iter();
+        let fated = envelopes().zip(&self.entry.head.fates);
+        let counted = fated.filter(|(_, fate): &(_, &Fate)| fate.counts());
+        let erased = counted.flat_map(|(envelope, _)| admit::erases(envelope));
+        let gone = |record: &RecordId| index.get(record).is_some_and(|entry| entry.erased);
+        let late = envelopes().map(|envelope| envelope.record).filter(gone);
+        erased.chain(late).collect()
     }
 
     /// What its commands make of the index, as admission made it then.
