@@ -29,7 +29,7 @@ mod host;
 mod phone;
 
 pub use day::VillageDay;
-pub use host::{Host, HostJournal, Village};
+pub use host::{Backup, Host, HostJournal, NothingSigned, Village};
 pub use phone::{Phone, Storage};
 
 use crate::id::sha256;

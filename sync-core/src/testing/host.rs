@@ -2,6 +2,7 @@
 
 mod answer;
 mod journal;
+mod restore;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use crate::sign::SigningKey;
 use crate::sync::device::Identity;
 
 pub use journal::HostJournal;
+pub use restore::{Backup, NothingSigned};
 
 /// A village of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,7 @@ pub struct Host {
     township: AreaId,
     villages: u64,
     leaves: Vec<Leaf>,
+    is_behind: bool,
 }
 
 impl Host {
@@ -76,6 +79,7 @@ impl Host {
             township: AreaId([0; 16]),
             villages: 0,
             leaves: Vec::new(),
+            is_behind: false,
             rng,
         };
         let found = RegistryAct::Found {

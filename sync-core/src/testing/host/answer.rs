@@ -12,6 +12,7 @@ use crate::journal::{Entry, Fate};
 use crate::registry::{Registry, RegistryAct, Standing};
 use crate::seal;
 use crate::sync::PROTOCOL;
+use crate::sync::refill::CoveredHeads;
 use crate::sync::wire::{
     self, Carried, CoveredBy, Cursor, JournalPage, Outcome, Receipt, SyncRequest, SyncResponse,
     WireBody, WireEntry,
@@ -233,8 +234,13 @@ impl Host {
         news.map(|(entry, _)| WireEntry::pack(entry)).collect()
     }
 
-    /// Publishes the heads of journals that moved since the last time, and signs the tree over all that were published.
+    /// Publishes the heads of journals that moved since the last time, and signs the tree over all that were published; nothing
+    /// while the database is behind.
     pub fn publish(&mut self) {
+        if self.is_behind() {
+            return;
+        }
+        let covered = CoveredHeads::of(self.leaves.iter().copied());
         for (journal, state) in (self.journals.iter()).filter(|(_, state)| state.chain.end.seq > 0)
         {
             let leaf = Leaf {
@@ -242,7 +248,8 @@ impl Host {
                 seq: state.chain.end.seq,
                 head: state.chain.end.head,
             };
-            if !self.leaves.contains(&leaf) {
+            let last = covered.end(*journal);
+            if last.map(|last| last.head) != Some(leaf.head) {
                 self.leaves.push(leaf);
             }
         }

@@ -8,6 +8,7 @@ use crate::command::{Envelope, Origin, Verb};
 use crate::id::{DeviceId, Digest, JournalId, RecordId, Seq, Timestamp};
 use crate::journal::{Chain, Entry};
 use crate::registry::Registry;
+use crate::sync::refill::GivenBack;
 
 /// One journal with all that admission reads of it.
 #[derive(Debug, Clone)]
@@ -119,10 +120,37 @@ impl HostJournal {
             parts: parts.clone(),
         };
         let batch = &parts.batch;
-        self.chain = *decided.chain();
-        self.heads.push(self.chain.end.head);
         self.index.extend(decided.index().clone());
-        self.taken.extend(decided.taken().iter().copied());
+        let counted = batch.envelopes.iter().zip(decided.entry().fates.iter());
+        let counted = counted.filter(|(_, fate)| fate.counts());
+        let mut erased: BTreeSet<RecordId> = counted
+            .flat_map(|(envelope, _)| admit::erases(envelope))
+            .collect();
+        // What was written before its author knew of an erasure goes the same way.
+        let late = batch.envelopes.iter().map(|envelope| envelope.record);
+        erased
+            .extend(late.filter(|record| self.index.get(record).is_some_and(|entry| entry.erased)));
+        self.push(entry, *decided.chain());
+        self.erase(&erased);
+        self.entries.last().expect("an entry was pushed")
+    }
+
+    /// Enters an entry that was given back: it was judged when it was first received.
+    pub(super) fn take_back(
+        &mut self,
+        given: &GivenBack,
+        index: Index,
+        erased: &BTreeSet<RecordId>,
+    ) {
+        self.index = index;
+        self.push(given.entry().clone(), *given.chain());
+        self.erase(erased);
+    }
+
+    fn push(&mut self, entry: Entry, chain: Chain) {
+        let batch = &entry.parts.batch;
+        self.chain = chain;
+        self.heads.push(self.chain.end.head);
         for (origin, lanes) in admit::offered(core::iter::once(batch)) {
             self.offered.entry(origin).or_default().extend(lanes);
         }
@@ -131,20 +159,13 @@ impl HostJournal {
             batch: entry.head.batch,
         };
         self.lanes.insert(batch.device, end);
-        let fates = batch.envelopes.iter().zip(&entry.head.fates);
-        let counted = fates.filter(|(_, fate)| fate.counts());
-        let mut erased = BTreeSet::new();
-        for (envelope, _) in counted {
-            self.taken.insert(batch.origin(envelope.n));
-            erased.extend(admit::erases(envelope));
+        for (envelope, fate) in batch.envelopes.iter().zip(&entry.head.fates) {
+            if fate.counts() {
+                self.taken.insert(batch.origin(envelope.n));
+                self.taken.extend(envelope.origin);
+            }
         }
         self.entries.push(entry);
-        // What was written before its author knew of an erasure goes the same way.
-        let late = batch.envelopes.iter().map(|envelope| envelope.record);
-        erased
-            .extend(late.filter(|record| self.index.get(record).is_some_and(|entry| entry.erased)));
-        self.erase(&erased);
-        self.entries.last().expect("an entry was pushed")
     }
 
     /// Destroys the contents and salts of erased records, and the seeds they derive from.
