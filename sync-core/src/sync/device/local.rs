@@ -52,6 +52,8 @@ pub(super) struct Pending {
     pub(super) command: Unsealed,
     pub(super) assignment: AssignmentId,
     pub(super) catalogue: u32,
+    /// Whether it had a receipt under an earlier key of this phone: it waits only in case its entry never comes.
+    pub(super) received: bool,
 }
 
 /// A sealed batch, and the very bytes that are sent until its fates arrive.
@@ -569,6 +571,7 @@ pub(super) fn pending_write(journal: JournalId, pending: &Pending) -> Write {
     let Pending {
         assignment,
         catalogue,
+        received,
         ..
     } = *pending;
     let kept = PendingCommand {
@@ -576,6 +579,7 @@ pub(super) fn pending_write(journal: JournalId, pending: &Pending) -> Write {
         content,
         assignment,
         catalogue,
+        received: received.then_some(true),
     };
     Write::put(key, crate::cbor::encode(&kept))
 }

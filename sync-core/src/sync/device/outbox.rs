@@ -172,8 +172,8 @@ impl Device {
     }
 
     /// Enrols in place: a new key and new lanes; what has no receipt is offered again as new commands that name their origin.
-    /// What has one comes back with its entry, as another device's of the same person. Nothing is sealed before the journals
-    /// have been pulled, for they may hold what this device was not told of.
+    /// What has one comes back with its entry, as another device's of the same person, unless the server lost that. Nothing is
+    /// sealed before the journals have been pulled, for they may hold what this device was not told of.
     pub fn enrol_in_place(&mut self, seed: [u8; 32]) -> Vec<Effect> {
         let old = self.id();
         self.identity.seed = seed;
@@ -197,7 +197,7 @@ impl Device {
 }
 
 impl Local {
-    /// Own commands without a receipt become pending commands of a new lane, each naming its origin.
+    /// Own commands without an entry become pending commands of a new lane, each naming its origin.
     fn start_new_lane(&mut self, old: DeviceId, new: DeviceId) -> Vec<Write> {
         let journal = self.journal;
         let sealed = core::mem::take(&mut self.sealed);
@@ -205,12 +205,13 @@ impl Local {
             .keys()
             .map(|first| Write::delete(Key::Sealed(journal, *first)))
             .collect();
-        let without_receipt = sealed
-            .iter()
-            .filter(|(first, _)| !self.receipts.contains_key(first));
-        let mut waiting: Vec<Pending> = without_receipt
-            .flat_map(|(_, sealed)| unsealed(&sealed.parts))
-            .map(|(_, pending)| pending)
+        let mut waiting: Vec<Pending> = sealed
+            .values()
+            .flat_map(|sealed| unsealed(&sealed.parts))
+            .map(|(n, pending)| Pending {
+                received: self.receipts.contains_key(&n),
+                ..pending
+            })
             .collect();
         writes.extend(
             self.pending
@@ -243,13 +244,16 @@ impl Local {
         let (mut numbers, mut items, mut records) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut writes = Vec::new();
-        for (n, mut pending) in (self.lane.n + 1..).zip(waiting) {
+        let sent = Some(self.lane.n).filter(|_| old == new);
+        for (n, mut pending) in (self.next_n()..).zip(waiting) {
             let Unsealed { envelope, content } = &mut pending.command;
             let was = core::mem::replace(&mut envelope.n, n);
             numbers.insert(was, n);
-            envelope.needs = envelope
-                .needs
-                .and_then(|needed| numbers.get(&needed).copied());
+            envelope.needs = envelope.needs.and_then(|needed| {
+                let stays = sent.is_some_and(|sent| needed <= sent);
+                let now = numbers.get(&needed).copied();
+                now.or_else(|| stays.then_some(needed))
+            });
             if envelope.verb == Verb::Create {
                 let own = Origin {
                     device: new,
@@ -294,6 +298,7 @@ pub(super) fn unsealed(parts: &Parts) -> impl Iterator<Item = (u64, Pending)> + 
             command,
             assignment,
             catalogue,
+            received: false,
         };
         Some((pending.command.envelope.n, pending))
     })

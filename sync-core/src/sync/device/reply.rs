@@ -64,8 +64,8 @@ pub enum LyingServer {
 struct Authority {
     registry: Registry,
     operators: BTreeMap<Seq, PublicKey>,
-    /// Which journals begin a new epoch at which registry position, and where they go on.
-    reopened: BTreeMap<JournalId, (Seq, Position)>,
+    /// Which journals begin a new epoch at which registry position, and where they go on: one after the other.
+    reopened: Vec<(JournalId, Seq, Position)>,
 }
 
 /// A page whose every entry the chain bears and a known device signed.
@@ -168,14 +168,15 @@ impl Device {
     /// Takes in that journals begin a new epoch. Returns those of which something is gone here.
     fn reopen(
         &mut self,
-        reopened: &BTreeMap<JournalId, (Seq, Position)>,
+        reopened: &[(JournalId, Seq, Position)],
         response: &SyncResponse,
         writes: &mut Vec<Write>,
     ) -> BTreeSet<JournalId> {
         let mut rewound = BTreeSet::new();
         let registry = self.registry.chain.journal;
-        let knew_lost = (reopened.get(&registry)).is_some_and(|(_, at)| at.seq < self.registry_seq);
-        for (journal, (seq, at)) in reopened {
+        let knew_lost =
+            (reopened.iter()).any(|(id, _, at)| *id == registry && at.seq < self.registry_seq);
+        for (journal, seq, at) in reopened {
             if *journal == registry {
                 // Of the registry's own lost entries none stands any more; what came in their place was sent again.
                 let sent = |seq: &Seq| response.registry.iter().any(|entry| entry.seq == *seq);
@@ -206,7 +207,7 @@ impl Device {
         let mut authority = Authority {
             registry,
             operators,
-            reopened: BTreeMap::new(),
+            reopened: Vec::new(),
         };
         entries
             .iter()
@@ -464,7 +465,7 @@ impl Authority {
                     self.operators.insert(entry.seq, operator.clone());
                 }
                 if let RegistryAct::Reopen { journal, at, .. } = &act {
-                    self.reopened.insert(*journal, (entry.seq, *at));
+                    self.reopened.push((*journal, entry.seq, *at));
                 }
                 self.registry.apply(act);
             }

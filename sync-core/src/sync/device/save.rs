@@ -417,6 +417,7 @@ impl Device {
             command,
             assignment,
             catalogue,
+            received: false,
         });
         let pending: Vec<Pending> = pending.collect();
         let writes = pending

@@ -15,7 +15,7 @@ use super::{Device, Key, Write};
 use crate::admit::codes::refused;
 use crate::batch::Unsealed;
 use crate::command::{Content, Envelope, Link, Origin, Splice, Verb};
-use crate::id::{DeviceId, RecordId, sha256};
+use crate::id::{DeviceId, RecordId, Timestamp, sha256};
 use crate::journal::Fate;
 use crate::value::Fields;
 
@@ -101,7 +101,8 @@ impl Device {
 }
 
 impl Local {
-    /// What was delivered after all waits no longer. What another command stands for under the same place gets a place apart, and
+    /// What was delivered after all waits no longer, and no more does what had its receipt and has its entry now, whatever that says:
+    /// then its person decides. What another command stands for under the same place gets a place apart, and
     /// so does the record that it makes.
     fn settle(&mut self, device: DeviceId) -> Vec<Write> {
         let before: Vec<Pending> = self.pending.values().cloned().collect();
@@ -124,8 +125,13 @@ impl Local {
                 }
                 standing = self.standing(place, envelope, content);
             }
-            if !matches!(standing, Standing::Delivered) {
-                waiting.push(pending);
+            let is_answered =
+                pending.received && self.has_entered(origin, pending.command.envelope.at);
+            if !matches!(standing, Standing::Delivered) && !is_answered {
+                waiting.push(Pending {
+                    received: false,
+                    ..pending
+                });
             }
         }
         if waiting == before {
@@ -138,6 +144,14 @@ impl Local {
             .collect();
         writes.extend(self.renumber(device, device, waiting));
         writes
+    }
+
+    /// Whether what was said or offered again under a place at this time has its entry.
+    fn has_entered(&self, place: Origin, at: Timestamp) -> bool {
+        self.answered().any(|command| {
+            let under = command.origin == place || command.envelope.origin == Some(place);
+            under && command.envelope.at == at
+        })
     }
 
     /// What of a place counts, under its own number or offered again.

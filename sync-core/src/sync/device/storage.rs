@@ -141,6 +141,8 @@ pub(super) struct PendingCommand {
     pub(super) assignment: AssignmentId,
     #[n(3)]
     pub(super) catalogue: u32,
+    #[n(4)]
+    pub(super) received: Option<bool>,
 }
 
 /// A catalogue's files as they are kept, by name.
@@ -246,12 +248,14 @@ impl Device {
                     content,
                     assignment,
                     catalogue,
+                    received,
                 } = kept;
                 let command = Unsealed { envelope, content };
                 let pending = Pending {
                     command,
                     assignment,
                     catalogue,
+                    received: received == Some(true),
                 };
                 self.local(journal).pending.insert(n, pending);
             }

@@ -4,6 +4,7 @@ mod again;
 mod bytes;
 mod lying;
 mod outbox;
+mod rewinding;
 mod saving;
 mod settling;
 mod storage;
