@@ -26,6 +26,7 @@ use crate::check::{self, Ground};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::context::App;
+use crate::journals::refill::Restored;
 use crate::journals::{kept, publish, refill};
 use crate::random::Random;
 use crate::session::founding::{self, Person};
@@ -214,6 +215,10 @@ pub(super) enum LogCommand {
         /// Why.
         #[arg(long)]
         reason: String,
+        /// An older copy of the database was restored: it may lack what was received after the last checkpoint, though it bears that.
+        /// Say so before the server starts again, or phones that saw more stay beyond it.
+        #[arg(long)]
+        restored: bool,
     },
 }
 
@@ -248,7 +253,14 @@ pub(super) fn run(config: Config, admin: Admin, out: &mut impl Write) -> anyhow:
             Admin::Catalogue(CatalogueCommand::List) => list_catalogues(&app, out).await,
             Admin::Log(LogCommand::Status) => log_status(&app, out).await,
             Admin::Log(LogCommand::Check) => log_check(&app, out).await,
-            Admin::Log(LogCommand::Reopen { reason }) => reopen(&app, &reason, out).await,
+            Admin::Log(LogCommand::Reopen { reason, restored }) => {
+                let restored = if restored {
+                    Restored::Yes
+                } else {
+                    Restored::NotSaid
+                };
+                reopen(&app, &reason, restored, out).await
+            }
         }
     })
 }
@@ -496,14 +508,19 @@ async fn list_catalogues(app: &App, out: &mut impl Write) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn reopen(app: &App, reason: &str, out: &mut impl Write) -> anyhow::Result<()> {
+async fn reopen(
+    app: &App,
+    reason: &str,
+    restored: Restored,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     if reason.trim().is_empty() || reason.chars().count() > limits::REASON_CHARS_MAX {
         bail!(
             "say why, in at most {} characters",
             limits::REASON_CHARS_MAX
         );
     }
-    refill::reopen(app, reason).await?;
+    refill::reopen(app, reason, restored).await?;
     publish::publish(app).await?;
     writeln!(
         out,

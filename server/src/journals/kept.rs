@@ -18,9 +18,10 @@ use store::{Store, StoreError};
 use sync_core::batch::Position;
 use sync_core::cbor;
 use sync_core::checkpoint::merkle::Frontier;
-use sync_core::checkpoint::{self, Checkpoint, open_checkpoint};
+use sync_core::checkpoint::{self, Checkpoint, Leaf, open_checkpoint};
 use sync_core::id::{DeploymentId, Digest, JournalId, Seq, Timestamp};
 use sync_core::sign::PublicKey;
+use sync_core::sync::refill::CoveredHeads;
 use sync_core::sync::wire::{WireBody, WireEntry};
 
 use crate::journals::publish::{frontier, hash};
@@ -64,42 +65,19 @@ struct State {
 pub struct Covered {
     /// All its leaves.
     pub leaves: Vec<LogLeaf>,
-    /// Of each journal the heads that a leaf covers; of what an earlier epoch lost none.
-    pub heads: BTreeMap<JournalId, BTreeMap<Seq, Digest>>,
+    /// The heads that they cover.
+    pub heads: CoveredHeads,
 }
 
 impl Covered {
-    fn of(leaves: Vec<LogLeaf>) -> Self {
-        let mut heads: BTreeMap<JournalId, BTreeMap<Seq, Digest>> = BTreeMap::new();
-        for leaf in &leaves {
-            let of_journal = heads.entry(leaf.journal).or_default();
-            // A journal that goes on further back did so after a loss.
-            let _lost = of_journal.split_off(&leaf.end.seq);
-            of_journal.insert(leaf.end.seq, leaf.end.head);
-        }
+    /// What these leaves cover.
+    pub fn of(leaves: Vec<LogLeaf>) -> Self {
+        let heads = CoveredHeads::of(leaves.iter().map(|leaf| Leaf {
+            journal: leaf.journal,
+            seq: leaf.end.seq,
+            head: leaf.end.head,
+        }));
         Self { leaves, heads }
-    }
-
-    /// The next covered head of a journal after a position.
-    pub fn next(&self, journal: JournalId, after: Seq) -> Option<Position> {
-        let mut later = self.heads.get(&journal)?.range(after + 1..);
-        let (seq, head) = later.next()?;
-        Some(Position {
-            seq: *seq,
-            head: *head,
-        })
-    }
-
-    /// The last covered head of each journal.
-    pub fn ends(&self) -> impl Iterator<Item = (JournalId, Position)> + '_ {
-        self.heads.iter().filter_map(|(journal, heads)| {
-            let (seq, head) = heads.last_key_value()?;
-            let end = Position {
-                seq: *seq,
-                head: *head,
-            };
-            Some((*journal, end))
-        })
     }
 }
 

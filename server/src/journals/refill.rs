@@ -10,17 +10,15 @@ use std::sync::Arc;
 
 use store::journals::{Appended, LogLeaf, SignedCheckpoint};
 use store::{StoreError, Unit};
-use sync_core::admit;
 use sync_core::batch::Position;
 use sync_core::checkpoint::merkle::{Frontier, Node};
 use sync_core::checkpoint::{self, Checkpoint};
-use sync_core::id::{Digest, JournalId, RecordId, Seq, Timestamp};
+use sync_core::id::{Digest, JournalId, Seq, Timestamp};
 use sync_core::journal::Chain;
-use sync_core::limits;
 use sync_core::pack::Room;
-use sync_core::registry::{RegistryAct, Standing};
+use sync_core::registry::RegistryAct;
 use sync_core::sync::refill::{
-    self, NotTheEntries, RefillRequest, RefillResponse, Run, SignedRefill, Wanted,
+    self, NotTheEntries, RefillRequest, RefillResponse, Run, SignedRefill,
 };
 use sync_core::sync::wire::{WireBody, WireEntry};
 
@@ -58,9 +56,14 @@ pub enum RefillFailure {
 /// Why the log was not reopened.
 #[derive(Debug, thiserror::Error)]
 pub enum ReopenFailure {
-    /// The database bears what was signed.
-    #[error("the database bears the last signed checkpoint: there is nothing to reopen")]
+    /// The database bears what was signed, and nobody says that it was restored.
+    #[error(
+        "the database bears the last signed checkpoint: there is nothing to reopen, unless an older copy of it was restored"
+    )]
     NotBehind,
+    /// There is no checkpoint that a new epoch could go on from.
+    #[error("nothing was ever signed: there is nothing to go on from")]
+    NothingSigned,
     /// The leaves that the checkpoint covers are not all here.
     #[error(
         "keys/leaves does not hold all leaves of the last signed checkpoint; restore it from the newest copy of the keys folder"
@@ -112,6 +115,7 @@ pub async fn take(app: &App, signed: &SignedRefill) -> Result<RefillResponse, Re
         note.map_err(|failure| match failure {
             ReopenFailure::Store(error) => error,
             ReopenFailure::NotBehind
+            | ReopenFailure::NothingSigned
             | ReopenFailure::NoLeaves
             | ReopenFailure::OtherHistory
             | ReopenFailure::Sign => StoreError::Impossible("a covered log that cannot go on"),
@@ -120,16 +124,7 @@ pub async fn take(app: &App, signed: &SignedRefill) -> Result<RefillResponse, Re
     let mut wanted = Vec::new();
     for cursor in request.cursors.iter().filter(|_| !whole) {
         let after = end_of(&mut *unit, cursor.journal).await?.end;
-        if let Some(until) = covered.next(cursor.journal, after.seq)
-            && after.seq < cursor.end.seq
-        {
-            let journal = cursor.journal;
-            wanted.push(Wanted {
-                journal,
-                after,
-                until,
-            });
-        }
+        wanted.extend(covered.heads.wanted(cursor, after));
     }
     unit.commit().await?;
     if whole {
@@ -150,15 +145,9 @@ pub async fn take(app: &App, signed: &SignedRefill) -> Result<RefillResponse, Re
 async fn opened(app: &App, signed: &SignedRefill) -> Result<RefillRequest, RefillFailure> {
     let mut unit = app.store().read().await?;
     let registered = app.registrar().current(&mut *unit).await?;
-    let device = registered.registry.devices.get(&signed.device);
-    let device = device.filter(|device| device.standing == Standing::Active);
-    let device = device.ok_or(RefillFailure::Device)?;
-    let request = signed.open(app.deployment(), &device.key);
+    let request = signed.open_for(&registered.registry);
     let request = request.ok_or(RefillFailure::Device)?;
-    let fits = request.protocol == sync_core::sync::PROTOCOL
-        && request.cursors.len() <= limits::REQUEST_CURSORS_MAX
-        && request.runs.len() <= limits::REQUEST_CURSORS_MAX;
-    if fits {
+    if request.is_modest() {
         Ok(request)
     } else {
         Err(RefillFailure::Malformed)
@@ -184,7 +173,7 @@ pub async fn put_back_operators(app: &App) -> Result<(), RefillFailure> {
         let entries = of_journal.remove(&journal).unwrap_or_default();
         loop {
             let chain = end_of(&mut *unit, journal).await?;
-            let Some(until) = covered.next(journal, chain.end.seq) else {
+            let Some(until) = covered.heads.next(journal, chain.end.seq) else {
                 break;
             };
             let range = entries.range(chain.end.seq + 1..=until.seq);
@@ -227,7 +216,7 @@ async fn take_run(
 ) -> Result<u64, RefillFailure> {
     let chain = end_of(unit, run.journal).await?;
     // Somebody else may have given the same back meanwhile.
-    let until = covered.next(run.journal, chain.end.seq);
+    let until = covered.heads.next(run.journal, chain.end.seq);
     let Some(until) = until.filter(|_| run.after == chain.end.seq) else {
         return Ok(0);
     };
@@ -253,28 +242,13 @@ async fn take_run(
         };
         let mut index = unit.index(run.journal, &given.records()).await?;
         given.replay(&mut index, registry, app.catalogues());
-        let erased = erased(given, &index);
+        let erased = given.erases(&index);
         let appended = Appended::given_back(given, index, batch.clone());
         unit.append(&[appended]).await?;
         erase(unit, run.journal, &erased).await?;
         taken += 1;
     }
     Ok(taken)
-}
-
-/// The records whose content goes with this entry.
-fn erased(given: &refill::GivenBack, index: &admit::Index) -> BTreeSet<RecordId> {
-    let entry = given.entry();
-    let envelopes = || entry.parts.batch.envelopes.iter();
-    let counted = envelopes()
-        .zip(&entry.head.fates)
-        .filter(|(_, fate)| fate.counts());
-    let mut erased: BTreeSet<RecordId> = counted
-        .flat_map(|(envelope, _)| admit::erases(envelope))
-        .collect();
-    let gone = |record: &RecordId| index.get(record).is_some_and(|entry| entry.erased);
-    erased.extend(envelopes().map(|envelope| envelope.record).filter(gone));
-    erased
 }
 
 async fn end_of<U: Unit + ?Sized>(unit: &mut U, journal: JournalId) -> Result<Chain, StoreError> {
@@ -284,7 +258,7 @@ async fn end_of<U: Unit + ?Sized>(unit: &mut U, journal: JournalId) -> Result<Ch
 
 /// Whether the last covered head of every journal is there.
 async fn is_whole(unit: &mut dyn Unit, covered: &Covered) -> Result<bool, StoreError> {
-    for (journal, end) in covered.ends() {
+    for (journal, end) in covered.heads.ends() {
         if !is_there(unit, journal, end).await? {
             return Ok(false);
         }
@@ -301,13 +275,23 @@ async fn is_there(
     Ok(heads.get(&end.seq).map(|(head, _)| *head) == Some(end.head))
 }
 
-/// Begins a new epoch although not all that the last checkpoint covered is back.
-pub async fn reopen(app: &App, reason: &str) -> Result<(), ReopenFailure> {
-    if app.kept().behind().is_none() {
-        return Err(ReopenFailure::NotBehind);
-    }
-    let covered: Arc<Covered> = app.kept().covered().ok_or(ReopenFailure::NoLeaves)?;
+/// Whether the operator says that an older copy of the database was restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restored {
+    /// He does. It may lack what was received after the last checkpoint that it bears, and nothing but his word shows that.
+    Yes,
+    /// He does not: what shows that something is lost is what was signed.
+    NotSaid,
+}
+
+/// Begins a new epoch although not all that the last checkpoint covered is back, or although what came after it may be lost.
+pub async fn reopen(app: &App, reason: &str, restored: Restored) -> Result<(), ReopenFailure> {
     let mut unit = app.store().begin().await?;
+    let covered = match (app.kept().behind(), restored) {
+        (Some(_), _) => app.kept().covered().ok_or(ReopenFailure::NoLeaves)?,
+        (None, Restored::Yes) => Arc::new(Covered::of(unit.leaves(0).await?)),
+        (None, Restored::NotSaid) => return Err(ReopenFailure::NotBehind),
+    };
     reopen_with(app, &mut *unit, &covered, reason).await?;
     unit.commit().await?;
     app.kept().is_refilled();
@@ -322,7 +306,7 @@ async fn reopen_with(
     reason: &str,
 ) -> Result<(), ReopenFailure> {
     let now = app.clock().now();
-    let signed = app.kept().newest().ok_or(ReopenFailure::NotBehind)?;
+    let signed = app.kept().newest().ok_or(ReopenFailure::NothingSigned)?;
     let here = unit.leaves(0).await?;
     if here.len() > covered.leaves.len() || !covered.leaves.starts_with(&here) {
         return Err(ReopenFailure::OtherHistory);
@@ -336,7 +320,7 @@ async fn reopen_with(
         .iter()
         .flat_map(|leaf| frontier.append(hash(leaf)))
         .collect();
-    for (journal, end) in covered.ends() {
+    for (journal, end) in covered.heads.ends() {
         if !is_there(unit, journal, end).await? {
             let leaf = LogLeaf {
                 position: frontier.size(),
@@ -347,6 +331,7 @@ async fn reopen_with(
             leaves.push(leaf);
         }
     }
+    let has_moved = unit.newest_checkpoint().await?.map(|it| it.size) != Some(frontier.size());
     let newest = if frontier.size() == signed.size {
         SignedCheckpoint {
             signed_at: now,
@@ -355,13 +340,15 @@ async fn reopen_with(
     } else {
         sign(app, &frontier, now)?
     };
-    unit.publish(&leaves, &nodes, &newest).await?;
+    if has_moved {
+        unit.publish(&leaves, &nodes, &newest).await?;
+    }
     let registered = app.registrar().current(unit).await?;
     let known = registered.registry.journals.keys().copied();
     let own = registered.registry.chain.journal;
     let journals: BTreeSet<JournalId> = known
         .chain([own])
-        .chain(covered.heads.keys().copied())
+        .chain(covered.heads.ends().map(|(journal, _)| journal))
         .collect();
     let mut acts = Vec::new();
     for journal in journals {

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use server::journals::kept::FILE;
 use server::journals::publish;
-use server::journals::refill::{self, ReopenFailure};
+use server::journals::refill::{self, ReopenFailure, Restored};
 use store::journals::Stored;
 use sync_core::audit::{self, Report};
 use sync_core::cbor;
@@ -192,6 +192,39 @@ async fn what_no_checkpoint_covered_is_brought_anew_and_counts_once() {
     );
 }
 
+#[tokio::test]
+async fn what_came_after_the_last_checkpoint_is_brought_anew_once_the_operator_says_what_he_restored()
+ {
+    let mut county = County::new().await;
+    publish::publish(&county.world.app).await.unwrap();
+    let backup = back_up(&county);
+    let note = fs::read_to_string(county.world.app.config().data_dir.join(FILE)).unwrap();
+    // Nobody signs for this before it is lost, and nothing for anything after the copy.
+    record(&mut county, "二组").await;
+    county.sync("tm").await;
+    let folder = restore(&county, backup.path());
+    county.world = World::restored(folder).await;
+    let app = county.world.app.clone();
+    assert!(app.kept().behind().is_none());
+    let lost = county.phones["tm"].device.position(JOURNAL).unwrap().seq;
+    assert_eq!(chain(&county.world, JOURNAL).await.end.seq, lost - 1);
+
+    refill::reopen(&app, "恢复了昨夜的备份", Restored::Yes)
+        .await
+        .unwrap();
+    for name in ["tm", "fs", "tm"] {
+        county.sync(name).await;
+    }
+    for name in ["fs", "tm"] {
+        assert_eq!(group(&county, name), "二组");
+        assert!(county.phones[name].device.unsent().is_empty());
+    }
+    assert_eq!(chain(&county.world, JOURNAL).await.end.seq, lost);
+    let report = audit(&county, &note).await;
+    assert!(report.since.is_some());
+    assert!(report.lost.iter().all(|lost| lost.covered <= lost.at));
+}
+
 /// The same request with something changed in it, under the same key.
 fn altered(
     county: &County,
@@ -252,9 +285,11 @@ async fn nothing_that_was_altered_is_taken_back() {
 async fn what_nobody_holds_stays_lost_and_every_auditor_sees_it() {
     let (mut county, before, note) = restored().await;
     let app = county.world.app.clone();
-    refill::reopen(&app, "数据库损坏，备份不全").await.unwrap();
+    refill::reopen(&app, "数据库损坏，备份不全", Restored::NotSaid)
+        .await
+        .unwrap();
     assert!(matches!(
-        refill::reopen(&app, "再来一次").await,
+        refill::reopen(&app, "再来一次", Restored::NotSaid).await,
         Err(ReopenFailure::NotBehind)
     ));
     let report = audit(&county, &note).await;
