@@ -2,7 +2,7 @@
 //!
 //! A seed gives a script: who there is, and step by step what happens. [`run`] plays it: people save, keep forms open, sync over a
 //! line that loses, repeats, reorders and cuts, phones crash between any two effects, clocks are wrong by years, storage is cloned,
-//! parcels are carried, assignments end, records are erased. Then everyone meets, and `checks` hold what stands against what people
+//! parcels are carried, assignments end, records are erased, the server is restored from an old copy and refilled. Then everyone meets, and `checks` hold what stands against what people
 //! said and saw, which only the simulation itself wrote down. The same seed gives the same run, so a printed seed is a whole
 //! failure; [`tell`] leaves out of it what is not needed, and tells the rest in words.
 //!
@@ -54,7 +54,8 @@ pub fn tell(seed: u64, fault: Option<Fault>, sign: Sign) -> Option<Story> {
 
 fn script_of(seed: u64, fault: Option<Fault>) -> Script {
     let lies = fault.map_or(seed % 8 == 7, |fault| fault == Fault::SeenNotChecked);
-    Script::draw(seed, lies)
+    let restores = fault.map_or(seed % 4 == 1, Fault::is_of_a_restore);
+    Script::draw(seed, lies, restores)
 }
 
 fn played(script: &Script, fault: Option<Fault>, telling: bool) -> Sim {

@@ -103,6 +103,11 @@ impl<'a> Check<'a> {
         };
         let envelope = &logged.command.envelope;
         let said = self.sim.ledger.find(own, envelope);
+        if self.sim.truth.lost.went_back(self.journal) {
+            // What he had seen and nobody can show any more he has to see again; his number may be another's now.
+            let said = said.filter(|said| said.at == envelope.at);
+            return said.map_or(envelope.base, |said| said.saw.min(envelope.base));
+        }
         said.map_or(envelope.base, |said| said.saw)
     }
 
@@ -370,7 +375,8 @@ impl<'a> Check<'a> {
     /// Registers hold what nobody who saw it replaced; texts hold what everybody typed.
     fn records(&self, found: &mut Vec<Violation>) {
         let records: BTreeSet<RecordId> = self.commands().map(|at| at.envelope.record).collect();
-        for record in records {
+        let withheld = |record: &RecordId| self.sim.truth.lost.is_withheld(self.journal, *record);
+        for record in records.into_iter().filter(|record| !withheld(record)) {
             let log = self.sim.log(self.journal, record, |_, _| true);
             let folded = self.sim.fold(self.journal, record, log.clone());
             let counted: Vec<&Logged> = log.iter().filter(|logged| logged.fate.counts()).collect();
@@ -502,13 +508,13 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What was put into a list stands until somebody takes it out by its id.
+    /// What was put into a list stands until somebody takes it out by its id. After a loss he may not have seen what
+    /// comes again: then it stays.
     fn lists(&self, folded: &Record, counted: &[&Logged], found: &mut Vec<Violation>) {
-        let removed: BTreeSet<ItemId> = counted
-            .iter()
-            .filter_map(|logged| logged.command.content.as_ref())
-            .flat_map(|content| content.removed.iter().copied())
-            .collect();
+        let removes = |logged: &Logged, item: &ItemId| {
+            let content = logged.command.content.as_ref();
+            content.is_some_and(|content| content.removed.contains(item))
+        };
         let mut standing: BTreeSet<ItemId> = BTreeSet::new();
         for slot in folded.fields.values() {
             if let Slot::List(items) = slot {
@@ -528,7 +534,10 @@ impl<'a> Check<'a> {
                     let (device, n) = (logged.place.device, logged.place.n);
                     let item = ItemId::derive(device, self.journal, n, field, k);
                     let at = || self.field(folded, field);
-                    match (removed.contains(&item), standing.contains(&item)) {
+                    let mut others = counted.iter();
+                    let removed =
+                        others.any(|other| removes(other, &item) && other.saw(&logged.place));
+                    match (removed, standing.contains(&item)) {
                         (false, false) => found.push(Sign::ItemGone.at(at())),
                         (true, true) => found.push(Sign::ItemStays.at(at())),
                         (true, false) | (false, true) => {}

@@ -91,11 +91,21 @@ pub enum Fault {
     ErasureTakesItsNeighbours,
     /// A phone keeps what was erased.
     ErasedStaysOnPhones,
+    /// A restored server takes back entries of which the phone that gives them back altered a fate.
+    RefillTakesTheAltered,
+    /// What is given back erases nothing: the content that the old copy had of it stays.
+    RefillBringsBackTheErased,
+    /// What is given back is not known for delivered: lanes and origins stay as the old copy had them.
+    RefillForgetsDeliveries,
+    /// A phone throws away what the restored server no longer shows, whoever wrote it.
+    LostIsThrownAway,
+    /// Phones are not told that the log goes on further back: they stay beyond it.
+    ReopeningUntold,
 }
 
 impl Fault {
     /// Those that were seen to show within the seeds of a test run.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 43] = [
         Self::BaseIsTheFoldedPosition,
         Self::FoldIgnoresBase,
         Self::LaneStaysOnRefusal,
@@ -134,6 +144,11 @@ impl Fault {
         Self::UnknownVersionStopsThePull,
         Self::ErasureTakesItsNeighbours,
         Self::ErasedStaysOnPhones,
+        Self::RefillTakesTheAltered,
+        Self::RefillBringsBackTheErased,
+        Self::RefillForgetsDeliveries,
+        Self::LostIsThrownAway,
+        Self::ReopeningUntold,
     ];
 
     /// The first of these seeds that shows it by its sign.
@@ -184,7 +199,24 @@ impl Fault {
             Self::FoldedByTheNewestVersion => Sign::OtherState,
             Self::UnknownVersionStopsThePull => Sign::Behind,
             Self::ErasedStaysOnPhones => Sign::LeftOnPhone,
+            Self::RefillTakesTheAltered => Sign::AuditFails,
+            Self::RefillBringsBackTheErased => Sign::LeftOnServer,
+            Self::RefillForgetsDeliveries => Sign::CountsTwice,
+            Self::LostIsThrownAway => Sign::Lost,
+            Self::ReopeningUntold => Sign::Behind,
         }
+    }
+
+    /// Whether it can only show where a server was restored.
+    pub(super) const fn is_of_a_restore(self) -> bool {
+        matches!(
+            self,
+            Self::RefillTakesTheAltered
+                | Self::RefillBringsBackTheErased
+                | Self::RefillForgetsDeliveries
+                | Self::LostIsThrownAway
+                | Self::ReopeningUntold
+        )
     }
 
     /// Whether it lies in how the server judges.

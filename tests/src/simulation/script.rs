@@ -67,6 +67,12 @@ pub(super) enum What {
     /// The phone fetches the catalogue.
     Fetch,
     Checkpoint,
+    /// The server's database is copied.
+    BackUp,
+    /// The database is lost, and the copy put in its place.
+    Restore,
+    /// The operator no longer waits for what phones could give back.
+    ReopenLog,
     Intrude(Intrusion),
     /// These cannot reach the server from now on, by bits.
     Partition(u16),
@@ -109,7 +115,7 @@ pub(super) enum Line {
 const ROLES: [&str; 9] = ["TM", "TM", "TM", "TM", "VC", "VC", "FS", "TW", "CS"];
 
 impl Script {
-    pub(super) fn draw(seed: u64, lies: bool) -> Self {
+    pub(super) fn draw(seed: u64, lies: bool, restores: bool) -> Self {
         let mut dice = Dice::new(seed);
         let villages = 1 + dice.index(5).saturating_sub(2);
         // Mostly few, for only who meets others can disagree with them.
@@ -137,7 +143,59 @@ impl Script {
             let who = dice.index(people);
             script.add(&mut dice, who, what);
         }
+        if restores {
+            script.losses();
+        }
         script
+    }
+
+    /// Once or twice the server loses its newest part. When something was signed for in between, phones refill it; when nothing was,
+    /// or when the operator does not wait, its log goes on further back.
+    fn losses(&mut self) {
+        let mut dice = Dice::new(self.seed.rotate_left(32));
+        let drawn = self.steps.len();
+        for _ in 0..=dice.below(2) {
+            let restored = drawn / 4 + dice.index(drawn * 3 / 4);
+            let copied = restored - 1 - dice.index(30.min(restored - 1));
+            let mut losses = vec![(copied, 0, What::BackUp)];
+            for _ in 0..dice.below(3) {
+                let signed = copied + dice.index(restored - copied);
+                let before = self.before_a_checkpoint(&mut dice);
+                losses.extend(before.into_iter().map(|(who, what)| (signed, who, what)));
+                losses.push((signed, 0, What::Checkpoint));
+            }
+            losses.push((restored, 0, What::Restore));
+            if dice.once_in(3) {
+                losses.push((restored + 1 + dice.index(20), 0, What::ReopenLog));
+            }
+            losses.sort_by_key(|(at, ..)| *at);
+            // The last first: so each comes where it was drawn.
+            for (at, who, what) in losses.into_iter().rev() {
+                let step = self.step(&mut dice, who, what);
+                self.steps.insert(at.min(self.steps.len()), step);
+            }
+        }
+    }
+
+    /// What is worth losing: an erasure, and a batch of which its phone heard no answer, both pulled by the team.
+    fn before_a_checkpoint(&self, dice: &mut Dice) -> Vec<(usize, What)> {
+        let mut steps = Vec::new();
+        if dice.once_in(2) {
+            steps.push((0, What::Erase));
+            let counties = (0..self.roles.len()).filter(|who| self.roles[*who] == "CS");
+            steps.extend(counties.map(|who| (who, What::Sync(Line::Good))));
+        }
+        if dice.once_in(2) {
+            let who = 1 + dice.index(self.roles.len() - 1);
+            let lost = What::Sync(Line::ReplyLost);
+            steps.extend([
+                (who, What::Sync(Line::Good)),
+                (who, What::Save),
+                (who, lost),
+            ]);
+        }
+        steps.push((0, What::Sync(Line::Good)));
+        steps
     }
 
     /// The day begins with something that everyone has before him.
@@ -152,14 +210,19 @@ impl Script {
     }
 
     fn add(&mut self, dice: &mut Dice, who: usize, what: What) {
-        self.steps.push(Step {
+        let step = self.step(dice, who, what);
+        self.steps.push(step);
+    }
+
+    fn step(&self, dice: &mut Dice, who: usize, what: What) -> Step {
+        Step {
             number: self.steps.len() as u64 + 1,
             after_ms: dice.below(600_000),
             who,
             copy: dice.index(4),
             what,
             dice: dice.below(u64::MAX),
-        });
+        }
     }
 }
 

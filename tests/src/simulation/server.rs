@@ -16,6 +16,8 @@ use sync_core::testing::{Host, HostJournal};
 
 use super::Fault;
 
+mod restore;
+
 /// How many households one village has before [`Fault::CountIsAGate`] refuses more.
 const GATE: usize = 3;
 
@@ -40,6 +42,11 @@ impl Server {
             misled: BTreeSet::new(),
             equivocated: BTreeSet::new(),
         }
+    }
+
+    /// Whether it shows one history, and bears what it signed: then it takes what offices order.
+    pub(super) fn is_open(&self) -> bool {
+        self.other.is_empty() && !self.host.is_behind()
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -168,6 +175,10 @@ impl Server {
                 .for_each(|batch| self.delete_neighbours(batch.journal));
         }
         self.leak(&mut response, device);
+        if self.has(Fault::ReopeningUntold) {
+            let is_told = |entry: &WireEntry| !self.is_reopening(entry.seq);
+            response.registry.retain(is_told);
+        }
         response
     }
 

@@ -18,6 +18,7 @@ mod folded;
 mod intruder;
 mod line;
 mod office;
+mod restore;
 mod told;
 mod trouble;
 mod work;
@@ -73,6 +74,8 @@ pub(super) struct Truth {
     pub(super) revoked: Vec<(DeviceId, BTreeMap<JournalId, Seq>)>,
     /// Where each journal stood when a person's assignment was withdrawn for cause.
     pub(super) withdrawn: Vec<(UserId, BTreeMap<JournalId, Seq>)>,
+    /// What was lost for good though nobody broke a promise.
+    pub(super) lost: restore::LostForGood,
 }
 
 /// One script's world.
@@ -91,6 +94,7 @@ pub(super) struct Sim {
     /// Who cannot reach the server, by bits.
     cut_off: u16,
     intruder: intruder::Intruder,
+    losses: restore::Losses,
     /// The village in which an office was last asked for something.
     chosen: Option<JournalId>,
     /// The checkpoint that an auditor kept.
@@ -150,6 +154,7 @@ impl Sim {
             violations: Vec::new(),
             cut_off: 0,
             intruder,
+            losses: restore::Losses::default(),
             chosen: None,
             kept: None,
             now: NOON,
@@ -181,6 +186,7 @@ impl Sim {
             .iter_mut()
             .for_each(|carried| carried.skew_ms = 0);
         (0..self.phones.len()).for_each(|phone| self.sync_fully(phone));
+        self.reopen_log();
         (0..self.phones.len()).for_each(|phone| self.fetch(phone));
         self.tell(
             "the line is good, clocks are set, and everyone syncs until nothing is left to say",
@@ -226,6 +232,9 @@ impl Sim {
             What::Publish => self.publish(),
             What::Fetch => self.fetch(phone),
             What::Checkpoint => self.sign_checkpoint(),
+            What::BackUp => self.back_up(),
+            What::Restore => self.restore(),
+            What::ReopenLog => self.reopen_log(),
             What::Intrude(intrusion) => self.intrude(intrusion),
             What::EnrolIfTold => self.enrol_if_told(phone),
             What::Partition(cut_off) => {
@@ -294,7 +303,14 @@ impl Sim {
             return;
         }
         self.tell("everyone who can reach the server syncs until nothing is left to say");
+        if self.server.host.is_behind() {
+            // Whoever came before it was refilled comes again.
+            self.everyone_meets();
+        }
         self.everyone_meets();
+        if self.server.host.is_behind() {
+            return;
+        }
         let found = checks::at_rest(self);
         self.violations.extend(found);
     }

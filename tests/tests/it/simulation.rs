@@ -151,4 +151,9 @@ planted! {
     a_device_keeps_what_it_does_not_know_yet: UnknownVersionStopsThePull,
     an_erasure_takes_what_it_names: ErasureTakesItsNeighbours,
     what_is_erased_goes_from_phones: ErasedStaysOnPhones,
+    a_restored_server_takes_back_nothing_that_was_altered: RefillTakesTheAltered,
+    what_is_given_back_erases_what_it_erased: RefillBringsBackTheErased,
+    what_is_given_back_counts_once: RefillForgetsDeliveries,
+    what_a_restored_server_lost_its_author_brings_anew: LostIsThrownAway,
+    phones_go_back_with_a_log_that_goes_on_further_back: ReopeningUntold,
 }

@@ -87,7 +87,12 @@ pub(super) fn phones(sim: &Sim, found: &mut Vec<Violation>) {
                 unknown(sim, at, journal, found);
                 continue;
             }
-            for record in device.records(journal) {
+            let lost = &sim.truth.lost;
+            let withheld = |record: &RecordId| {
+                lost.is_withheld(journal, *record) || lost.lost_its_erasure(journal, *record)
+            };
+            let records = device.records(journal).into_iter();
+            for record in records.filter(|record| !withheld(record)) {
                 let here = device.record(journal, record);
                 let there = sim.fold(journal, record, sim.log(journal, record, reads));
                 if here.as_ref().is_none_or(|here| !same(here, &there)) {

@@ -26,17 +26,22 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<Violation>) {
         .flat_map(|(envelope, _)| admit::erases(envelope))
         .collect();
     // Only what was erased may be missing.
-    let mut blank: BTreeSet<Origin> = BTreeSet::new();
+    let mut blank: BTreeSet<Origin> = sim.truth.lost.places.clone();
     // What a copied phone said under a number that its twin used for something else loses its place, but not its time.
     let mut blank_at: BTreeSet<(Option<UserId>, Timestamp)> = BTreeSet::new();
+    // Where a journal went on further back, numbers may have become others'.
+    let mut fated_at: BTreeSet<(Option<UserId>, Timestamp)> = BTreeSet::new();
     for entry in all() {
         let batch = &entry.parts.batch;
+        let device = sim.server.host.registry().devices.get(&batch.device);
+        let user = device.map(|device| device.user);
         for ((envelope, salted), fate) in batch
             .envelopes
             .iter()
             .zip(&entry.parts.contents)
             .zip(&entry.head.fates)
         {
+            fated_at.insert((user, envelope.at));
             match salted {
                 Some(salted) => {
                     for marker in markers
@@ -50,8 +55,7 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<Violation>) {
                 None if erased.contains(&envelope.record) => {
                     blank.insert(batch.origin(envelope.n));
                     blank.extend(envelope.origin);
-                    let device = sim.server.host.registry().devices.get(&batch.device);
-                    blank_at.insert((device.map(|device| device.user), envelope.at));
+                    blank_at.insert((user, envelope.at));
                 }
                 None => {}
             }
@@ -83,7 +87,10 @@ pub(super) fn said(sim: &Sim, found: &mut Vec<Violation>) {
     };
     for (place, said) in sim.ledger.places() {
         let carried = &sim.phones[said.phone];
-        let is_fated = fated.contains(place) || is_again(said);
+        let user = sim.people[carried.person].user;
+        let again = sim.truth.lost.went_back(place.journal)
+            && (fated_at.contains(&(Some(user), said.at)) || sim.truth.lost.places.contains(place));
+        let is_fated = fated.contains(place) || is_again(said) || again;
         if !carried.copied && !carried.misled && !is_fated {
             found.push(Sign::NoFate.at(format!(
                 "command {}, saved by {}",

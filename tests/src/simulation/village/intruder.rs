@@ -46,7 +46,7 @@ impl Sim {
             Intrusion::OtherVillage => self.villages.get(1),
             _ => self.villages.first(),
         };
-        let Some(village) = village.filter(|_| self.server.other().is_empty()) else {
+        let Some(village) = village.filter(|_| self.server.is_open()) else {
             return;
         };
         let journal = village.journal;

@@ -51,6 +51,13 @@ impl Sim {
             self.tell(format!("{} reaches nobody", self.name(phone)));
             return false;
         }
+        if self.server.host.is_behind() && !self.give_back(phone) {
+            self.tell(format!(
+                "{} is told that the server is behind what it signed",
+                self.name(phone)
+            ));
+            return false;
+        }
         let brings = request.batches.len() + request.carried.len();
         let mut response = self.server.sync(phone, &request, device, self.now);
         if line == Line::Twice {
@@ -88,6 +95,7 @@ impl Sim {
             }
             Ok(learned) => {
                 self.carry_out(phone, &learned.effects);
+                self.throw_away(phone, &learned.effects);
                 self.compare_receipts(phone);
                 if learned.enrol_again {
                     self.enrol_again(phone);

@@ -153,7 +153,7 @@ impl Sim {
     pub(super) fn publish(&mut self) {
         let next = next_catalogue();
         let known = self.server.host.catalogues();
-        if known.contains_key(&next.version()) || !self.server.other().is_empty() {
+        if known.contains_key(&next.version()) || !self.server.is_open() {
             return;
         }
         let today = self.now.date();

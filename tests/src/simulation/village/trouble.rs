@@ -110,7 +110,7 @@ impl Sim {
             self.name(phone)
         ));
         // Lost and restored from a backup: both get new keys, and both have the same to offer again.
-        if self.server.other().is_empty() && lost {
+        if self.server.is_open() && lost {
             self.revoke(phone);
             for copy in [phone, at] {
                 self.enrol_in_place(copy);
@@ -134,7 +134,7 @@ impl Sim {
 
     pub(super) fn revoke(&mut self, phone: usize) {
         let device = self.phones[phone].phone.device.id();
-        if self.server.other().is_empty() {
+        if self.server.is_open() {
             self.server
                 .host
                 .set_standing(device, Standing::Revoked, "lost", self.now);
@@ -146,7 +146,7 @@ impl Sim {
     /// An assignment ends, or is withdrawn, or becomes another.
     pub(super) fn end_assignment(&mut self, phone: usize, for_cause: bool) {
         let person = self.phones[phone].person;
-        if self.people[person].moved || !self.server.other().is_empty() {
+        if self.people[person].moved || !self.server.is_open() {
             return;
         }
         let (user, assignment) = (self.people[person].user, self.people[person].assignment);
@@ -191,6 +191,9 @@ impl Sim {
     }
 
     pub(super) fn enrol_in_place(&mut self, phone: usize) {
+        if self.server.host.is_behind() {
+            return;
+        }
         let user = self.people[self.phones[phone].person].user;
         let identity = self.server.host.enrol(user, self.now);
         let carried = &mut self.phones[phone];
@@ -207,6 +210,9 @@ impl Sim {
     }
 
     pub(super) fn split(&mut self) {
+        if self.server.host.is_behind() {
+            return;
+        }
         let misled: BTreeSet<usize> = (0..self.phones.len())
             .filter(|phone| phone % 2 == 1)
             .collect();
