@@ -86,11 +86,4 @@ impl Who {
             Permit::If(relations)
         }
     }
-
-    /// Every role that may, on some condition or none.
-    pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.grants
-            .iter()
-            .flat_map(|grant| grant.roles.iter().map(String::as_str))
-    }
 }
