@@ -128,6 +128,20 @@ fn a_limit_is_marked_alike_however_the_record_came_to_be_folded() {
 }
 
 #[test]
+fn what_was_too_long_once_says_nothing_of_the_next_edit() {
+    let past = Story::new()
+        .says(1, Verb::Edit, &["text"], types(0, 0, &long(TEXT_CHARS_MAX)))
+        .says(1, Verb::Edit, &["text"], types(0, 0, "多"));
+    assert_eq!(past.folded().marks, [Mark::OverLimit]);
+    let overflows = |content| {
+        let next = past.clone().says(1, Verb::Edit, &["text"], content);
+        past.folded().overflows(&ByName, next.0.last().unwrap())
+    };
+    assert_eq!(overflows(types(0, 1, "短")), None);
+    assert_eq!(overflows(types(0, 0, "多")).as_deref(), Some("text"));
+}
+
+#[test]
 fn nobody_says_how_long_a_text_is_of_which_part_is_withheld() {
     let hidden = |logged: &Logged| logged.place.device == DeviceId([9; 16]);
     let marks = [vec![Mark::Withheld], vec![Mark::Withheld, Mark::OverLimit]];
