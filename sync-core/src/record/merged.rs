@@ -151,7 +151,8 @@ impl<'a> Document<'a> {
                 continue;
             }
             let is_rewritten = |field: &str| {
-                let later = log.iter().enumerate().skip(at + 1);
+                // No command has seen itself.
+                let later = log.iter().enumerate().skip(at);
                 later
                     .filter(|(later, _)| is_seen(*later))
                     .any(|(later, other)| {
