@@ -519,6 +519,12 @@ fn only_a_testimony_is_amended_and_only_with_a_reason() {
         &with_reason(command("visit", Verb::Amend, vec![]), Some("笔误")),
         "nothing_written",
     );
+    let visitors = |values| {
+        let amend = command("visit", Verb::Amend, values);
+        with_reason(linked(amend, &["visitors"]), Some("笔误"))
+    };
+    check(&visitors(vec![]), "ok");
+    check(&visitors(vec![("met", Value::text("孙茂月"))]), "ok");
     check(
         &with_reason(command("visit", Verb::Void, vec![]), Some("重复")),
         "ok",
@@ -588,6 +594,18 @@ fn a_command_never_mixes_audiences() {
 }
 
 #[test]
+fn a_seal_names_a_month() {
+    let seal = |month: Option<&str>| {
+        let mut seal = command("month", Verb::Seal, vec![]);
+        seal.envelope.action = month.map(ToOwned::to_owned);
+        seal
+    };
+    check(&seal(Some("2026-11")), "ok");
+    check(&seal(Some("2026-13")), "unknown_action");
+    check(&seal(None), "unknown_action");
+}
+
+#[test]
 fn the_envelope_says_what_the_content_holds() {
     let mut other = set("visit", "met", Value::text("x"));
     other.envelope.fields = vec!["weather".to_owned()];
@@ -598,6 +616,13 @@ fn the_envelope_says_what_the_content_holds() {
     ]);
     unordered.envelope.fields.reverse();
     check(&unordered, "out_of_order");
+    let mut twice = set("visit", "met", Value::text("x"));
+    twice.envelope.fields.push("met".to_owned());
+    check(&twice, "out_of_order");
+    let mut twice = linked(command("visit", Verb::Set, vec![]), &["visitors"]);
+    check(&twice, "ok");
+    twice.envelope.links.extend_from_within(..);
+    check(&twice, "out_of_order");
     let mut elsewhere = linked(command("visit", Verb::Set, vec![]), &["visitors"]);
     elsewhere.envelope.links[0].journal = Some(JournalId([9; 16]));
     check(&elsewhere, "wrong_type (visitors)");

@@ -628,6 +628,27 @@ fn roles_are_checked() {
         roles.toml `[roles.pu]`: `pu` cannot name a role: write two to four capital letters
     "#]],
     );
+    for (side, said) in [
+        (
+            "",
+            expect![[r#"
+                roles.toml `[roles.PU]`: the role `PU` has no `side`: write `side = "business"`
+            "#]],
+        ),
+        (
+            "side = \"busines\"\n",
+            expect![[r#"
+                roles.toml `side = "busines"`: `side` of the role `PU` cannot be `busines`: did you mean `business`?
+            "#]],
+        ),
+    ] {
+        check_edit(
+            "roles.toml",
+            "side = \"business\"\n# It is assigned",
+            &format!("{side}# It is assigned"),
+            said,
+        );
+    }
 }
 
 #[test]

@@ -297,6 +297,25 @@ fn a_filed_visit_is_amended_by_its_author_alone() {
 }
 
 #[test]
+fn nobody_sets_what_is_derived_retired_or_written_by_actions() {
+    for (more, open) in [
+        ("", true),
+        ("derived = true", false),
+        ("retired = true", false),
+    ] {
+        let declared = format!("[fields.weather]\n{more}\n");
+        let files = edited("kinds/visit.toml", "[fields.weather]\n", &declared);
+        let catalogue = Catalogue::parse(&files).unwrap();
+        let visit = catalogue.kind("visit").unwrap();
+        assert_eq!(visit.set_by("weather").is_some(), open, "{more}");
+        let weather = visit.field("weather").unwrap();
+        assert_eq!(visit.may_be_amended(weather), open, "{more}");
+    }
+    let household = shipped().kind("household").unwrap();
+    assert_eq!(household.set_by("merged_into"), None);
+}
+
+#[test]
 fn a_household_is_without_labour_only_if_everybody_is_known_to_be() {
     let catalogue = shipped();
     for (members, expected) in [
