@@ -109,7 +109,7 @@ impl<'a> Document<'a> {
                 let standing = self.fields(&contexts, earlier, erased)?;
                 was.extend(replaced(&standing, logged).map(|replaced| (logged.place, replaced)));
             }
-            let (change, unfit) = self.apply(logged, &contexts, index, erased, &changes)?;
+            let (change, unfit) = self.apply(logged, &contexts, index, &changes)?;
             changes.push(change);
             let shown = |field: &String| {
                 // Where part of it may not be read, nobody knows how long it is.
@@ -188,7 +188,6 @@ impl<'a> Document<'a> {
         logged: &Logged,
         contexts: &Context,
         index: usize,
-        erased: usize,
         changes: &[Option<ChangeHash>],
     ) -> Result<(Option<ChangeHash>, Vec<String>), AutomergeError> {
         let edited = edited(logged).map(|(field, _)| field);
@@ -200,8 +199,7 @@ impl<'a> Document<'a> {
             journal: self.journal,
             logged,
         };
-        let seen = contexts.of(index).filter(|seen| *seen >= erased).count();
-        if seen == index - erased {
+        if contexts.of(index).count() == index {
             return change.make(&mut self.automerge, None);
         }
         let hash = |index: &usize| changes.get(*index).copied().flatten();

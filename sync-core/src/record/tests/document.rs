@@ -139,3 +139,22 @@ fn a_change_depends_on_the_newest_of_what_its_author_saw_and_on_no_more() {
     ];
     assert_eq!(sights(&apart), expected);
 }
+
+#[test]
+fn a_document_names_for_each_change_the_newest_that_its_author_saw() {
+    let set = |story: Story, lane, base, to| {
+        let value = gives("phone", Value::Int(to));
+        story.says_at(lane, base, Verb::Set, &["phone"], value)
+    };
+    // Lane 1 writes on and on; lane 2 saw nothing of it, and lane 3 all.
+    let mut story = set(Story::new(), 2, 1, 0);
+    for to in 1..4 {
+        story = set(story, 1, 1, to);
+    }
+    let story = set(story, 3, 5, 4);
+    let document = story.folded().document.unwrap();
+    let document = automerge::Automerge::load(&document.0).unwrap();
+    let changes = document.get_changes(&[]);
+    let named: Vec<usize> = changes.iter().map(|change| change.deps().len()).collect();
+    assert_eq!(named, [0, 0, 1, 1, 2]);
+}

@@ -81,6 +81,20 @@ fn what_is_withheld_of_an_erasure_is_marked() {
 }
 
 #[test]
+fn what_is_withheld_stands_until_somebody_who_saw_it_writes_anew() {
+    let set = |story: Story, lane: u8, base| {
+        let value = gives("phone", Value::Int(i64::from(lane)));
+        story.says_at(lane, base, Verb::Set, &["phone"], value)
+    };
+    let hidden = |logged: &Logged| logged.place.device == DeviceId([9; 16]);
+    let beside = set(set(Story::new(), 9, 1), 1, 1);
+    let read = beside.clone().without(hidden).folded();
+    assert_eq!(read.fields["phone"], Slot::Withheld);
+    let anew = set(beside, 1, 3).without(hidden).folded();
+    assert_eq!(held(&anew, "phone"), [Value::Int(1)]);
+}
+
+#[test]
 fn what_is_refused_or_without_effect_erases_nothing() {
     for fate in [
         Fate::NoEffect("superseded".to_owned()),
