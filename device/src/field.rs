@@ -1,52 +1,36 @@
 //! The device as a library: the state machine with its store, and the session with its server.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rand_core::CryptoRng;
-use serde::{Deserialize, Serialize};
 use sync_core::admit::Catalogues;
-use sync_core::batch::Position;
 use sync_core::catalog::Catalogue;
 use sync_core::cbor;
 use sync_core::command::Origin;
 use sync_core::id::{JournalId, RecordId, Timestamp, UserId};
 use sync_core::seal::{Parcel, SealError};
-use sync_core::sign::{ENROL_CONTEXT, REFRESH_CONTEXT, SigningKey};
-use sync_core::sync::PROTOCOL;
+use sync_core::sync::courier::{Ask, Courier, Ended, Failed, Reply, Session};
 use sync_core::sync::device::{
-    CannotSave, Device, Effect, FormId, Identity, Intent, Key, Learned, LyingServer, Saved, World,
-    Write,
+    CannotSave, Device, Effect, FormId, Identity, Intent, Key, LyingServer, Saved, World, Write,
 };
-use sync_core::sync::enrol::OneTimeCode;
-use sync_core::sync::wire::Outcome;
+use sync_core::sync::enrol::{CannotEnrol, Enrolling, OneTimeCode};
 use sync_core::vault::{Pin, WeakPin};
 
-use crate::server::{
-    Deployment, Enrolled, Enrolment, Failure, LogIn, Server, Tokens, refresh_digest,
-};
+use crate::server::{Enrolment, Failure, LogIn, Server, Tokens};
 use crate::store::{self, Locked, Refused, Store, StoreError};
 
+pub use sync_core::sync::rounds::Synced;
+
 const SESSION: &str = "session";
-/// An access token is no longer used so long before it ends: the request must still arrive.
-const TOKEN_MARGIN_MS: i64 = 60_000;
 
 /// A device: what it holds, where that is kept, and how it is logged in.
 #[derive(Debug)]
 pub struct Field {
     store: Store,
     device: Device,
+    server: String,
     session: Session,
     given_back: u64,
-}
-
-/// How the device is logged in, and where.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Session {
-    server: String,
-    tokens: Option<Tokens>,
-    /// Until when the access token is used.
-    access_until: Option<i64>,
 }
 
 /// What a person brings to enrol a device.
@@ -87,6 +71,16 @@ pub enum EnrolError {
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<CannotEnrol> for EnrolError {
+    fn from(cannot: CannotEnrol) -> Self {
+        match cannot {
+            CannotEnrol::Code => Self::Code,
+            CannotEnrol::Other => Self::Other,
+            CannotEnrol::Protocol(protocol) => Self::Protocol(protocol),
+        }
+    }
 }
 
 /// Why a store does not open as a device.
@@ -145,25 +139,6 @@ pub enum ParcelError {
     Store(#[from] StoreError),
 }
 
-/// What a sync brought.
-#[derive(Debug, Clone, Default)]
-pub struct Synced {
-    /// How many commands of this device got their fates.
-    pub answered: usize,
-    /// How many entries came.
-    pub entries: u64,
-    /// How many batches carried for others the server took.
-    pub delivered: usize,
-    /// What is to be shown anew.
-    pub changed: BTreeSet<(JournalId, RecordId)>,
-    /// Batches that the server could not take now, with its reasons.
-    pub held_back: Vec<(JournalId, u64, Outcome)>,
-    /// Whether the device must enrol in place.
-    pub enrol_again: bool,
-    /// Catalogue versions that could not be fetched: it goes on recording under what it has.
-    pub missing_catalogues: Vec<u32>,
-}
-
 fn shipped() -> Catalogues {
     let catalogue = Catalogue::builtin();
     [(catalogue.version(), catalogue)].into_iter().collect()
@@ -193,28 +168,15 @@ impl Field {
         if store.load()?.iter().any(|(key, _)| *key == Key::Identity) {
             return Err(EnrolError::Already);
         }
-        let (deployment, enrolled, seed) = enrolled(new, server, world.rng)?;
-        let Deployment {
-            deployment,
-            operator,
-            ..
-        } = deployment;
-        let identity = Identity {
-            deployment,
-            operator,
-            user: enrolled.user,
-            seed,
-        };
-        let session = Session {
-            server: new.server.clone(),
-            tokens: Some(enrolled.tokens),
-            access_until: None,
-        };
+        let (identity, tokens) = enrolled(new, server, None, world.rng)?;
+        let (server, session) = (new.server.clone(), Session::begun(tokens, world.now));
         let identify = [Write::put(Key::Identity, cbor::encode(&identity))];
-        store.commit(&identify, &[(SESSION, Some(session.to_bytes()))], world.rng)?;
+        let logged_in = session_bytes(&server, &session);
+        store.commit(&identify, &[(SESSION, Some(logged_in))], world.rng)?;
         Ok(Self {
             store,
             device: Device::new(identity, shipped()),
+            server,
             session,
             given_back: 0,
         })
@@ -227,12 +189,13 @@ impl Field {
             .own(SESSION)
             .map_err(Refused::from)?
             .ok_or(OpenError::NotEnrolled)?;
-        let session = serde_json::from_slice(&session)
-            .map_err(|error| OpenError::Damaged(error.to_string()))?;
+        let (server, session) =
+            cbor::decode(&session).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let device = loaded(values)?;
         Ok(Self {
             store,
             device,
+            server,
             session,
             given_back: 0,
         })
@@ -245,18 +208,12 @@ impl Field {
         server: &mut dyn Server,
         world: &mut World<'_>,
     ) -> Result<(), EnrolError> {
-        let (deployment, enrolled, seed) = enrolled(new, server, world.rng)?;
-        let identity = self.device.identity();
-        if deployment.deployment != identity.deployment || enrolled.user != identity.user {
-            return Err(EnrolError::Other);
-        }
-        self.session = Session {
-            server: new.server.clone(),
-            tokens: Some(enrolled.tokens),
-            access_until: None,
-        };
-        let effects = self.device.enrol_in_place(seed);
-        let own = [(SESSION, Some(self.session.to_bytes()))];
+        let present = Some(self.device.identity());
+        let (identity, tokens) = enrolled(new, server, present, world.rng)?;
+        self.server.clone_from(&new.server);
+        self.session = Session::begun(tokens, world.now);
+        let effects = self.device.enrol_in_place(identity.seed);
+        let own = [(SESSION, Some(session_bytes(&self.server, &self.session)))];
         let kept = self.store.commit(&writes(&effects), &own, world.rng);
         self.after(kept)?;
         Ok(())
@@ -277,7 +234,8 @@ impl Field {
             device,
         };
         let tokens = server.log_in(&log_in)?;
-        Ok(self.keep(Some(tokens), world)?)
+        self.session = Session::begun(tokens, world.now);
+        Ok(self.keep_session(world)?)
     }
 
     /// The state machine, to be read.
@@ -287,7 +245,7 @@ impl Field {
 
     /// The server's URL.
     pub fn server(&self) -> &str {
-        &self.session.server
+        &self.server
     }
 
     /// Opens a form: see [`Device::open_form`].
@@ -368,34 +326,37 @@ impl Field {
         server: &mut dyn Server,
         world: &mut World<'_>,
     ) -> Result<Synced, SyncError> {
-        self.given_back = 0;
-        let synced = self.sync_once(server, world);
-        let Err(error) = synced else { return synced };
-        // A server that was restored may have lost the session too.
-        let may_be_behind = match &error {
-            SyncError::LoggedOut => true,
-            SyncError::Server(failure) => failure.code() == Some("behind_checkpoint"),
-            SyncError::Lying(_) | SyncError::Store(_) => false,
-        };
-        if may_be_behind && self.refill(server).unwrap_or(false) {
-            return self.sync_once(server, world);
-        }
-        Err(error)
-    }
-
-    /// Gives back what this device holds of what the server wants, until it can give no more. Whether the server is whole again
-    /// by it.
-    fn refill(&mut self, server: &mut dyn Server) -> Result<bool, Failure> {
-        let mut answer = server.refill(&self.device.give_back(&[]))?;
-        while answer.behind && !answer.wanted.is_empty() {
-            let next = server.refill(&self.device.give_back(&answer.wanted))?;
-            self.given_back += next.taken;
-            if next.wanted == answer.wanted {
-                return Ok(!next.behind);
+        let mut courier = Courier::new(&self.device);
+        let mut failure = None;
+        loop {
+            let (effects, ask) = courier.ask(&mut self.device, &self.session, world);
+            self.carry_out(&effects, world.rng)?;
+            let Some(ask) = ask else { break };
+            // That a server takes nothing back is no news beside why it was offered.
+            let is_news = !matches!(ask, Ask::Refill { .. });
+            let reply = put(server, ask).unwrap_or_else(|(failed, why)| {
+                if is_news {
+                    failure = Some(why);
+                }
+                Reply::Failed(failed)
+            });
+            let answered = courier.answer(&mut self.device, &mut self.session, world, reply);
+            if answered.session_changed {
+                self.keep_session(world)?;
             }
-            answer = next;
+            self.carry_out(&answered.effects, world.rng)?;
         }
-        Ok(!answer.behind)
+        self.given_back = courier.given_back();
+        self.store.put_card(&self.device, world.rng)?;
+        let (synced, ended) = courier.end();
+        match ended {
+            None => Ok(synced),
+            Some(Ended::LoggedOut) => Err(SyncError::LoggedOut),
+            Some(Ended::Lying(lying)) => Err(lying.into()),
+            Some(Ended::Failed(_)) => Err(failure
+                .unwrap_or_else(|| Failure::Unreadable("no access token".to_owned()))
+                .into()),
+        }
     }
 
     /// How many entries the last sync gave back to a server that had lost them.
@@ -403,130 +364,9 @@ impl Field {
         self.given_back
     }
 
-    fn sync_once(
-        &mut self,
-        server: &mut dyn Server,
-        world: &mut World<'_>,
-    ) -> Result<Synced, SyncError> {
-        let mut synced = Synced::default();
-        let mut stood = self.standing();
-        loop {
-            let learned = self.exchange(server, world)?;
-            let stands = self.standing();
-            synced.add(&stood, &stands, &learned);
-            self.fetch_catalogues(server, world, &mut synced)?;
-            // A server that promises more and brings nothing is not asked again.
-            let goes_on = learned.more || stands.positions.keys().ne(stood.positions.keys());
-            if !goes_on || stands == stood {
-                break;
-            }
-            stood = stands;
-        }
-        if let Some(keys) = &self.device.registry().keys {
-            let deployment = self.device.identity().deployment;
-            self.store.put_card(deployment, &keys.sealing, world.rng)?;
-        }
-        Ok(synced)
-    }
-
-    fn exchange(
-        &mut self,
-        server: &mut dyn Server,
-        world: &mut World<'_>,
-    ) -> Result<Learned, SyncError> {
-        let effects = self.device.seal(world);
-        self.carry_out(&effects, world.rng)?;
-        let request = self.device.request();
-        let mut access = self.access(server, world)?;
-        let mut answered = server.sync(&access, &request);
-        if answered
-            .as_ref()
-            .is_err_and(|failure| failure.code() == Some("unauthenticated"))
-        {
-            self.session.access_until = None;
-            access = self.access(server, world)?;
-            answered = server.sync(&access, &request);
-        }
-        if matches!(answered, Err(Failure::Unreachable(_))) {
-            self.device.line_broke();
-        }
-        let learned = self.device.on_response(world, &answered?)?;
-        self.carry_out(&learned.effects, world.rng)?;
-        Ok(learned)
-    }
-
-    /// An access token, refreshed if need be. The successor of a refresh token is durable before it is used.
-    fn access(
-        &mut self,
-        server: &mut dyn Server,
-        world: &mut World<'_>,
-    ) -> Result<String, SyncError> {
-        let tokens = self.session.tokens.clone().ok_or(SyncError::LoggedOut)?;
-        let usable = self
-            .session
-            .access_until
-            .is_some_and(|until| world.now.0 < until);
-        if let Some(access) = tokens.access.filter(|_| usable) {
-            return Ok(access);
-        }
-        let digest = refresh_digest(&tokens.refresh);
-        let key = SigningKey::from_seed(self.device.identity().seed);
-        let proof = key.sign(REFRESH_CONTEXT, self.device.identity().deployment, digest);
-        match server.refresh(&tokens.refresh, &proof) {
-            Ok(tokens) => {
-                let access = tokens.access.clone();
-                self.keep(Some(tokens), world)?;
-                access.ok_or_else(|| Failure::Unreadable("no access token".to_owned()).into())
-            }
-            Err(failure) if failure.code() == Some("session_ended") => {
-                self.keep(None, world)?;
-                Err(SyncError::LoggedOut)
-            }
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    fn keep(&mut self, tokens: Option<Tokens>, world: &mut World<'_>) -> Result<(), StoreError> {
-        let good_for = tokens
-            .as_ref()
-            .map(|tokens| i64::from(tokens.access_seconds) * 1000);
-        self.session.access_until =
-            good_for.map(|good_for| world.now.0 + good_for - TOKEN_MARGIN_MS);
-        self.session.tokens = tokens;
-        self.store
-            .commit(&[], &[(SESSION, Some(self.session.to_bytes()))], world.rng)
-    }
-
-    fn fetch_catalogues(
-        &mut self,
-        server: &mut dyn Server,
-        world: &mut World<'_>,
-        synced: &mut Synced,
-    ) -> Result<(), SyncError> {
-        synced.missing_catalogues.clear();
-        for version in self.device.missing_catalogues() {
-            let access = self.access(server, world)?;
-            let learned = match server.catalogue(&access, version) {
-                Ok(files) => self.device.learn_catalogue(version, &files).ok(),
-                Err(_) => None,
-            };
-            match learned {
-                Some(effects) => self.carry_out(&effects, world.rng)?,
-                None => synced.missing_catalogues.push(version),
-            }
-        }
-        Ok(())
-    }
-
-    /// What tells progress from standing still.
-    fn standing(&self) -> Standing {
-        let position = |journal| (journal, self.device.position(journal));
-        Standing {
-            positions: self.device.journals().into_iter().map(position).collect(),
-            unsent: self.device.unsent().values().sum(),
-            carries: self.device.carries(),
-            settles: self.device.settles(),
-        }
+    fn keep_session(&self, world: &mut World<'_>) -> Result<(), StoreError> {
+        let bytes = session_bytes(&self.server, &self.session);
+        self.store.commit(&[], &[(SESSION, Some(bytes))], world.rng)
     }
 
     /// Makes effects durable. If that fails, the device goes back to what is on disk.
@@ -546,35 +386,24 @@ impl Field {
     }
 }
 
-/// Makes a key and enrols it.
+/// Makes a key and enrols it. `present` is who the device was, if it enrols anew in place.
 fn enrolled(
     new: &NewDevice,
     server: &mut dyn Server,
+    present: Option<&Identity>,
     rng: &mut dyn CryptoRng,
-) -> Result<(Deployment, Enrolled, [u8; 32]), EnrolError> {
-    let code = OneTimeCode::parse(&new.code).ok_or(EnrolError::Code)?;
-    let deployment = server.deployment()?;
-    if deployment.operator.deployment() != deployment.deployment {
-        return Err(EnrolError::Other);
-    }
-    if deployment.protocol < PROTOCOL {
-        return Err(EnrolError::Protocol(deployment.protocol));
-    }
-    let mut seed = [0; 32];
-    rng.fill_bytes(&mut seed);
-    let key = SigningKey::from_seed(seed);
-    let proof = key.sign(ENROL_CONTEXT, deployment.deployment, code.digest());
+) -> Result<(Identity, Tokens), EnrolError> {
+    OneTimeCode::parse(&new.code).ok_or(EnrolError::Code)?;
+    let enrolling = Enrolling::begin(&new.code, server.deployment()?, rng)?;
     let (code, label) = (new.code.clone(), new.label.clone());
     let enrolled = server.enrol(&Enrolment {
         code,
-        key: key.public(),
-        proof,
+        key: enrolling.key(),
+        proof: enrolling.proof(),
         label,
     })?;
-    if enrolled.device != key.public().device() {
-        return Err(EnrolError::Other);
-    }
-    Ok((deployment, enrolled, seed))
+    let identity = enrolling.end(enrolled.device, enrolled.user, present)?;
+    Ok((identity, enrolled.tokens))
 }
 
 fn loaded(values: Vec<(Key, Vec<u8>)>) -> Result<Device, OpenError> {
@@ -593,38 +422,31 @@ fn writes(effects: &[Effect]) -> Vec<Write> {
     persisted.flatten().cloned().collect()
 }
 
-impl Session {
-    fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("texts and numbers are JSON")
-    }
+fn session_bytes(server: &str, session: &Session) -> Vec<u8> {
+    cbor::encode(&(server, session))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Standing {
-    positions: BTreeMap<JournalId, Option<Position>>,
-    unsent: usize,
-    carries: usize,
-    /// Until it has settled what it enrolled anew with, it sends nothing.
-    settles: bool,
-}
-
-impl Synced {
-    fn add(&mut self, before: &Standing, after: &Standing, learned: &Learned) {
-        self.answered += before.unsent.saturating_sub(after.unsent);
-        self.delivered += before.carries.saturating_sub(after.carries);
-        for (journal, end) in &after.positions {
-            let stood = before.positions.get(journal).copied().flatten();
-            let seq = |position: Option<Position>| position.map_or(0, |position| position.seq);
-            self.entries += seq(*end).saturating_sub(seq(stood));
+/// Puts a question to the server. What it says no by, for the courier and for the person.
+fn put(server: &mut dyn Server, ask: Ask) -> Result<Reply, (Failed, Failure)> {
+    let reply = match ask {
+        Ask::Refresh { token, proof } => server.refresh(&token, &proof).map(Reply::Refreshed),
+        Ask::Sync { access, request } => {
+            let answered = server.sync(&access, &request);
+            answered.map(|response| Reply::Synced(Box::new(response)))
         }
-        self.changed
-            .extend(learned.effects.iter().filter_map(|effect| match effect {
-                Effect::Changed(journal, record) => Some((*journal, *record)),
-                Effect::Persist(_) | Effect::Repinned(..) => None,
-            }));
-        self.held_back.clone_from(&learned.held_back);
-        self.enrol_again |= learned.enrol_again;
-    }
+        Ask::Catalogue { access, version } => {
+            server.catalogue(&access, version).map(Reply::Catalogue)
+        }
+        Ask::Refill { request } => server.refill(&request).map(Reply::Refilled),
+    };
+    reply.map_err(|failure| {
+        let failed = match &failure {
+            Failure::Unreachable(_) => Failed::Unreachable,
+            Failure::Problem(problem) => Failed::Refused(problem.code.clone()),
+            Failure::Unreadable(_) => Failed::Unreadable,
+        };
+        (failed, failure)
+    })
 }
 
 impl Field {

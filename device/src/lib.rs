@@ -11,7 +11,6 @@
 
 pub mod cli;
 pub mod clock;
-pub mod edit;
 pub mod field;
 pub mod look;
 pub mod messages;

@@ -1,11 +1,14 @@
 //! What the device asks of a server, whatever lies between them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sync_core::catalog::SourceFile;
-use sync_core::id::{DeploymentId, DeviceId, Digest, UserId, sha256};
+use sync_core::id::{DeviceId, UserId};
 use sync_core::sign::{PublicKey, Signature};
 use sync_core::sync::refill::{RefillResponse, SignedRefill};
 use sync_core::sync::wire::{SyncRequest, SyncResponse};
+
+pub use sync_core::sync::courier::{Tokens, refresh_digest};
+pub use sync_core::sync::enrol::Deployment;
 
 /// A server, over HTTP ([`crate::transport::Http`]) or in the same process.
 pub trait Server {
@@ -23,17 +26,6 @@ pub trait Server {
     fn refill(&mut self, request: &SignedRefill) -> Result<RefillResponse, Failure>;
     /// The files of a published catalogue version.
     fn catalogue(&mut self, access_token: &str, version: u32) -> Result<Vec<SourceFile>, Failure>;
-}
-
-/// What a device knows of a deployment before it enrols.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deployment {
-    /// The deployment.
-    pub deployment: DeploymentId,
-    /// Its operator key, from which its id is derived.
-    pub operator: PublicKey,
-    /// The newest version of the sync messages that it speaks.
-    pub protocol: u16,
 }
 
 /// What enrols a device.
@@ -87,23 +79,6 @@ impl std::fmt::Debug for LogIn {
     }
 }
 
-/// What keeps a device logged in. Never printed.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tokens {
-    /// Goes with each request; absent until the session was refreshed for the first time.
-    pub access: Option<String>,
-    /// How long the access token is good for, in seconds.
-    pub access_seconds: u32,
-    /// Gives the next pair.
-    pub refresh: String,
-}
-
-impl std::fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tokens(<secret>)")
-    }
-}
-
 /// Why a request brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -147,9 +122,4 @@ pub struct Problem {
     /// When to try again.
     #[serde(skip)]
     pub retry_after_seconds: Option<u64>,
-}
-
-/// What a device signs to continue its session.
-pub fn refresh_digest(refresh_token: &str) -> Digest {
-    sha256(&[refresh_token.as_bytes()])
 }

@@ -15,21 +15,16 @@ use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
 use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use serde::{Deserialize, Serialize};
-use sync_core::id::DeploymentId;
-use sync_core::seal::{self, Parcel, SealingKey};
-use sync_core::sync::device::{Key, Write};
-use sync_core::vault::{DeviceSecret, Pin, PinCost, StorageKey, UnlockError, Vault, VaultState};
+use sync_core::safe::{self, CARD, NotRescued, Safe, Stored, Unopened, VAULT};
+use sync_core::seal::Parcel;
+use sync_core::sync::device::{Device, Key, Write};
+use sync_core::vault::{DeviceSecret, Pin, PinCost, UnlockError, VaultState};
 
 const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("zhucun");
 const STORE_FILE: &str = "store.redb";
 /// A store that is being made.
 const DRAFT_FILE: &str = "store.draft";
 const SECRET_FILE: &str = "device.secret";
-/// The vault's own state: it holds nothing secret and is not sealed.
-const VAULT: &str = "vault";
-/// What is needed to hand over the outbox without the PIN; sealed like the outbox.
-const CARD: &str = "card";
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +49,21 @@ pub enum StoreError {
 impl StoreError {
     fn failed(error: impl std::error::Error) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+impl From<Unopened> for StoreError {
+    fn from(Unopened(name): Unopened) -> Self {
+        Self::Damaged(name)
+    }
+}
+
+impl From<NotRescued> for StoreError {
+    fn from(error: NotRescued) -> Self {
+        match error {
+            NotRescued::Unopened(unopened) => unopened.into(),
+            NotRescued::Seal(error) => Self::failed(error),
+        }
     }
 }
 
@@ -134,7 +144,7 @@ impl File {
     }
 
     /// Writes in order, all or none; durable when it returns.
-    fn put(&self, values: &[(String, Option<Vec<u8>>)]) -> Result<(), StoreError> {
+    fn put(&self, values: &[Stored]) -> Result<(), StoreError> {
         let writing = self.database.begin_write().map_err(StoreError::failed)?;
         {
             let mut table = writing.open_table(TABLE).map_err(StoreError::failed)?;
@@ -165,8 +175,7 @@ pub struct Locked {
 #[derive(Debug)]
 pub struct Store {
     file: File,
-    vault: Vault,
-    outbox: StorageKey,
+    safe: Safe,
 }
 
 /// Whether there is a store in a folder.
@@ -183,13 +192,6 @@ pub enum Refused {
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Where sealed batches can go without the PIN: to the server's key, in this deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Card {
-    deployment: String,
-    sealing: Vec<u8>,
 }
 
 impl Locked {
@@ -240,12 +242,8 @@ impl Locked {
         let kept = file.put_state(&state);
         match (kept, unlocked) {
             (Ok(()), Ok(vault)) => {
-                let outbox = Vault::outbox_key(&file.secret);
-                Ok(Store {
-                    file,
-                    vault,
-                    outbox,
-                })
+                let safe = Safe::new(vault, &file.secret);
+                Ok(Store { file, safe })
             }
             (Ok(()), Err(error)) => Err((Self { file, state }, error.into())),
             (Err(error), _) => Err((Self { file, state }, error.into())),
@@ -255,34 +253,14 @@ impl Locked {
     /// What was sealed and not yet received, as a parcel that anybody can carry: what a phone whose PIN is lost still hands over.
     /// None if nothing waits.
     pub fn rescue(&self, rng: &mut dyn CryptoRng) -> Result<Option<Parcel>, StoreError> {
-        let outbox = Vault::outbox_key(&self.file.secret);
-        let open = |name: &str, sealed: &[u8]| {
-            outbox
-                .open(name, sealed)
-                .map_err(|_| StoreError::Damaged(name.to_owned()))
-        };
-        let Some(card) = self.file.get(CARD)? else {
-            return Ok(None);
-        };
-        let card = open(CARD, &card)?;
-        let damaged = || StoreError::Damaged(CARD.to_owned());
-        let card: Card = serde_json::from_slice(&card).map_err(|_| damaged())?;
-        let deployment: DeploymentId = card.deployment.parse().map_err(|_| damaged())?;
-        let to = SealingKey::try_from(card.sealing.as_slice()).map_err(|_| damaged())?;
-        let mut parcels = Vec::new();
-        for (name, sealed) in self.file.all()? {
-            match Key::parse(&name) {
-                Some(Key::Sealed(..)) => {
-                    let plain = open(&name, &sealed)?;
-                    parcels.push(
-                        seal::seal(&to, deployment, &plain, rng).map_err(StoreError::failed)?,
-                    );
-                }
-                Some(Key::Carried(_)) => parcels.push(open(&name, &sealed)?.to_vec()),
-                _ => {}
-            }
-        }
-        Ok((!parcels.is_empty()).then(|| Parcel::new(deployment, parcels)))
+        let card = self.file.get(CARD)?;
+        let values = self.file.all()?;
+        Ok(safe::rescue(
+            &self.file.secret,
+            card.as_deref(),
+            values,
+            rng,
+        )?)
     }
 }
 
@@ -304,37 +282,17 @@ impl Store {
             _ => {}
         }
         let database = Database::create(&draft).map_err(StoreError::failed)?;
-        let outbox = Vault::outbox_key(&secret);
+        let safe = Safe::new(vault, &secret);
         let file = File { database, secret };
         file.put_state(&state)?;
         fs::rename(&draft, &store).map_err(StoreError::failed)?;
         make_names_durable(folder).map_err(StoreError::failed)?;
-        Ok(Self {
-            file,
-            vault,
-            outbox,
-        })
+        Ok(Self { file, safe })
     }
 
     /// Everything that the device keeps, opened.
     pub fn load(&self) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
-        let mut values = Vec::new();
-        for (name, sealed) in self.file.all()? {
-            if let Some(key) = Key::parse(&name) {
-                let opened = self.key_of(key).open(&name, &sealed);
-                let opened = opened.map_err(|_| StoreError::Damaged(name))?;
-                values.push((key, opened.to_vec()));
-            }
-        }
-        Ok(values)
-    }
-
-    const fn key_of(&self, key: Key) -> &StorageKey {
-        if key.is_outbox() {
-            &self.outbox
-        } else {
-            self.vault.data_key()
-        }
+        Ok(self.safe.open(self.file.all()?)?)
     }
 
     /// Makes writes durable, all or none: the device's, in their order, and the shell's own values.
@@ -344,21 +302,9 @@ impl Store {
         own: &[(&str, Option<Vec<u8>>)],
         rng: &mut dyn CryptoRng,
     ) -> Result<(), StoreError> {
-        let mut values = Vec::with_capacity(writes.len() + own.len());
-        for write in writes {
-            let name = write.key.name();
-            let key = self.key_of(write.key);
-            let sealed = write
-                .value
-                .as_ref()
-                .map(|value| key.seal(&name, &value.0, rng));
-            values.push((name, sealed));
-        }
+        let mut values = self.safe.seal(writes, rng);
         for (name, value) in own {
-            let name = own_name(name);
-            let data = self.vault.data_key();
-            let sealed = value.as_ref().map(|value| data.seal(&name, value, rng));
-            values.push((name, sealed));
+            values.push(self.safe.seal_own(name, value.as_deref(), rng));
         }
         if values.is_empty() {
             Ok(())
@@ -369,38 +315,19 @@ impl Store {
 
     /// One of the shell's own values.
     pub fn own(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let name = own_name(name);
-        let Some(sealed) = self.file.get(&name)? else {
+        let Some(sealed) = self.file.get(&safe::own_name(name))? else {
             return Ok(None);
         };
-        let opened = self.vault.data_key().open(&name, &sealed);
-        opened
-            .map(|value| Some(value.to_vec()))
-            .map_err(|_| StoreError::Damaged(name))
+        Ok(Some(self.safe.open_own(name, &sealed)?))
     }
 
-    /// Notes where sealed batches can go if the PIN is lost.
-    pub fn put_card(
-        &self,
-        deployment: DeploymentId,
-        sealing: &[u8],
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(), StoreError> {
-        let card = Card {
-            deployment: deployment.to_string(),
-            sealing: sealing.to_vec(),
-        };
-        let plain = serde_json::to_vec(&card).expect("a card of text and numbers is JSON");
-        if let Some(sealed) = self.file.get(CARD)?
-            && self
-                .outbox
-                .open(CARD, &sealed)
-                .is_ok_and(|kept| *kept == plain)
-        {
-            return Ok(());
+    /// Notes where sealed batches can go if the PIN is lost, as far as the device knows.
+    pub fn put_card(&self, device: &Device, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
+        let kept = self.file.get(CARD)?;
+        match self.safe.card(device, kept.as_deref(), rng) {
+            Some(card) => self.file.put(&[card]),
+            None => Ok(()),
         }
-        self.file
-            .put(&[(CARD.to_owned(), Some(self.outbox.seal(CARD, &plain, rng)))])
     }
 
     /// Checks a PIN as [`Locked::unlock`] does, counted.
@@ -421,20 +348,16 @@ impl Store {
 
     /// Gives the store another PIN.
     pub fn change_pin(&self, pin: &Pin, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        let state = VaultState::rewrap(&self.vault, pin, &self.file.secret, PinCost::USUAL, rng);
+        let state = self.safe.rewrap(pin, &self.file.secret, rng);
         self.file.put_state(&state)
     }
 }
 
-fn own_name(name: &str) -> String {
-    format!("shell/{name}")
-}
-
 #[cfg(test)]
 mod tests {
-    use sync_core::id::{Digest, JournalId};
+    use sync_core::id::{Digest, JournalId, Timestamp};
     use sync_core::limits;
-    use sync_core::testing::TestRng;
+    use sync_core::testing::{Host, Phone, TestRng};
 
     use super::*;
 
@@ -573,11 +496,17 @@ mod tests {
     fn after_ten_wrong_pins_only_the_outbox_is_left() {
         let (folder, store) = created();
         let mut rng = TestRng::new(3);
-        let opening = seal::OpeningKey::from_seed(&[4; 32]);
-        let deployment = DeploymentId([5; 16]);
-        store
-            .put_card(deployment, &opening.public().unwrap().to_bytes(), &mut rng)
-            .unwrap();
+        let now = Timestamp(1_795_000_000_000);
+        let mut host = Host::found(4, now);
+        let (village, person) = (
+            host.add_village("半子沟村", now),
+            host.add_user("周明远", now),
+        );
+        let since = now.date().plus_days(-1);
+        host.assign(person, "FS", village.area, since, None, now);
+        let mut phone = Phone::enrol(&mut host, person, now);
+        phone.sync(&mut host, now).unwrap();
+        store.put_card(&phone.device, &mut rng).unwrap();
         let writes = [
             Write::put(pending(2), b"not sealed".to_vec()),
             Write::put(Key::Sealed(JOURNAL, 1), b"a sealed batch".to_vec()),
@@ -597,15 +526,11 @@ mod tests {
         assert!(matches!(refused, Refused::Unlock(UnlockError::Destroyed)));
         let parcel = locked.rescue(&mut rng).unwrap().unwrap();
         let sealed: Vec<_> = parcel.sealed().collect();
+        assert_eq!((parcel.deployment(), sealed.len()), (host.deployment(), 2));
         assert!(
             sealed
                 .iter()
                 .any(|sealed| sealed.as_slice() == b"for a teammate")
         );
-        let opened: Vec<_> = sealed
-            .iter()
-            .filter_map(|sealed| seal::open(&opening, deployment, sealed).ok())
-            .collect();
-        assert_eq!(opened, [b"a sealed batch".to_vec()]);
     }
 }

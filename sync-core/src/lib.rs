@@ -24,7 +24,7 @@
 //!    [`principal`] (one function says yes or no) and its index of what stands. Every command gets a fate; none is discarded.
 //! 4. The entry is chained into the [`journal`]; heads are published in the log of [`checkpoint`]. New phones get [`segment`]s.
 //! 5. [`record`] folds the entries: sequentially where everybody had seen everything, as an Automerge document in the author's causal
-//!    context where somebody had not. [`view`] is what a reader sees of it, [`due`] what is to be done about it.
+//!    context where somebody had not. [`view`] is what a reader sees of it, [`due`] what is to be done about it, [`look`] what a phone shows.
 //! 6. [`audit`] does all of it again, offline, from a bundle.
 //!
 //! # A taste
@@ -90,11 +90,13 @@ pub mod due;
 pub mod id;
 pub mod journal;
 pub mod limits;
+pub mod look;
 pub mod month;
 pub mod pack;
 pub mod principal;
 pub mod record;
 pub mod registry;
+pub mod safe;
 pub mod seal;
 pub mod segment;
 pub mod sign;

@@ -3,9 +3,11 @@
 //! One request, one response. The request says how far each journal is known and brings what was sealed; the response brings
 //! the fates and what is new. An idle sync costs a cursor per journal, never a word per record.
 
+pub mod courier;
 pub mod device;
 pub mod enrol;
 pub mod refill;
+pub mod rounds;
 pub mod wire;
 
 /// The version of the messages in [`wire`].

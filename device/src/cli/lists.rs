@@ -18,7 +18,7 @@ impl Desk<'_> {
             let label = due
                 .label
                 .as_ref()
-                .map(|(zh, en)| self.lang.pick(zh, en).to_owned());
+                .map(|label| self.lang.of(label).to_owned());
             let label = label.unwrap_or_else(|| self.lang.say(Text::InConflict).to_owned());
             let days = due.due.map(|day| day.0 - self.now.date().0);
             let by = match days {

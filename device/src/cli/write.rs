@@ -8,12 +8,12 @@ use sync_core::catalog::{FieldType, Kind, audience_name};
 use sync_core::command::{Audience, Verb};
 use sync_core::id::{ItemId, JournalId, RecordId};
 use sync_core::sync::device::{Intent, Target, World};
+use sync_core::text::splices;
 use sync_core::value::Value;
 use sync_core::view::{Shown, View};
 
 use super::args::With;
 use super::{Complaint, Desk, Done};
-use crate::edit::splices;
 use crate::look::Row;
 use crate::messages::{NoAction, Said, Text};
 

@@ -36,8 +36,9 @@ use crate::registry::{Assignment, Purpose, Registry};
 use crate::sign::{PublicKey, SigningKey};
 use crate::view::View;
 
-pub use again::Unanswered;
+pub use again::{Received, Unanswered};
 pub use local::{Form, FormId, Whereabouts};
+pub use outbox::Waiting;
 pub use reply::{Learned, LyingServer};
 pub use save::{CannotSave, Intent, Saved, Target};
 pub use storage::{Damaged, Key, Write};

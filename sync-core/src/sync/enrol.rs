@@ -2,7 +2,12 @@
 
 use core::fmt;
 
-use crate::id::{Digest, sha256};
+use rand_core::CryptoRng;
+
+use super::PROTOCOL;
+use super::device::Identity;
+use crate::id::{DeploymentId, DeviceId, Digest, UserId, sha256};
+use crate::sign::{ENROL_CONTEXT, PublicKey, Signature, SigningKey};
 
 /// Crockford's base 32: no letter can be taken for a digit.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -61,6 +66,99 @@ impl OneTimeCode {
     /// What the server knows it by, and what a new device signs to show that it was given it.
     pub fn digest(&self) -> Digest {
         sha256(&[CONTEXT, &self.0])
+    }
+}
+
+/// What a device knows of a deployment before it enrols.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Its operator key, from which its id is derived.
+    pub operator: PublicKey,
+    /// The newest version of the sync messages that it speaks.
+    pub protocol: u16,
+}
+
+/// Why a device does not enrol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CannotEnrol {
+    /// The code has other symbols or another length than a code.
+    #[error("not a one-time code")]
+    Code,
+    /// The server is of another deployment, or another person's code was given.
+    #[error("the code belongs to another person or another deployment")]
+    Other,
+    /// The server speaks another version of the protocol.
+    #[error("the server speaks protocol {0}")]
+    Protocol(u16),
+}
+
+/// An enrolment that has begun: a new key, and what it signs.
+#[derive(Debug)]
+pub struct Enrolling {
+    deployment: Deployment,
+    key: SigningKey,
+    code: OneTimeCode,
+}
+
+impl Enrolling {
+    /// Makes a key for a code, as it was typed, at a deployment.
+    pub fn begin(
+        code: &str,
+        deployment: Deployment,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, CannotEnrol> {
+        let code = OneTimeCode::parse(code).ok_or(CannotEnrol::Code)?;
+        if deployment.operator.deployment() != deployment.deployment {
+            return Err(CannotEnrol::Other);
+        }
+        if deployment.protocol < PROTOCOL {
+            return Err(CannotEnrol::Protocol(deployment.protocol));
+        }
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let key = SigningKey::from_seed(seed);
+        Ok(Self {
+            deployment,
+            key,
+            code,
+        })
+    }
+
+    /// The new key.
+    pub fn key(&self) -> PublicKey {
+        self.key.public()
+    }
+
+    /// Its signature over the code's digest.
+    pub fn proof(&self) -> Signature {
+        let (deployment, digest) = (self.deployment.deployment, self.code.digest());
+        self.key.sign(ENROL_CONTEXT, deployment, digest)
+    }
+
+    /// Who the device is, once the server has enrolled it; `present` is who it was, if it enrols anew in place.
+    pub fn end(
+        self,
+        device: DeviceId,
+        user: UserId,
+        present: Option<&Identity>,
+    ) -> Result<Identity, CannotEnrol> {
+        let Self {
+            deployment, key, ..
+        } = self;
+        let same = |present: &Identity| {
+            present.deployment == deployment.deployment && present.user == user
+        };
+        if device != key.public().device() || !present.is_none_or(same) {
+            return Err(CannotEnrol::Other);
+        }
+        Ok(Identity {
+            deployment: deployment.deployment,
+            operator: deployment.operator,
+            user,
+            seed: *key.to_seed(),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::save::Draft;
 use super::{CannotSave, Device, Effect, Key, Saved, World, Write};
 use crate::batch::{Parts, Unsealed};
 use crate::command::{Content, Envelope, Origin, Splice, Verb};
-use crate::id::{DeviceId, Digest, JournalId, Seq};
+use crate::id::{DeviceId, Digest, JournalId, Seq, Timestamp};
 use crate::journal::Fate;
 use crate::record::{self, Logged, Rules, Slot};
 use crate::text;
@@ -27,7 +27,33 @@ pub struct Unanswered {
     pub content: Option<Content>,
 }
 
+/// The receipt of a command, as this device verified it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The entry that has it.
+    pub seq: Seq,
+    /// When the server received it, once its entry is here.
+    pub received_at: Option<Timestamp>,
+    /// The chain's head after the entry, once it is here.
+    pub head: Option<Digest>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
 impl Device {
+    /// The receipt of a command; `None` while it has none here.
+    pub fn receipt(&self, origin: Origin) -> Option<Received> {
+        let local = self.journals.get(&origin.journal)?;
+        let command = local.answered().find(|command| command.origin == origin)?;
+        let entry = local.entries.get(&command.seq);
+        Some(Received {
+            seq: command.seq,
+            received_at: entry.map(|entry| entry.head.received_at),
+            head: local.head_at(command.seq),
+            fate: command.fate.clone(),
+        })
+    }
+
     /// Commands of this device's user, written here or on his earlier devices, that changed nothing or were refused and have
     /// neither been offered again nor left aside; in the order of their journals and places.
     pub fn to_answer(&self) -> Vec<Unanswered> {

@@ -21,6 +21,18 @@ use crate::view::PENDING;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FormId(pub(super) u64);
 
+impl FormId {
+    /// The form of a number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number, for shells that hold forms by it.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What an open form stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {

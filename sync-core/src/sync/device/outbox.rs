@@ -6,7 +6,7 @@ use super::local::{Local, Pending, Sealed, pending_write};
 use super::{Device, Effect, Key, World, Write};
 use crate::admit::LaneEnd;
 use crate::batch::{self, Bytes, Parts, Sealing, Seed, Unsealed};
-use crate::command::{Origin, Verb};
+use crate::command::{Content, Envelope, Origin, Verb};
 use crate::id::{DeviceId, ItemId, JournalId, RecordId, sha256};
 use crate::journal::Chain;
 use crate::limits;
@@ -19,7 +19,41 @@ use crate::value::Value;
 /// What one request brings at most, as it travels: well below what the server takes, and little enough for a bad line.
 pub(super) const OUTGOING_BYTES: usize = limits::REQUEST_BYTES_MAX / 16;
 
+/// A command that the server has not answered for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its place.
+    pub origin: Origin,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Whether it is sealed into a batch: then it may have been sent.
+    pub sealed: bool,
+    /// Its bytes before packing.
+    pub bytes: usize,
+}
+
 impl Device {
+    /// The commands that the server has not answered for, each lane's in order.
+    pub fn outbox(&self) -> Vec<Waiting> {
+        let locals = self.journals.values();
+        locals.flat_map(|local| local.waits(self.id())).collect()
+    }
+
+    /// What the outbox will cost to send: sealed batches as they travel, and what is not sealed yet before it is packed.
+    pub fn outbox_bytes(&self) -> usize {
+        let sealed = self.journals.values().flat_map(Local::to_send);
+        let sealed: usize = sealed.map(|sealed| sealed.wire.packed_bytes()).sum();
+        let locals = self.journals.values();
+        let waiting = locals.flat_map(|local| local.waits(self.id()));
+        let unsealed = waiting.filter(|waiting| !waiting.sealed);
+        sealed + unsealed.map(|waiting| waiting.bytes).sum::<usize>()
+    }
+
+    /// The bytes of what it carries for others.
+    pub fn carried_bytes(&self) -> usize {
+        self.carried.values().map(Vec::len).sum()
+    }
+
     /// Seals what is pending into batches: signed, and durable before the first byte is sent.
     pub fn seal(&mut self, world: &mut World<'_>) -> Vec<Effect> {
         let mut writes = Vec::new();
@@ -197,6 +231,39 @@ impl Device {
 }
 
 impl Local {
+    fn waits(&self, device: DeviceId) -> Vec<Waiting> {
+        let waiting = |sealed: bool, envelope: &Envelope, content: Option<&Content>| {
+            let content = content.map_or(0, |content| content.to_cbor().len());
+            let origin = Origin {
+                device,
+                journal: self.journal,
+                n: envelope.n,
+            };
+            Waiting {
+                origin,
+                envelope: envelope.clone(),
+                sealed,
+                bytes: crate::cbor::encode(envelope).len() + content,
+            }
+        };
+        let sealed = self.to_send().flat_map(|sealed| {
+            let parts = &sealed.parts;
+            parts.batch.envelopes.iter().zip(&parts.contents)
+        });
+        let sealed = sealed.map(|(envelope, salted)| {
+            waiting(
+                true,
+                envelope,
+                salted.as_ref().map(|salted| &salted.content),
+            )
+        });
+        let here = self.pending.values().map(|pending| {
+            let Unsealed { envelope, content } = &pending.command;
+            waiting(false, envelope, Some(content))
+        });
+        sealed.chain(here).collect()
+    }
+
     /// Own commands without an entry become pending commands of a new lane, each naming its origin.
     fn start_new_lane(&mut self, old: DeviceId, new: DeviceId) -> Vec<Write> {
         let journal = self.journal;

@@ -157,6 +157,21 @@ pub struct Saved {
     pub effects: Vec<Effect>,
 }
 
+impl Saved {
+    /// This, and what was saved after it: durable together.
+    fn and(mut self, next: Self) -> Self {
+        self.commands.extend(next.commands);
+        self.predicted.extend(next.predicted);
+        for effect in next.effects {
+            match (effect, self.effects.first_mut()) {
+                (Effect::Persist(more), Some(Effect::Persist(writes))) => writes.extend(more),
+                (effect, _) => self.effects.push(effect),
+            }
+        }
+        self
+    }
+}
+
 /// Why nothing was saved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CannotSave {
@@ -211,10 +226,6 @@ impl Device {
     }
 
     /// Saves what a person asked for: through a form, with what it was opened on; without one, with what is shown now.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an intent that was saved is spent"
-    )]
     pub fn save(
         &mut self,
         world: &mut World<'_>,
@@ -222,17 +233,47 @@ impl Device {
         form: Option<FormId>,
         intent: Intent,
     ) -> Result<Saved, CannotSave> {
+        self.save_all(world, journal, form, &[intent])
+    }
+
+    /// Saves what a person did in one form, each field as its type wants it, on what the form was opened on: all of it or nothing.
+    pub fn save_all(
+        &mut self,
+        world: &mut World<'_>,
+        journal: JournalId,
+        form: Option<FormId>,
+        intents: &[Intent],
+    ) -> Result<Saved, CannotSave> {
         let local = self.local(journal);
         let base = match form {
             None => local.chain.end.seq,
             Some(form) => local.forms.get(&form).ok_or(CannotSave::FormClosed)?.base,
         };
-        let commands = self.commands(journal, world.now, base, &intent)?;
-        let saved = self.save_commands(world, journal, Draft { commands, form })?;
+        let (first, forms) = (local.next_n(), local.forms.clone());
+        let mut all: Option<Saved> = None;
+        for intent in intents {
+            let commands = self.commands(journal, world.now, base, intent);
+            let saved = commands
+                .and_then(|commands| self.save_commands(world, journal, Draft { commands, form }));
+            match saved {
+                Ok(saved) => {
+                    all = Some(match all {
+                        Some(before) => before.and(saved),
+                        None => saved,
+                    });
+                }
+                Err(cannot) => {
+                    let local = self.local(journal);
+                    local.pending.split_off(&first);
+                    local.forms = forms;
+                    return Err(cannot);
+                }
+            }
+        }
         if let Some(form) = form {
             self.close_form(form);
         }
-        Ok(saved)
+        all.ok_or(CannotSave::NothingToOffer)
     }
 
     /// The commands of an intent: one for each audience, the record's own first.

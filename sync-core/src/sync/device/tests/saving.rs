@@ -3,6 +3,7 @@ use crate::admit::codes::{flag, no_effect, refused};
 use crate::command::{Audience, Verb};
 use crate::month::Month;
 use crate::sync::device::{Effect, Target};
+use crate::text::splices;
 
 #[test]
 fn an_open_form_pins_what_its_person_was_looking_at() {
@@ -398,4 +399,65 @@ fn what_is_sensitive_in_the_teams_own_record_is_the_teams() {
         assert!(read(&scene.tm), "{audience:?}: the team reads it");
         assert_eq!(read(&committee), the_village_reads, "{audience:?}");
     }
+}
+
+#[test]
+fn what_is_saved_together_is_saved_whole_or_not_at_all() {
+    let mut scene = Scene::new();
+    let visit = scene.visit("水压小");
+    let journal = scene.journal();
+    let edit = |before: &str, after: &str| {
+        let mut edit = Intent::new(Target::Existing(visit), Verb::Edit);
+        edit.edit = Some(("note".to_owned(), splices(before, after)));
+        edit
+    };
+    let form = scene.fs.device.open_form(journal, Some(visit));
+    let base = scene.fs.device.form(form).map(|form| form.base);
+    // A teammate writes meanwhile; what is saved stands on what the form shows all the same.
+    let said = set(visit, "weather", "晴");
+    scene.tm.save(journal, None, said, minutes(1)).unwrap();
+    scene.tm.sync(&mut scene.host, minutes(1)).unwrap();
+    scene.fs.sync(&mut scene.host, minutes(1)).unwrap();
+    let other = scene.fs.device.open_form(journal, Some(visit));
+    let before = scene.fs.device.form(other);
+
+    let too_many = set(visit, "minutes", "no number");
+    let all = [set(visit, "crop", "胡麻"), too_many];
+    let mut rng = crate::testing::TestRng::new(1);
+    let mut world = World {
+        now: minutes(2),
+        rng: &mut rng,
+    };
+    let device = &mut scene.fs.device;
+    let cannot = device.save_all(&mut world, journal, Some(form), &all);
+    assert!(matches!(cannot, Err(CannotSave::WouldNotCount(_))));
+    assert_eq!(device.unsent().len(), 0);
+    assert_eq!(device.form(form).map(|form| form.base), base);
+    assert_eq!(device.form(other), before);
+
+    let all = [
+        set(visit, "crop", "胡麻"),
+        edit("水压小", "北屋水压小"),
+        edit("北屋水压小", "北屋水压正常"),
+    ];
+    let saved = device
+        .save_all(&mut world, journal, Some(form), &all)
+        .unwrap();
+    assert_eq!(saved.commands.len(), 3);
+    let persists = saved
+        .effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Persist(_)));
+    assert_eq!(persists.count(), 1, "durable together");
+    let waiting = device.outbox();
+    let bases: Vec<_> = waiting.iter().map(|one| Some(one.envelope.base)).collect();
+    assert_eq!(bases, [base; 3]);
+    assert!(waiting.iter().all(|one| !one.sealed && one.bytes > 0));
+    assert!(device.outbox_bytes() > 0);
+    assert_eq!(device.form(form), None);
+    assert_eq!(held(&scene.fs, journal, visit, "note"), ["北屋水压正常"]);
+    scene.meet(minutes(3));
+    assert_eq!(held(&scene.tm, journal, visit, "note"), ["北屋水压正常"]);
+    assert_eq!(held(&scene.tm, journal, visit, "weather"), ["晴"]);
+    assert_eq!(scene.fs.device.outbox(), []);
 }

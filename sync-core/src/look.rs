@@ -1,0 +1,540 @@
+//! What a person looks at on his phone: records by title, lists, what is due, and one record whole.
+//!
+//! Every shell shows the same, whatever it draws with: a [`Look`] is a device at a time, and is only read. Texts come in both
+//! languages ([`Label`]), so that the shell picks.
+//!
+//! ```
+//! use sync_core::id::Timestamp;
+//! use sync_core::look::Look;
+//! use sync_core::sync::device::Device;
+//!
+//! fn today(device: &Device, now: Timestamp) -> Vec<String> {
+//!     let look = Look::new(device, now);
+//!     look.due().into_iter().map(|due| due.row.title).collect()
+//! }
+//! ```
+
+mod page;
+mod text;
+
+use std::collections::BTreeMap;
+
+use crate::catalog::{Action, Catalogue, Kind, Relation, Urgency};
+use crate::command::Verb;
+use crate::due::{self, DueItem, Entered, Facts, Reader};
+use crate::id::{AreaId, Date, DeviceId, JournalId, RecordId, Timestamp, UserId};
+use crate::month;
+use crate::record::{Step, referred};
+use crate::sync::device::{Device, Whereabouts};
+use crate::value::{Fields, Value};
+use crate::view::{PENDING, Shown, View};
+
+pub use crate::catalog::Label;
+pub use page::{FieldPage, Page, masked};
+pub use text::both;
+
+/// Where something is that was saved here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// 本机: on this phone alone.
+    OnPhone,
+    /// 已发: sealed, perhaps sent, not answered.
+    Sent,
+    /// 已收到: the server has it, whatever became of it.
+    Received,
+}
+
+/// A record in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its journal.
+    pub journal: JournalId,
+    /// The record.
+    pub record: RecordId,
+    /// Its kind.
+    pub kind: String,
+    /// What stands for it.
+    pub title: String,
+    /// Its state.
+    pub state: Option<String>,
+    /// Whether it is hidden.
+    pub void: bool,
+    /// The last thing that happened to it, as recorded.
+    pub touched: Timestamp,
+    /// Where the least far of this device's own commands on it is.
+    pub reach: Reach,
+    /// Whether some field is in 待核对.
+    pub in_conflict: bool,
+}
+
+/// A line of the due list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The record.
+    pub row: Row,
+    /// What is to be done; `None` where one of several values is to be chosen.
+    pub label: Option<Label>,
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// The last day on which it is in time.
+    pub due: Option<Date>,
+    /// Since when it waits.
+    pub since: Timestamp,
+}
+
+impl Due {
+    /// Whether its day is past.
+    pub fn is_overdue(&self, today: Date) -> bool {
+        self.due.is_some_and(|due| due < today)
+    }
+}
+
+/// Which rows somebody wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of which kind; of all, if `None`.
+    pub kind: Option<String>,
+    /// Of which village; of all, if `None`.
+    pub journal: Option<JournalId>,
+    /// In one of these states; in any, if there is none.
+    pub states: Vec<String>,
+    /// Which refer to this record.
+    pub refers_to: Option<RecordId>,
+    /// Hidden ones too.
+    pub with_void: bool,
+}
+
+impl Wanted {
+    /// Those of a kind, or all, hidden ones left out unless asked for.
+    pub fn of(kind: Option<&str>, with_void: bool) -> Self {
+        Self {
+            kind: kind.map(str::to_owned),
+            with_void,
+            ..Self::default()
+        }
+    }
+
+    fn takes(&self, view: &View) -> bool {
+        let of_kind = self.kind.as_ref().is_none_or(|kind| view.kind == *kind);
+        let in_state = self.states.is_empty()
+            || view
+                .state
+                .as_ref()
+                .is_some_and(|state| self.states.contains(state));
+        let refers = self.refers_to.is_none_or(|target| refers_to(view, target));
+        !view.kind.is_empty()
+            && of_kind
+            && in_state
+            && refers
+            && (self.with_void || view.void.is_none())
+    }
+}
+
+/// Why a text names no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotOne {
+    /// None has such an id or title.
+    None,
+    /// Several have.
+    Several(Vec<Row>),
+}
+
+/// The least digits of an id that a person may type.
+const ID_DIGITS_MIN: usize = 4;
+/// How far a title follows references.
+const TITLE_DEPTH: u8 = 2;
+
+/// What a device's user sees at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'d> {
+    device: &'d Device,
+    now: Timestamp,
+}
+
+impl<'d> Look<'d> {
+    /// Looks at a device now.
+    pub const fn new(device: &'d Device, now: Timestamp) -> Self {
+        Self { device, now }
+    }
+
+    /// The catalogue that forms follow now.
+    pub fn catalogue(&self) -> Option<&'d Catalogue> {
+        let device = self.device;
+        device.catalogues().get(&device.catalogue(self.now)?)
+    }
+
+    /// Whose device it is.
+    pub const fn user(&self) -> UserId {
+        self.device.identity().user
+    }
+
+    /// The villages on this phone, with their names.
+    pub fn villages(&self) -> Vec<(JournalId, String)> {
+        let registry = self.device.registry();
+        let day = self.device.last_contact().map_or(Date(0), Timestamp::date);
+        let name = |journal: JournalId| {
+            let area = registry.area_of(journal, day);
+            let area = area.and_then(|area| registry.areas.get(&area));
+            let name = area.map_or_else(|| journal.short(), |area| area.name().to_owned());
+            (journal, name)
+        };
+        self.device.journals().into_iter().map(name).collect()
+    }
+
+    /// The kinds of which this user may make records in a village, in the order of the catalogue.
+    pub fn creates(&self, journal: JournalId) -> Vec<&'d Kind> {
+        let role = self.device.role(journal, self.now);
+        let (Some(role), Some(catalogue)) = (role, self.catalogue()) else {
+            return Vec::new();
+        };
+        let may = |kind: &&Kind| kind.may_create(role).is_some();
+        catalogue.kinds().filter(may).collect()
+    }
+
+    /// Who works in a village today, this user first, then by name.
+    pub fn people(&self, journal: JournalId) -> Vec<(UserId, String)> {
+        let registry = self.device.registry();
+        let (today, me) = (self.now.date(), self.user());
+        let Some(area) = registry.area_of(journal, today) else {
+            return Vec::new();
+        };
+        let here = registry.assignments.values().filter(|assignment| {
+            assignment.covers(today) && registry.is_within(area, assignment.area)
+        });
+        let users: std::collections::BTreeSet<UserId> =
+            here.map(|assignment| assignment.user).collect();
+        let mut people: Vec<(UserId, String)> = users
+            .into_iter()
+            .map(|user| (user, self.person(user)))
+            .collect();
+        people
+            .sort_by(|(a, a_name), (b, b_name)| (*a != me, a_name, a).cmp(&(*b != me, b_name, b)));
+        people
+    }
+
+    /// Whether a device is this one, or was its user's before.
+    pub fn is_own(&self, device: DeviceId) -> bool {
+        self.device.is_own(device)
+    }
+
+    /// Whose device it is, where the registry knows it.
+    pub fn user_of(&self, device: DeviceId) -> Option<UserId> {
+        let known = self.device.registry().devices.get(&device);
+        let own = || (device == self.device.id()).then(|| self.user());
+        known.map(|known| known.user).or_else(own)
+    }
+
+    /// What teammates call a person.
+    pub fn person(&self, user: UserId) -> String {
+        let known = self.device.registry().users.get(&user);
+        known.map_or_else(|| "?".to_owned(), |known| known.name.clone())
+    }
+
+    /// What its user sees of a record.
+    pub fn view(&self, journal: JournalId, record: RecordId) -> Option<View> {
+        self.device.view(journal, record, self.now)
+    }
+
+    /// The kind of a record, as forms know it now.
+    pub fn kind_of(&self, view: &View) -> Option<&'d Kind> {
+        self.catalogue()?.kind(&view.kind)
+    }
+
+    /// What stands for a record: its title, or that of what its title refers to, or its short id.
+    pub fn title(&self, view: &View) -> String {
+        self.title_within(view, TITLE_DEPTH)
+    }
+
+    fn title_within(&self, view: &View, depth: u8) -> String {
+        let Some(kind) = self.kind_of(view) else {
+            return view.id.short();
+        };
+        let refers = kind
+            .field(&kind.title)
+            .is_some_and(|field| field.ty.is_link());
+        if !refers {
+            return view.title(kind);
+        }
+        let target = view.value(&kind.title).and_then(referred);
+        let target = target
+            .filter(|_| depth > 0)
+            .and_then(|target| self.view(view.journal, target));
+        target.map_or_else(
+            || view.id.short(),
+            |target| self.title_within(&target, depth - 1),
+        )
+    }
+
+    fn views(&self) -> impl Iterator<Item = View> {
+        let look = *self;
+        let journals = self.device.journals().into_iter();
+        let all = journals.flat_map(move |journal| {
+            let records = look.device.records(journal).into_iter();
+            records.map(move |record| (journal, record))
+        });
+        all.filter_map(move |(journal, record)| look.view(journal, record))
+    }
+
+    /// The records that somebody wants, the last touched first.
+    pub fn rows(&self, wanted: &Wanted) -> Vec<Row> {
+        let taken = self.views().filter(|view| wanted.takes(view));
+        let mut rows: Vec<Row> = taken.map(|view| self.row(&view)).collect();
+        rows.sort_by(|a, b| b.touched.cmp(&a.touched).then(a.record.cmp(&b.record)));
+        rows
+    }
+
+    /// A record as a row of a list.
+    pub fn row(&self, view: &View) -> Row {
+        let counted = view.steps.iter().filter(|step| step.fate.counts());
+        let touched = counted.map(|step| step.at).max();
+        Row {
+            journal: view.journal,
+            record: view.id,
+            kind: view.kind.clone(),
+            title: self.title(view),
+            state: view.state.clone(),
+            void: view.void.is_some(),
+            touched: touched.unwrap_or(Timestamp(i64::MIN)),
+            reach: self.reach(view),
+            in_conflict: view.conflicts().next().is_some(),
+        }
+    }
+
+    fn reach(&self, view: &View) -> Reach {
+        let waiting = view.steps.iter().filter(|step| step.place.seq == PENDING);
+        let reached = waiting.map(|step| match self.whereabouts(view, step) {
+            Whereabouts::Here => Reach::OnPhone,
+            Whereabouts::Sent => Reach::Sent,
+            Whereabouts::Received { .. } => Reach::Received,
+        });
+        reached.min().unwrap_or(Reach::Received)
+    }
+
+    /// Where a command of a record is.
+    pub fn whereabouts(&self, view: &View, step: &Step) -> Whereabouts {
+        if step.place.seq != PENDING {
+            let (seq, fate) = (step.place.seq, step.fate.clone());
+            return Whereabouts::Received { seq, fate };
+        }
+        let known = self.device.whereabouts(view.journal, step.place.n);
+        known.unwrap_or(Whereabouts::Here)
+    }
+
+    /// The households, those first that have waited longest for a visit, with the day of the last one.
+    pub fn households(&self) -> Vec<(Row, Option<Date>)> {
+        let mut last: BTreeMap<RecordId, Date> = BTreeMap::new();
+        let visits = Wanted::of(Some("visit"), false);
+        for view in self.views().filter(|view| visits.takes(view)) {
+            let household = view.value("household").and_then(referred);
+            let on = view.value("occurred_on").and_then(as_date);
+            let on = on.unwrap_or_else(|| self.row(&view).touched.date());
+            if let Some(household) = household {
+                let latest = last.entry(household).or_insert(on);
+                *latest = on.max(*latest);
+            }
+        }
+        let rows = self.rows(&Wanted::of(Some("household"), false));
+        let with_day = |row: Row| {
+            let day = last.get(&row.record).copied();
+            (row, day)
+        };
+        let mut households: Vec<_> = rows.into_iter().map(with_day).collect();
+        households.sort_by(|(a, a_day), (b, b_day)| a_day.cmp(b_day).then(a.title.cmp(&b.title)));
+        households
+    }
+
+    /// What is due to this user, in the order in which it is to be done. After the lease nothing that rests on others' work is.
+    pub fn due(&self) -> Vec<Due> {
+        let Some(catalogue) = self.catalogue() else {
+            return Vec::new();
+        };
+        let mut views = BTreeMap::new();
+        let mut items = Vec::new();
+        for view in self.views().filter(|view| view.void.is_none()) {
+            if let Some(item) = self.due_of(catalogue, &view) {
+                views.insert(view.id, view);
+                items.push(item);
+            }
+        }
+        due::in_order(&mut items);
+        let line = |item: DueItem<'_>| {
+            Some(Due {
+                row: self.row(views.get(&item.record)?),
+                label: item.label.cloned(),
+                urgency: item.urgency,
+                due: item.due,
+                since: item.since,
+            })
+        };
+        items.into_iter().filter_map(line).collect()
+    }
+
+    fn due_of<'c>(&self, catalogue: &'c Catalogue, view: &View) -> Option<DueItem<'c>> {
+        let kind = catalogue.kind(&view.kind)?;
+        let role = catalogue.role(self.device.role(view.journal, self.now)?)?;
+        let timeline = timeline(kind, &view.steps);
+        let timeline: Vec<Entered<'_>> = timeline
+            .iter()
+            .map(|(state, at)| Entered { state, at: *at })
+            .collect();
+        let stands = |relation: &Relation| self.stands(view, relation);
+        let settles = |field: &str| kind.may_set(&role.code, field).holds(stands);
+        let facts = Facts {
+            record: view.id,
+            kind,
+            timeline: &timeline,
+            values: &values(view),
+            in_conflict: view.conflicts().any(|(field, _)| settles(field)),
+        };
+        let reader = Reader {
+            role,
+            stands: &stands,
+        };
+        due::due(
+            &facts,
+            &reader,
+            catalogue.default_profile(),
+            catalogue.calendar(),
+            self.now.date(),
+        )
+    }
+
+    /// How this user stands to a record.
+    pub fn stands(&self, view: &View, relation: &Relation) -> bool {
+        let me = self.user();
+        match relation {
+            Relation::Author => view.author == Some(me),
+            Relation::Issuer => view.author == Some(me) || self.is_of_my_office(view),
+            Relation::In(field) => linked(view, field).any(|target| target.0 == me.0),
+            Relation::AuthorOf(field) => linked(view, field).any(|target| {
+                let target = self.view(view.journal, target);
+                target.is_some_and(|target| target.author == Some(me))
+            }),
+        }
+    }
+
+    fn is_of_my_office(&self, view: &View) -> bool {
+        let registry = self.device.registry();
+        let office = |assignment| -> Option<(String, AreaId)> {
+            let assignment = registry.assignments.get(&assignment)?;
+            Some((assignment.role.clone(), assignment.area))
+        };
+        let mut steps = view.steps.iter();
+        let created = steps.find(|step| step.verb == Verb::Create && step.fate.counts());
+        let theirs = created.and_then(|step| office(step.assignment));
+        let mine = self
+            .device
+            .assignment(view.journal, self.now)
+            .and_then(office);
+        theirs.is_some() && theirs == mine
+    }
+
+    /// The actions that this user may take on a record as it stands, as far as this phone knows.
+    pub fn actions<'k>(&self, kind: &'k Kind, view: &View) -> Vec<&'k Action> {
+        let Some(role) = self.device.role(view.journal, self.now) else {
+            return Vec::new();
+        };
+        let here = |action: &&Action| {
+            let from = view
+                .state
+                .as_ref()
+                .is_some_and(|state| action.from.contains(state));
+            from && view.void.is_none()
+                && kind
+                    .may_act(role, &action.name)
+                    .holds(|relation| self.stands(view, relation))
+        };
+        kind.actions.iter().filter(here).collect()
+    }
+
+    /// The one record of a kind (or of any) that a person means by an id's first digits, a title, or the beginning of one.
+    pub fn find(&self, text: &str, kind: Option<&str>) -> Result<Row, NotOne> {
+        let text = text.trim().trim_start_matches('#');
+        let rows = self.rows(&Wanted::of(kind, true));
+        let is_id =
+            text.len() >= ID_DIGITS_MIN && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let digits = text.to_ascii_lowercase();
+        let by_id = |row: &&Row| is_id && row.record.to_string().starts_with(&digits);
+        let is_title = |row: &&Row| row.title == text;
+        let begins = |row: &&Row| !text.is_empty() && row.title.starts_with(text);
+        let among = |wanted: &dyn Fn(&&Row) -> bool| {
+            rows.iter().filter(wanted).cloned().collect::<Vec<Row>>()
+        };
+        for found in [among(&by_id), among(&is_title), among(&begins)] {
+            match found.as_slice() {
+                [] => {}
+                [one] => return Ok(one.clone()),
+                _ => return Err(NotOne::Several(found)),
+            }
+        }
+        Err(NotOne::None)
+    }
+}
+
+/// The records or people that a field refers to.
+fn linked<'v>(view: &'v View, field: &str) -> impl Iterator<Item = RecordId> + 'v {
+    view.value(field).into_iter().flat_map(targets)
+}
+
+/// What a value refers to.
+fn targets(value: &Value) -> Vec<RecordId> {
+    match value {
+        Value::List(values) => values.iter().filter_map(referred).collect(),
+        value => referred(value).into_iter().collect(),
+    }
+}
+
+fn refers_to(view: &View, target: RecordId) -> bool {
+    let said = |shown: &Shown| match shown {
+        Shown::Value(said) => targets(&said.value).contains(&target),
+        Shown::Conflict(said) => said
+            .iter()
+            .any(|said| targets(&said.value).contains(&target)),
+        Shown::Text(_) | Shown::Items(_) | Shown::Withheld => false,
+    };
+    view.fields.values().any(said)
+}
+
+fn as_date(value: &Value) -> Option<Date> {
+    value
+        .as_int()
+        .and_then(|days| i32::try_from(days).ok())
+        .map(Date)
+}
+
+/// The states that a record was in, with the time from which it was: as received; as recorded, while nothing was received.
+fn timeline(kind: &Kind, steps: &[Step]) -> Vec<(String, Timestamp)> {
+    let entered = |step: &Step| {
+        let named = step.action.as_deref()?;
+        let state = match step.verb {
+            Verb::Create => Some(named.to_owned()),
+            Verb::Seal => Some(month::SEALED.to_owned()),
+            Verb::Act => kind
+                .action(named)
+                .filter(|action| !action.concurrent)?
+                .to
+                .clone(),
+            _ => None,
+        };
+        state.map(|state| (state, step.received_at))
+    };
+    steps
+        .iter()
+        .filter(|step| step.fate.counts())
+        .filter_map(entered)
+        .collect()
+}
+
+/// A record's values; of a field in 待核对, either.
+fn values(view: &View) -> Fields {
+    let value = |shown: &Shown| match shown {
+        Shown::Value(said) => Some(said.value.clone()),
+        Shown::Conflict(said) => said.first().map(|said| said.value.clone()),
+        Shown::Text(text) => Some(Value::text(text)),
+        Shown::Items(_) | Shown::Withheld => None,
+    };
+    view.fields
+        .iter()
+        .filter_map(|(name, shown)| Some((name.clone(), value(shown)?)))
+        .collect()
+}
