@@ -6,8 +6,9 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::report::{Outcome, Report};
+use crate::report::{Count, Outcome, Report};
 use crate::step::{Step, root};
+use crate::web;
 
 /// Runs every check, whatever the others say, and sums up.
 pub(crate) fn test() -> Result<bool> {
@@ -17,6 +18,8 @@ pub(crate) fn test() -> Result<bool> {
     })?;
     check(&mut report, "javascript", javascript)?;
     check(&mut report, "schemathesis", schemathesis)?;
+    check(&mut report, "app", app)?;
+    check(&mut report, "same in the browser", same_in_the_browser)?;
     check(&mut report, "tests", || {
         ran(tests(
             &["--no-fail-fast"],
@@ -168,6 +171,53 @@ fn javascript() -> Result<Outcome> {
         return Ok(Outcome::Failed(count));
     }
     ran(Step::program("npm", &["test"]).within("tests/js"))
+}
+
+/// Builds the app with its core, and runs what is tested of it without a browser.
+fn app() -> Result<Outcome> {
+    if let Some(missing) = web::missing() {
+        return Ok(Outcome::Missing(missing));
+    }
+    if !web::build()? {
+        return Ok(Outcome::Failed(Count::default()));
+    }
+    ran(web::npm(&["test"]))
+}
+
+/// How many random commands are compared between the module and a native run, and from which seed on.
+const PLAY: [(&str, &str); 2] = [("PLAY_SEED", "1"), ("PLAY_COMMANDS", "2000")];
+
+/// Plays random days natively and in the module: `PLAY_COMMANDS=100000` plays more, `PLAY_SEED` others.
+fn same_in_the_browser() -> Result<Outcome> {
+    if let Some(missing) = web::missing() {
+        return Ok(Outcome::Missing(missing));
+    }
+    let [seed, commands] =
+        PLAY.map(|(name, usual)| std::env::var(name).unwrap_or_else(|_| usual.to_owned()));
+    let Some(folder) = web::playing_module()? else {
+        return Ok(Outcome::Failed(Count::default()));
+    };
+    let native = [
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "web-wasm",
+        "--features",
+        "testing",
+        "--bin",
+        "play",
+        "--",
+        &seed,
+        &commands,
+    ];
+    let native = Step::cargo(&native).output()?;
+    fs::write(folder.join("native.txt"), native).context("cannot keep the native run")?;
+    let test = ["--test", "--test-reporter=tap", "web/wasm/same.test.mjs"];
+    ran(Step::program("node", &test)
+        .env("PLAY", &folder)
+        .env("PLAY_SEED", &seed)
+        .env("PLAY_COMMANDS", &commands))
 }
 
 /// Puts Schemathesis in place below `target`, once for each set of pinned versions; a test then holds the server against its own

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::checks;
 use crate::fuzz;
 use crate::step::Step;
+use crate::web;
 
 /// Chores of the Zhucun workspace.
 #[derive(Debug, Parser)]
@@ -27,6 +28,12 @@ enum Command {
         /// The language of the story [default: that of the terminal]
         #[arg(long)]
         lang: Option<Language>,
+    },
+    /// Builds the app for phones: the core as a module for browsers, and the pages around it
+    Web {
+        /// The module alone, into the app's sources
+        #[arg(long)]
+        module: bool,
     },
     /// Runs every check and test, and counts them
     Test,
@@ -117,6 +124,8 @@ impl Language {
 pub(crate) fn run(cli: &Cli) -> Result<bool> {
     match &cli.command {
         Command::Demo { once, lang } => demo(*once, lang.unwrap_or_else(Language::of_terminal)),
+        Command::Web { module: true } => web::module(),
+        Command::Web { module: false } => web::build(),
         Command::Test => checks::test(),
         Command::Ci => checks::ci(),
         Command::Prepare => checks::prepare(),

@@ -8,6 +8,7 @@ mod cli;
 mod fuzz;
 mod report;
 mod step;
+mod web;
 
 use std::process::ExitCode;
 

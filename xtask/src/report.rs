@@ -19,7 +19,7 @@ impl AddAssign for Count {
 }
 
 impl Count {
-    /// Reads the line in which nextest, the built-in runner or Node (TAP) sums up; any other line counts nothing.
+    /// Reads the line in which nextest, the built-in runner, Node (TAP) or vitest sums up; any other line counts nothing.
     pub(crate) fn read(line: &str) -> Self {
         let line = without_colour(line);
         // Nextest indents what a failing test printed, the built-in runner's own sum among it.
@@ -37,13 +37,15 @@ impl Count {
                 failed: failed.parse().unwrap_or(0),
             };
         }
-        let sums_up = is_own || (line.starts_with("Summary [") && line.contains(" run:"));
+        let is_vitest = line.starts_with("Tests ") && line.ends_with(')');
+        let is_nextest = line.starts_with("Summary [") && line.contains(" run:");
+        let sums_up = is_own || is_vitest || is_nextest;
         if !sums_up {
             return Self::default();
         }
         let before = |word: &str| {
             let numbers = line
-                .split([' ', ';', ','])
+                .split([' ', ';', ',', '|'])
                 .filter(|part| !part.is_empty())
                 .collect::<Vec<_>>();
             let at = numbers.iter().position(|part| *part == word)?;
@@ -172,6 +174,9 @@ mod tests {
                 3,
                 1,
             ),
+            ("      Tests  1 failed | 14 passed (15)", 14, 1),
+            ("      Tests  15 passed (15)", 15, 0),
+            ("Tests do not sleep", 0, 0),
             ("# pass 3", 3, 0),
             ("# fail 2", 0, 2),
             (

@@ -213,9 +213,14 @@ fn only_the_browser_bindings_enable_automerge_for_wasm() {
 
 #[test]
 fn the_browser_bindings_decide_nothing() {
-    // Two files tell enums in the other side's words, arm by arm; a third plays random days, and does not ship.
+    // Some files tell enums in the other side's words, arm by arm; one plays random days, and does not ship.
     let play = "web/wasm/src/play.rs";
-    let translators = ["web/wasm/src/asked.rs", "web/wasm/src/shape.rs", play];
+    let translators = [
+        "web/wasm/src/asked.rs",
+        "web/wasm/src/shape.rs",
+        "web/wasm/src/shape/catalogue.rs",
+        play,
+    ];
     check_absent(
         &mentions("web/wasm/src", &["if"], &[play]),
         "bindings only translate",

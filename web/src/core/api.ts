@@ -597,8 +597,8 @@ export interface Origin {
 export interface Receipt {
   readonly seq: number
   readonly receivedAt: Instant | null
-  /** The chain's head after the entry. */
-  readonly head: string
+  /** The chain's head after the entry; null until the entry is here. */
+  readonly head: string | null
   readonly fate: Fate
 }
 

@@ -1,10 +1,9 @@
 //! What the core says, in the shapes of `web/src/core/api.ts`: each enum told arm by arm, and nothing decided.
 
+mod catalogue;
+
 use serde_json::{Map, Value as Json, json};
-use sync_core::catalog::{
-    Action, Catalogue, CategorySet, Class, Condition, Field, FieldType, Kind, Label, Part,
-    Required, State, Urgency, Written, audience_name,
-};
+use sync_core::catalog::{Field, FieldType, Label, Part, Urgency, audience_name};
 use sync_core::cbor;
 use sync_core::command::{Audience, Envelope, Origin, Verb};
 use sync_core::id::{Date, JournalId, RecordId, Timestamp, UserId};
@@ -23,6 +22,8 @@ use sync_core::value::{Fields, Value};
 use sync_core::vault::{UnlockError, WeakPin};
 use sync_core::view::{self, Said, Shown, View};
 
+pub(crate) use catalogue::catalogue;
+
 pub(crate) fn label(label: &Label) -> Json {
     json!({ "zh": label.zh, "en": label.en })
 }
@@ -33,150 +34,6 @@ fn list<T>(items: &[T], one: impl Fn(&T) -> Json) -> Json {
 
 fn date(date: Date) -> String {
     date.to_string()
-}
-
-// ------------------------------------------------------------------------------------------------------------------ catalogue
-
-pub(crate) fn catalogue(catalogue: &Catalogue, today: Date) -> Json {
-    let sets = catalogue
-        .sets()
-        .map(|set| (set.name.clone(), category_set(set, today)));
-    let measures = catalogue.measures().map(|measure| {
-        json!({
-            "id": measure.id,
-            "title": measure.title,
-            "paper": measure.paper,
-            "clause": measure.clause,
-            "inForce": measure.in_force(today),
-        })
-    });
-    let roles = catalogue
-        .roles()
-        .map(|role| json!({ "code": role.code, "label": label(&role.label) }));
-    json!({
-        "version": catalogue.version(),
-        "issued": date(catalogue.issued()),
-        "kinds": catalogue.kinds().map(kind).collect::<Json>(),
-        "sets": sets.collect::<Map<_, _>>(),
-        "measures": measures.collect::<Json>(),
-        "roles": roles.collect::<Json>(),
-    })
-}
-
-fn category_set(set: &CategorySet, today: Date) -> Json {
-    let code = |code: &sync_core::catalog::Category| {
-        let in_force = code.in_force(today);
-        json!({ "code": code.code, "label": label(&code.label), "inForce": in_force })
-    };
-    json!({ "name": set.name, "label": label(&set.label), "codes": list(&set.codes, code) })
-}
-
-fn kind(kind: &Kind) -> Json {
-    let class = match kind.class {
-        Class::Testimony => "testimony",
-        Class::Register => "register",
-        Class::Process => "process",
-    };
-    let creation = |creation: &sync_core::catalog::Creation| json!({ "roles": creation.roles, "state": creation.state });
-    json!({
-        "name": kind.name,
-        "label": label(&kind.label),
-        "class": class,
-        "title": kind.title,
-        "list": kind.list,
-        "audiences": list(&kind.audiences, |one| json!(audience_name(*one))),
-        "fields": list(&kind.fields, field),
-        "states": list(&kind.states, state),
-        "creations": list(&kind.creations, creation),
-        "actions": list(&kind.actions, action),
-        "retired": kind.retired,
-    })
-}
-
-fn field(field: &Field) -> Json {
-    let required = match field.required {
-        Required::No => "no",
-        Required::AtCreation => "creation",
-        Required::AtFiling => "filing",
-    };
-    let written = match field.written {
-        Written::Always => "always",
-        Written::AtCreation => "creation",
-        Written::ByAction => "action",
-    };
-    let condition = |when: &Condition| json!({ "field": when.field, "is": when.is });
-    json!({
-        "name": field.name,
-        "label": label(&field.label),
-        "type": field_type(&field.ty),
-        "required": required,
-        "requiredWhen": field.required_when.as_ref().map(condition),
-        "audience": field.audience.map(audience_name),
-        "masked": field.is_masked(),
-        "written": written,
-        "closedIn": field.closed_in,
-        "derived": field.derived,
-        "retired": field.retired,
-    })
-}
-
-fn field_type(ty: &FieldType) -> Json {
-    let is = ty.name();
-    let part = |part: &Part| {
-        json!({
-            "name": part.name,
-            "label": label(&part.label),
-            "type": field_type(&part.ty),
-            "required": part.required,
-        })
-    };
-    match ty {
-        FieldType::Text { max }
-        | FieldType::LongText { max }
-        | FieldType::Users { max }
-        | FieldType::Blobs { max } => json!({ "is": is, "max": max }),
-        FieldType::Code { set } => json!({ "is": is, "set": set }),
-        FieldType::Codes { set, max } => json!({ "is": is, "set": set, "max": max }),
-        FieldType::Int { min, max } => json!({ "is": is, "min": min, "max": max }),
-        FieldType::Decimal { min, max, places } => {
-            json!({ "is": is, "min": min, "max": max, "places": places })
-        }
-        FieldType::Ref { kind } => json!({ "is": is, "kind": kind }),
-        FieldType::Refs { kind, max } => json!({ "is": is, "kind": kind, "max": max }),
-        FieldType::List { parts, max } => {
-            json!({ "is": is, "parts": list(parts, part), "max": max })
-        }
-        FieldType::Measure
-        | FieldType::Date
-        | FieldType::Time
-        | FieldType::Bool
-        | FieldType::Location
-        | FieldType::User
-        | FieldType::Blob => json!({ "is": is }),
-    }
-}
-
-fn state(state: &State) -> Json {
-    json!({
-        "name": state.name,
-        "label": label(&state.label),
-        "initial": state.initial,
-        "filed": state.filed,
-        "closed": state.closed,
-    })
-}
-
-fn action(action: &Action) -> Json {
-    json!({
-        "name": action.name,
-        "label": label(&action.label),
-        "from": action.from,
-        "to": action.to,
-        "needsReason": action.needs_reason,
-        "needs": action.needs,
-        "writes": action.writes,
-        "retired": action.retired,
-    })
 }
 
 // --------------------------------------------------------------------------------------------------------------------- values
@@ -634,19 +491,24 @@ pub(crate) fn writes(effect: &Effect) -> Option<&Vec<Write>> {
 
 /// What the shell tells the screens of effects. What is to be made durable goes another way.
 pub(crate) fn events(effects: &[Effect]) -> Json {
-    let event = |effect: &Effect| match effect {
-        Effect::Persist(_) => None,
-        Effect::Changed(journal, record) => Some(changed(*journal, *record)),
+    let changed = |effect: &Effect| match effect {
+        Effect::Changed(journal, record) => Some(place(*journal, *record)),
+        Effect::Persist(_) | Effect::Repinned(..) => None,
+    };
+    let repinned = |effect: &Effect| match effect {
         Effect::Repinned(form, fields) => {
             Some(json!({ "is": "repinned", "form": form.number(), "fields": fields }))
         }
+        Effect::Persist(_) | Effect::Changed(..) => None,
     };
-    effects.iter().filter_map(event).collect()
+    let records: Vec<Json> = effects.iter().filter_map(changed).collect();
+    let changed = (!records.is_empty()).then(|| json!({ "is": "changed", "records": records }));
+    let repinned = effects.iter().filter_map(repinned);
+    changed.into_iter().chain(repinned).collect()
 }
 
-fn changed(journal: JournalId, record: RecordId) -> Json {
-    let record = json!({ "journal": journal.to_string(), "record": record.to_string() });
-    json!({ "is": "changed", "records": [record] })
+fn place(journal: JournalId, record: RecordId) -> Json {
+    json!({ "journal": journal.to_string(), "record": record.to_string() })
 }
 
 // --------------------------------------------------------------------------------------------------------------------- faults

@@ -1,0 +1,21 @@
+// The same random days add up to the same in WebAssembly as natively: heads of chains, and all that the screens show.
+//
+// `cargo xtask test` puts both in place: PLAY is a folder with the module, and with what a native run printed.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+
+const { PLAY: folder, PLAY_SEED: seed, PLAY_COMMANDS: commands } = process.env
+
+test(`${commands} random commands from seed ${seed} add up to the same in WebAssembly as natively`, async () => {
+  globalThis.zhucunPanicked = (message) => console.error(message)
+  const { initSync, play } = await import(pathToFileURL(path.join(folder, 'web_wasm.js')).href)
+  initSync({ module: await readFile(path.join(folder, 'web_wasm_bg.wasm')) })
+  const native = await readFile(path.join(folder, 'native.txt'), 'utf8')
+  const here = play(Number(seed), Number(commands))
+  const said = [...here.matchAll(/^said (\d+)/gm)].reduce((sum, [, count]) => sum + Number(count), 0)
+  assert.equal(said, Number(commands), 'the days were as long as they should be')
+  assert.deepEqual(here.split('\n'), native.split('\n'))
+})

@@ -1,0 +1,212 @@
+//! Builds the app: the core as a module for browsers, whichever way this machine allows, and the pages around it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::step::{Step, root};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// A folder of its own: another compiler may build here, and waits for nobody.
+const BUILT: &str = "target/wasm";
+/// Where the app takes the module from.
+const PACKAGE: &str = "web/src/core/pkg";
+/// The same with what plays random days, for the comparison with a native run.
+const PLAYING: &str = "target/wasm/play";
+const BOUND: &str = "target/wasm/bound";
+/// Binaryen's optimiser, of the version that the app's packages pin: Debian 12's does not know all that the bindings use.
+const SHRINKER: &str = "web/node_modules/binaryen/bin/wasm-opt";
+const MODULE: &str = "web_wasm_bg.wasm";
+
+/// What compiles for browsers here.
+enum Compiler {
+    /// Rust's own, with its target for browsers.
+    Own,
+    /// Debian's, which brings the standard library as source.
+    Debian,
+}
+
+/// Debian's way, by the packages that it needs and a file of each.
+const DEBIAN: [(&str, &str); 4] = [
+    ("rustc-web", "/usr/bin/rustc"),
+    ("cargo-web", "/usr/bin/cargo"),
+    ("rust-web-src", "/usr/lib/rustlib/src/rust/library/std"),
+    ("lld-16", "/usr/bin/wasm-ld-16"),
+];
+
+/// What a build of the app lacks here, in a line; the builds themselves say it with every name.
+pub(crate) fn missing() -> Option<&'static str> {
+    let npm = npm(&["--version"]).works();
+    let compiles = Compiler::here().is_ok();
+    match (npm, compiles) {
+        (false, _) => Some("needs Node 20.19 or newer, with npm"),
+        (_, false) => Some(
+            "needs Rust's target for browsers, or Debian's rustc-web cargo-web rust-web-src lld-16",
+        ),
+        (true, true) => None,
+    }
+}
+
+impl Compiler {
+    fn here() -> Result<Self> {
+        let sysroot = Step::program("rustc", &["--print", "sysroot"]).output()?;
+        let own = Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET);
+        if own.is_dir() {
+            return Ok(Self::Own);
+        }
+        let missing = DEBIAN
+            .iter()
+            .filter(|(_, file)| !Path::new(file).exists())
+            .map(|(package, _)| *package);
+        let missing: Vec<&str> = missing.collect();
+        if missing.is_empty() {
+            return Ok(Self::Debian);
+        }
+        bail!(
+            "nothing here compiles for browsers: `rustup target add {TARGET}`, or Debian's packages: apt-get install {}",
+            missing.join(" ")
+        )
+    }
+
+    fn build(&self, features: &[&str]) -> Step {
+        let mut arguments = vec![
+            "build",
+            "--locked",
+            "--package",
+            "web-wasm",
+            "--profile",
+            "wasm",
+            "--target",
+            TARGET,
+            "--target-dir",
+            BUILT,
+        ];
+        arguments.extend(features);
+        match self {
+            Self::Own => Step::cargo(&arguments),
+            Self::Debian => {
+                arguments.push("-Zbuild-std=std,panic_abort");
+                Step::program("/usr/bin/cargo", &arguments)
+                    .env("RUSTC", "/usr/bin/rustc")
+                    .env("RUSTDOC", "/usr/bin/rustdoc")
+                    // Its standard library is built as this machine's own program would be: by a compiler that may.
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .env("RUSTFLAGS", "-C linker=/usr/bin/wasm-ld-16")
+            }
+        }
+    }
+}
+
+/// Builds the module, and the app around it.
+pub(crate) fn build() -> Result<bool> {
+    Ok(packages()? && module()? && npm(&["run", "build"]).stream()?)
+}
+
+/// Builds the module into the app's sources.
+pub(crate) fn module() -> Result<bool> {
+    if !root().join(SHRINKER).exists() && !packages()? {
+        return Ok(false);
+    }
+    let Some(compiled) = compiled(&[])? else {
+        return Ok(false);
+    };
+    let package = root().join(PACKAGE);
+    let module = package.join(MODULE);
+    if is_newer(&module, &compiled) {
+        return Ok(true);
+    }
+    if !bind(&compiled, BOUND)? {
+        return Ok(false);
+    }
+    let bound = root().join(BOUND);
+    fs::create_dir_all(&package).context("cannot make the package's folder")?;
+    for name in ["web_wasm.js", "web_wasm.d.ts"] {
+        fs::copy(bound.join(name), package.join(name))
+            .with_context(|| format!("cannot copy {name}"))?;
+    }
+    // Last, so that what was broken off is begun anew.
+    shrink(&bound.join(MODULE), &module)
+}
+
+/// Builds the module that plays random days, and says where it is.
+pub(crate) fn playing_module() -> Result<Option<PathBuf>> {
+    let Some(compiled) = compiled(&["--features", "testing"])? else {
+        return Ok(None);
+    };
+    Ok(bind(&compiled, PLAYING)?.then(|| root().join(PLAYING)))
+}
+
+fn compiled(features: &[&str]) -> Result<Option<PathBuf>> {
+    let built = Compiler::here()?.build(features).stream()?;
+    let module = root().join(BUILT).join(TARGET).join("wasm/web_wasm.wasm");
+    Ok(built.then_some(module))
+}
+
+/// Writes the JavaScript beside a module.
+fn bind(module: &Path, folder: &str) -> Result<bool> {
+    let module = module
+        .to_str()
+        .context("the workspace's path is not UTF-8")?;
+    let arguments = [
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "xtask",
+        "--features",
+        "web",
+        "--bin",
+        "bindgen",
+        "--target-dir",
+        "target/tools",
+        "--",
+        module,
+        folder,
+    ];
+    Step::cargo(&arguments).stream()
+}
+
+/// Makes a module small. What it may use is what the compiler uses, which every browser of the last years knows.
+fn shrink(module: &Path, small: &Path) -> Result<bool> {
+    let not_text = "the workspace's path is not UTF-8";
+    let (from, to) = (
+        module.to_str().context(not_text)?,
+        small.to_str().context(not_text)?,
+    );
+    let arguments = [
+        SHRINKER,
+        "-Oz",
+        // Keeps the names of functions.
+        "-g",
+        "--enable-bulk-memory",
+        "--enable-multivalue",
+        "--enable-mutable-globals",
+        "--enable-nontrapping-float-to-int",
+        "--enable-reference-types",
+        "--enable-sign-ext",
+        from,
+        "-o",
+        to,
+    ];
+    Step::program("node", &arguments).stream()
+}
+
+fn is_newer(made: &Path, from: &Path) -> bool {
+    let modified = |path: &Path| -> Option<SystemTime> { fs::metadata(path).ok()?.modified().ok() };
+    matches!((modified(made), modified(from)), (Some(made), Some(from)) if made >= from)
+}
+
+/// Puts the app's packages in place.
+pub(crate) fn packages() -> Result<bool> {
+    if !npm(&["--version"]).works() {
+        bail!("needs Node 20.19 or newer, with npm (Debian: apt-get install nodejs npm)");
+    }
+    npm(&["ci", "--no-audit", "--no-fund"]).stream()
+}
+
+/// A command of the app's own packages.
+pub(crate) fn npm(arguments: &[&str]) -> Step {
+    Step::program("npm", arguments).within("web")
+}
