@@ -148,7 +148,9 @@ impl Reading<'_> {
                 .parse()
                 .map(Value::Int)
                 .map_err(|_| Misread::Number(owned())),
-            FieldType::Decimal { .. } => decimal(typed).ok_or_else(|| Misread::Number(owned())),
+            FieldType::Decimal { .. } => {
+                Value::decimal_of(typed).ok_or_else(|| Misread::Number(owned()))
+            }
             FieldType::Bool => yes_or_no(typed)
                 .map(Value::Bool)
                 .ok_or_else(|| Misread::Bool(owned())),
@@ -290,25 +292,6 @@ fn time(typed: &str) -> Option<i64> {
     ((0..24).contains(&hours) && (0..60).contains(&minutes)).then_some(hours * 60 + minutes)
 }
 
-fn decimal(typed: &str) -> Option<Value> {
-    let digits = typed.strip_prefix('-').unwrap_or(typed);
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !all_digits(whole) || !all_digits(part) {
-        return None;
-    }
-    let mantissa: i64 = format!("{whole}{part}").parse().ok()?;
-    let places = i8::try_from(part.len()).ok()?;
-    Some(Value::decimal(
-        if typed.starts_with('-') {
-            -mantissa
-        } else {
-            mantissa
-        },
-        -places,
-    ))
-}
-
 /// Yes or no, in either language.
 pub fn yes_or_no(typed: &str) -> Option<bool> {
     match typed.to_lowercase().as_str() {
@@ -324,11 +307,11 @@ mod tests {
 
     #[test]
     fn numbers_and_times_are_read_as_they_are_written() {
-        assert_eq!(decimal("14.50"), Some(Value::decimal(145, -1)));
-        assert_eq!(decimal("-0.5"), Some(Value::decimal(-5, -1)));
-        assert_eq!(decimal("14"), Some(Value::Int(14)));
+        assert_eq!(Value::decimal_of("14.50"), Some(Value::decimal(145, -1)));
+        assert_eq!(Value::decimal_of("-0.5"), Some(Value::decimal(-5, -1)));
+        assert_eq!(Value::decimal_of("14"), Some(Value::Int(14)));
         for bad in ["", ".", "1.2.3", "一", "1e3", "--1"] {
-            assert_eq!(decimal(bad), None, "{bad}");
+            assert_eq!(Value::decimal_of(bad), None, "{bad}");
         }
         assert_eq!(time("09:30"), Some(570));
         assert_eq!(time("9：5"), Some(545));

@@ -1,7 +1,7 @@
 //! The safe: what a shell keeps, sealed value by value, whatever it keeps it in.
 //!
 //! A shell stores names and sealed bytes, all or none at a time, and nothing else. The names are those of
-//! [`Key`](crate::sync::device::Key) and of the shell's own values, in the clear. Most is sealed under the vault's data key; what
+//! [`Key`] and of the shell's own values, in the clear. Most is sealed under the vault's data key; what
 //! must stay deliverable when the PIN is lost, under the outbox key, which the device's secret alone gives: see [`crate::vault`].
 
 use minicbor::{Decode, Encode};

@@ -56,6 +56,31 @@ impl Value {
         }
     }
 
+    /// The number that is written so, as `-14.50`: digit by digit, so that none is lost on the way through a binary fraction.
+    ///
+    /// ```
+    /// use sync_core::value::Value;
+    ///
+    /// assert_eq!(Value::decimal_of("14.50"), Some(Value::decimal(145, -1)));
+    /// assert_eq!(Value::decimal_of("1e3"), None);
+    /// ```
+    pub fn decimal_of(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !all_digits(whole) || !all_digits(part) {
+            return None;
+        }
+        let mantissa: i64 = format!("{whole}{part}").parse().ok()?;
+        let places = i8::try_from(part.len()).ok()?;
+        let signed = if text.starts_with('-') {
+            -mantissa
+        } else {
+            mantissa
+        };
+        Some(Self::decimal(signed, -places))
+    }
+
     /// The whole number, if it is one.
     pub const fn as_int(&self) -> Option<i64> {
         if let Self::Int(int) = self {

@@ -244,8 +244,8 @@ fn value(ty: &FieldType, json: &Json) -> Option<Value> {
         (_, Json::Null) => Some(Value::Null),
         (FieldType::Bool, Json::Bool(yes)) => Some(Value::Bool(*yes)),
         (FieldType::Int { .. }, Json::Number(number)) => number.as_i64().map(Value::Int),
-        (FieldType::Decimal { .. }, Json::Number(number)) => decimal(&number.to_string()),
-        (FieldType::Decimal { .. }, Json::String(text)) => decimal(text),
+        (FieldType::Decimal { .. }, Json::Number(number)) => Value::decimal_of(&number.to_string()),
+        (FieldType::Decimal { .. }, Json::String(text)) => Value::decimal_of(text),
         (FieldType::Date, Json::String(text)) => {
             let date: Date = text.parse().ok()?;
             Some(Value::Int(i64::from(date.0)))
@@ -293,18 +293,6 @@ fn item(parts: &[Part], json: &Json) -> Option<Value> {
 fn digest(text: &str) -> Option<Value> {
     let digest: sync_core::id::Digest = text.parse().ok()?;
     Some(Value::Bytes(digest.0.to_vec()))
-}
-
-/// `-14.50`, digit by digit: no digit is lost on the way through a binary fraction.
-fn decimal(text: &str) -> Option<Value> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_number = !whole.is_empty() && all_digits(whole) && all_digits(part);
-    let mantissa: i64 = is_number.then(|| format!("{whole}{part}"))?.parse().ok()?;
-    let places = i8::try_from(part.len()).ok()?;
-    let sign = [1, -1][usize::from(digits.len() < text.len())];
-    Some(Value::decimal(sign * mantissa, -places))
 }
 
 // ---------------------------------------------------------------------------------------------------------- the server's forms

@@ -3,6 +3,11 @@
 //! The worker calls a [`Core`] synchronously with the time, gets JSON in the shapes of `web/src/core/api.ts`, and sealed values to
 //! make durable before it says anything. [`Phone`] is the same without JavaScript's types, for tests that run natively.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what is optional crosses from JavaScript by value alone"
+)]
+
 mod asked;
 mod phone;
 #[cfg(feature = "testing")]
@@ -72,10 +77,6 @@ fn values(pairs: &Array) -> Vec<(String, Vec<u8>)> {
     pairs.iter().filter_map(value).collect()
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is what map_err hands over"
-)]
 fn thrown(fault: Fault) -> JsValue {
     JsValue::from_str(&fault.0.to_string())
 }

@@ -660,9 +660,8 @@ impl Phone {
         let (synced, ended) = courier.end();
         held.enrol_again |= synced.enrol_again;
         let card = safe.card(&held.device, card, world.rng);
-        let mut value = shape::report(&synced, ended.as_ref(), given_back);
-        value["at"] = json!(world.now.0);
-        value["unsent"] = json!(held.unsent());
+        let ended = (ended.as_ref(), world.now, held.unsent());
+        let value = shape::report(&synced, ended, given_back);
         Ok(Change {
             stored: card.into_iter().collect(),
             value,

@@ -376,8 +376,7 @@ fn command(look: &Look<'_>, at: &Origin, envelope: &Envelope) -> Map<String, Jso
 
 pub(crate) fn waiting(look: &Look<'_>, waiting: &Waiting) -> Json {
     let mut line = command(look, &waiting.origin, &waiting.envelope);
-    let place = [Reach::OnPhone, Reach::Sent][usize::from(waiting.sealed)];
-    line.insert("where".to_owned(), json!(reach(place)));
+    line.insert("where".to_owned(), json!(reach(waiting.reach())));
     line.insert("bytes".to_owned(), json!(waiting.bytes));
     line.into()
 }
@@ -408,11 +407,17 @@ pub(crate) fn held_back(journal: JournalId, n: u64, outcome: &Outcome) -> Json {
     })
 }
 
-/// A sync's report, but for what the shell adds.
-pub(crate) fn report(synced: &Synced, ended: Option<&Ended>, given_back: u64) -> Json {
+/// A sync's report: how and when it ended, and what is unsent then.
+pub(crate) fn report(
+    synced: &Synced,
+    (ended, at, unsent): (Option<&Ended>, Timestamp, usize),
+    given_back: u64,
+) -> Json {
     let held_back =
         |(journal, n, outcome): &(JournalId, u64, Outcome)| held_back(*journal, *n, outcome);
     json!({
+        "at": at.0,
+        "unsent": unsent,
         "answered": synced.answered,
         "entries": synced.entries,
         "delivered": synced.delivered,

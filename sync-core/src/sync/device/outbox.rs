@@ -10,6 +10,7 @@ use crate::command::{Content, Envelope, Origin, Verb};
 use crate::id::{DeviceId, ItemId, JournalId, RecordId, sha256};
 use crate::journal::Chain;
 use crate::limits;
+use crate::look::Reach;
 use crate::seal::{Parcel, SealError, SealingKey};
 use crate::sign::SigningKey;
 use crate::sync::PROTOCOL;
@@ -30,6 +31,17 @@ pub struct Waiting {
     pub sealed: bool,
     /// Its bytes before packing.
     pub bytes: usize,
+}
+
+impl Waiting {
+    /// Where it is.
+    pub const fn reach(&self) -> Reach {
+        if self.sealed {
+            Reach::Sent
+        } else {
+            Reach::OnPhone
+        }
+    }
 }
 
 impl Device {
