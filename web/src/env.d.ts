@@ -1,8 +1,3 @@
-/** The version of the app, from its package.json. */
-declare const __APP_VERSION__: string
+/// <reference types="vite/client" />
 
-declare module '*.vue' {
-  import type { DefineComponent } from 'vue'
-  const component: DefineComponent
-  export default component
-}
+declare const __APP_VERSION__: string

@@ -1,0 +1,55 @@
+import { Locale } from 'vant'
+import vantEn from 'vant/es/locale/lang/en-US'
+import vantZh from 'vant/es/locale/lang/zh-CN'
+import { createI18n, useI18n } from 'vue-i18n'
+
+import type { Label, Lang } from '../core/api'
+import { en } from './en'
+import { zh } from './zh'
+
+/** Messages are compiled to trees and interpreted: no code is made of strings, so the content policy needs no exception. */
+export const i18n = createI18n({
+  legacy: false,
+  locale: 'zh',
+  fallbackLocale: 'zh',
+  messages: { zh, en },
+  missingWarn: false,
+  fallbackWarn: false,
+})
+
+/** The language that the app speaks now. */
+export function lang(): Lang {
+  return i18n.global.locale.value as Lang
+}
+
+/** The app's language from now on: its own words, Vant's, and what a screen reader is told. */
+export function speak(next: Lang): void {
+  i18n.global.locale.value = next
+  document.documentElement.lang = next === 'zh' ? 'zh-CN' : 'en'
+  document.title = i18n.global.t('app.name')
+  if (next === 'zh') Locale.use('zh-CN', vantZh)
+  else Locale.use('en-US', vantEn)
+}
+
+/** A label of the catalogue in the app's language. */
+export function say(label: Label | null | undefined): string {
+  return label ? label[lang()] : ''
+}
+
+/** A message; with a number `n`, in the form that the number takes. */
+export function t(key: string, values: Record<string, unknown> = {}): string {
+  const n = values['n']
+  return typeof n === 'number' ? i18n.global.t(key, values, n) : i18n.global.t(key, values)
+}
+
+/** Whether there are words for a key. */
+export function hasWords(key: string): boolean {
+  return i18n.global.te(key, 'zh')
+}
+
+/** What a screen's template speaks with. */
+export function useWords() {
+  // Ties the template to the language, so that it is drawn anew when that changes.
+  useI18n({ useScope: 'global' })
+  return { t, say }
+}
