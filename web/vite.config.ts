@@ -1,35 +1,74 @@
 import vue from '@vitejs/plugin-vue'
-import { defineConfig } from 'vitest/config'
 import { VitePWA } from 'vite-plugin-pwa'
-import app from './package.json' with { type: 'json' }
+import { defineConfig } from 'vitest/config'
+
+import { version } from './package.json'
+import { ownFont } from './vite/own-font.ts'
+
+/** Where a server runs that a page under development talks to. */
+const SERVER = process.env['ZHUCUN_SERVER'] ?? 'http://127.0.0.1:8787'
 
 export default defineConfig({
   plugins: [
     vue(),
+    ownFont(),
     VitePWA({
-      // A new version waits until its person says so: it never interrupts a form.
+      // A new version waits until its person takes it: it never interrupts a form.
       registerType: 'prompt',
+      // Registered by src/state/update.ts, which keeps to Trusted Types.
+      injectRegister: false,
+      strategies: 'generateSW',
+      includeAssets: [],
       workbox: {
-        // Everything needed to work with no signal, the core among it.
-        globPatterns: ['**/*.{html,js,css,wasm,svg,png,woff2}'],
-        maximumFileSizeToCacheInBytes: 8 * 1024 * 1024,
-        navigateFallbackDenylist: [/^\/v1\//],
+        globPatterns: ['**/*.{html,js,css,wasm,woff2,svg,png,webmanifest}'],
+        maximumFileSizeToCacheInBytes: 4 * 1024 * 1024,
+        navigateFallback: '/index.html',
+        navigateFallbackDenylist: [/^\/v1\//, /^\/docs/, /^\/health/],
+        cleanupOutdatedCaches: true,
+        // One script, so that the worker imports nothing.
+        inlineWorkboxRuntime: true,
+        sourcemap: false,
       },
       manifest: {
-        name: '驻村 Zhucun',
+        id: '/',
+        name: '驻村',
         short_name: '驻村',
+        description: '驻村工作队的走访与帮扶记录，没有信号也能用',
         lang: 'zh-CN',
-        display: 'standalone',
+        dir: 'ltr',
         start_url: '/',
-        background_color: '#ffffff',
-        theme_color: '#1f6f4a',
-        icons: [{ src: '/icon.svg', sizes: 'any', type: 'image/svg+xml', purpose: 'any' }],
+        scope: '/',
+        display: 'standalone',
+        background_color: '#f5f4ef',
+        theme_color: '#1f5a4f',
+        icons: [
+          { src: '/icon.svg', type: 'image/svg+xml', sizes: 'any' },
+          { src: '/icon-192.png', type: 'image/png', sizes: '192x192' },
+          { src: '/icon-512.png', type: 'image/png', sizes: '512x512' },
+          { src: '/icon-maskable-512.png', type: 'image/png', sizes: '512x512', purpose: 'maskable' },
+        ],
       },
     }),
   ],
-  define: { __APP_VERSION__: JSON.stringify(app.version) },
+  define: {
+    __VUE_OPTIONS_API__: 'true',
+    __VUE_PROD_DEVTOOLS__: 'false',
+    __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'false',
+    __VUE_I18N_FULL_INSTALL__: 'false',
+    __VUE_I18N_LEGACY_API__: 'false',
+    __INTLIFY_PROD_DEVTOOLS__: 'false',
+    __APP_VERSION__: JSON.stringify(version),
+  },
   worker: { format: 'es' },
-  build: { target: 'es2022', sourcemap: false },
+  build: {
+    target: 'es2022',
+    // Every asset is a file: the content policy allows no `data:` but for pictures.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: { proxy: { '/v1': SERVER } },
+  preview: { proxy: { '/v1': SERVER } },
   test: {
     environment: 'node',
     include: ['test/**/*.test.ts'],
