@@ -1,0 +1,19 @@
+import { readonly, ref } from 'vue'
+
+const up = ref(navigator.onLine)
+window.addEventListener('online', () => (up.value = true))
+window.addEventListener('offline', () => (up.value = false))
+
+/** Whether the phone believes that it has a network. Nothing is decided by it but a small mark and when to try. */
+export const online = readonly(up)
+
+/** What browsers that know of it say of the kind of connection. */
+interface Connection {
+  readonly type?: string
+}
+
+/** Whether the network is known to be a mobile one, which costs money. */
+export function isMetered(): boolean {
+  const connection = (navigator as { connection?: Connection }).connection
+  return connection?.type === 'cellular'
+}

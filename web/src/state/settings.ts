@@ -1,0 +1,52 @@
+import { reactive } from 'vue'
+
+import type { Lang, Settings } from '../core/api'
+import { speak } from '../i18n'
+import { core } from './core'
+
+/** The settings as they are; the core keeps them. */
+export const settings = reactive<{ -readonly [key in keyof Settings]: Settings[key] }>({
+  lang: null,
+  textSize: 100,
+  autoLockMinutes: 5,
+  wifiOnly: false,
+})
+
+/** From here on screens are laid out for large text. */
+const LARGE = 150
+
+/** The language that fits whoever has not chosen one: Chinese, unless the phone speaks English. */
+function languageOfPhone(): Lang {
+  const first = navigator.languages.find((tag) => tag.startsWith('zh') || tag.startsWith('en'))
+  return first?.startsWith('en') ? 'en' : 'zh'
+}
+
+function apply(): void {
+  speak(settings.lang ?? languageOfPhone())
+  document.documentElement.style.fontSize = `${settings.textSize}%`
+  document.documentElement.classList.toggle('large', settings.textSize >= LARGE)
+}
+
+/** Reads the settings and puts them into effect. */
+export async function readSettings(): Promise<void> {
+  try {
+    Object.assign(settings, await core().settings())
+  } finally {
+    apply()
+  }
+}
+
+/** Changes settings: at once for whoever looks, and for the next start. */
+export async function changeSettings(change: Partial<Settings>): Promise<void> {
+  Object.assign(settings, change)
+  apply()
+  Object.assign(settings, await core().putSettings(change))
+}
+
+/** Follows the phone's own choice of light or dark. */
+export function followDark(): void {
+  const dark = window.matchMedia('(prefers-color-scheme: dark)')
+  const follow = () => document.documentElement.classList.toggle('van-theme-dark', dark.matches)
+  dark.addEventListener('change', follow)
+  follow()
+}
