@@ -5,6 +5,7 @@ import RecordScreen from './screens/RecordScreen.vue'
 import TasksScreen from './screens/TasksScreen.vue'
 import TodayScreen from './screens/TodayScreen.vue'
 import VisitScreen from './screens/VisitScreen.vue'
+import { closeTopmost } from './state/sheets'
 
 /**
  * Where everything is. Addresses live behind the `#`, so that every start is the same file and no server need know them.
@@ -36,3 +37,6 @@ export const router = createRouter({
     { path: '/:rest(.*)', redirect: '/' },
   ],
 })
+
+// The phone's back key closes what lies on the screen, and leaves the screen only then.
+router.beforeEach(() => !closeTopmost())
