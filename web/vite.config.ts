@@ -21,7 +21,7 @@ export default defineConfig({
       includeAssets: [],
       workbox: {
         globPatterns: ['**/*.{html,js,css,wasm,woff2,svg,png,webmanifest}'],
-        maximumFileSizeToCacheInBytes: 4 * 1024 * 1024,
+        maximumFileSizeToCacheInBytes: 8 * 1024 * 1024,
         navigateFallback: '/index.html',
         navigateFallbackDenylist: [/^\/v1\//, /^\/docs/, /^\/health/],
         cleanupOutdatedCaches: true,

@@ -1,6 +1,7 @@
 import { shallowRef } from 'vue'
 
 import type { Core, CoreEvent, Open, Standing } from '../core/api'
+import { plain } from './plain'
 
 let held: Core | null = null
 
@@ -21,11 +22,23 @@ export function opened(): Open | null {
   return now?.is === 'open' ? now : null
 }
 
+/** The same core, given values that are free of Vue's proxies: what crosses to the worker is copied, and a proxy cannot be. */
+function givenPlain(given: Core): Core {
+  return new Proxy(given, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      return typeof member === 'function' ? (...values: unknown[]) => member.apply(target, values.map(plain)) : member
+    },
+  })
+}
+
 /** Takes the core into use and follows how it stands. */
 export async function startWith(given: Core): Promise<void> {
-  held = given
+  held = givenPlain(given)
   given.on((event: CoreEvent) => {
     if (event.is === 'standing') standing.value = event.standing
+    // What is unsent must be true at every moment, so it is asked for after whatever may have changed it.
+    if (event.is === 'changed' || event.is === 'sync') void lookSoon()
   })
   try {
     standing.value = await given.standing()
@@ -37,4 +50,19 @@ export async function startWith(given: Core): Promise<void> {
 /** Asks anew how the core stands, where no event would tell. */
 export async function lookAgain(): Promise<void> {
   standing.value = await core().standing()
+}
+
+let looking = false
+let stale = false
+
+/** The same, once for however many events come at a time. */
+async function lookSoon(): Promise<void> {
+  stale = true
+  if (looking) return
+  looking = true
+  while (stale) {
+    stale = false
+    await lookAgain().catch(() => undefined)
+  }
+  looking = false
 }

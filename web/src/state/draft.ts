@@ -32,9 +32,7 @@ export function useDraft<T extends object>(key: string, empty: () => T, isEmpty:
     writing = true
     while (dirty && !dropped) {
       dirty = false
-      // A plain copy: what crosses to the worker must be free of proxies.
-      const plain = JSON.parse(JSON.stringify(value.value)) as T
-      await (isEmpty(plain) ? core().dropDraft(key) : core().putDraft(key, plain)).catch(() => undefined)
+      await (isEmpty(value.value) ? core().dropDraft(key) : core().putDraft(key, value.value)).catch(() => undefined)
     }
     writing = false
   }
