@@ -3,27 +3,32 @@ import { VitePWA } from 'vite-plugin-pwa'
 import { defineConfig } from 'vitest/config'
 
 import { version } from './package.json'
-import { ownFont } from './vite/own-font.ts'
+import { noIconFont } from './vite/no-icon-font.ts'
 
 /** Where a server runs that a page under development talks to. */
-const SERVER = process.env['ZHUCUN_SERVER'] ?? 'http://127.0.0.1:8787'
+const SERVER = process.env['SERVER'] ?? 'http://127.0.0.1:8787'
 
 export default defineConfig({
   plugins: [
     vue(),
-    ownFont(),
+    noIconFont(),
     VitePWA({
       // A new version waits until its person takes it: it never interrupts a form.
       registerType: 'prompt',
       // Registered by src/state/update.ts, which keeps to Trusted Types.
       injectRegister: false,
       strategies: 'generateSW',
-      includeAssets: [],
+      // The browser takes these itself when it installs the app; nothing works by them.
+      includeManifestIcons: false,
       workbox: {
-        globPatterns: ['**/*.{html,js,css,wasm,woff2,svg,png,webmanifest}'],
+        globPatterns: ['**/*.{html,js,css,wasm,svg,webmanifest}'],
+        // Codes are scanned where there is a network: enrolling needs one.
+        globIgnores: ['**/decode-*.js'],
         maximumFileSizeToCacheInBytes: 8 * 1024 * 1024,
         navigateFallback: '/index.html',
         navigateFallbackDenylist: [/^\/v1\//, /^\/docs/, /^\/health/],
+        // The page that installs the app works without a network at once, not only from the next start on.
+        clientsClaim: true,
         cleanupOutdatedCaches: true,
         // One script, so that the worker imports nothing.
         inlineWorkboxRuntime: true,

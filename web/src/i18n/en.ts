@@ -246,7 +246,7 @@ export const en: Messages = {
     conflictPick: 'This one',
     conflictOther: 'Another value',
     conflictSettled: 'Settled',
-    changedUnder: 'Somebody has just changed this; it now reads: {text}. If you save, both values are kept, to be settled.',
+    changedUnder: 'Somebody has just changed this; it now reads “{text}”. If you save, both values are kept, to be settled.',
     didNothing: 'Nothing was changed',
     wouldBe: 'Note that it may become: {fate}',
     notFound: 'This record is not on this phone',

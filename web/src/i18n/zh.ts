@@ -246,7 +246,7 @@ export const zh = {
     conflictPick: '选这个',
     conflictOther: '填另一个',
     conflictSettled: '已选定',
-    changedUnder: '刚刚有人改了这一项，现在是：{text}。您保存后，两个值都会保留，待核对。',
+    changedUnder: '刚刚有人改了这一项，现在是“{text}”。您保存后，两个值都会保留，待核对。',
     didNothing: '没有改动',
     wouldBe: '注意，上传后可能是：{fate}',
     notFound: '本机没有这条记录',

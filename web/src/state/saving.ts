@@ -1,19 +1,18 @@
-import { showFailToast, showToast } from 'vant'
-
 import type { FormId, Intent, JournalId, Saved } from '../core/api'
 import { t } from '../i18n'
 import { errorWords, fateLine } from '../i18n/words'
 import { core } from './core'
+import { sayBriefly } from './said'
 import { syncSoon } from './syncing'
 
 /** Says calmly that something went well. */
 export function sayDone(text: string): void {
-  showToast({ message: `✓ ${text}`, duration: 1800, position: 'bottom', className: 'toast calm', wordBreak: 'normal' })
+  sayBriefly(text)
 }
 
 /** Says what went wrong and what to do, long enough to be read. */
 export function sayError(error: unknown): void {
-  showFailToast({ message: errorWords(error), duration: 5000, closeOnClick: true, className: 'toast', wordBreak: 'normal' })
+  sayBriefly(errorWords(error), 'grave')
 }
 
 /**
@@ -39,7 +38,7 @@ export async function saveAll(
   }
   syncSoon()
   const odd = saved.fates.find((fate) => fate.is !== 'accepted')
-  if (odd) showToast({ message: t('record.wouldBe', { fate: fateLine(odd, undefined) }), duration: 5000, className: 'toast' })
+  if (odd) sayBriefly(t('record.wouldBe', { fate: fateLine(odd, undefined) }), 'grave')
   else sayDone(done)
   return saved
 }

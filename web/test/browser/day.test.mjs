@@ -1,0 +1,223 @@
+// A day in the village, on the browser that the system has, against a real server.
+//
+//   npm run build && npm run browser
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { after, before, test } from 'node:test'
+
+import { chromium } from 'playwright-core'
+
+import { Deployment } from './deployment.mjs'
+import { Phone } from './phone.mjs'
+
+const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/** A visit takes fewer taps than this. */
+const TAPS = 12
+
+let deployment
+let browser
+
+before(async () => {
+  deployment = await Deployment.start()
+  browser = await chromium.launch({
+    executablePath: BROWSER,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
+  })
+})
+
+after(async () => {
+  await browser?.close()
+  await deployment?.stop()
+})
+
+async function enrolled(user, options) {
+  const phone = await Phone.take(browser, deployment.address, options)
+  await phone.enrol(deployment.code(user))
+  return phone
+}
+
+function isQuiet(phone) {
+  assert.deepEqual(phone.complaints, [])
+  assert.deepEqual(phone.strangers, [])
+}
+
+test('a visit takes fewer than twelve taps, is saved without a network, and gets its receipt', async () => {
+  const phone = await enrolled('ma')
+  await phone.registerHousehold('马德福', '一组')
+  await phone.tab('今日')
+  await phone.installed()
+  await phone.context.setOffline(true)
+
+  let taps = 0
+  const tap = async (target) => {
+    await target.tap()
+    taps += 1
+  }
+  await tap(phone.button('记一次走访'))
+  await tap(phone.page.locator('button.line', { hasText: '马德福' }))
+  await tap(phone.button('入户'))
+  const look = (name) => phone.page.getByRole('group', { name, exact: true })
+  for (const name of ['教育', '医疗', '住房']) await tap(phone.button('好', look(name)))
+  await tap(phone.button('有问题', look('饮水')))
+  await tap(phone.page.getByLabel('要点'))
+  await phone.page.getByLabel('要点').fill('水窖见底，拉水困难。')
+  await tap(phone.button('饮水', look('诉求')))
+  await tap(phone.button('存档'))
+  await phone.button('记一次走访').waitFor()
+  assert.ok(taps < TAPS, `${taps} taps`)
+  await phone.page.locator('.mark', { hasText: '待发' }).waitFor()
+
+  await phone.context.setOffline(false)
+  await phone.allReceived()
+  await phone.openHousehold('马德福')
+  await phone.page.locator('a.row', { hasText: '入户' }).tap()
+  await phone.page.locator('button.receipt').first().tap()
+  await phone.page.getByText('链值').waitFor()
+  isQuiet(phone)
+})
+
+test('what was typed when the battery died is there again', async () => {
+  const phone = await enrolled('ma')
+  await phone.registerHousehold('李玉兰')
+  await phone.button('记走访').tap()
+  await phone.button('电话').tap()
+  await phone.page.getByLabel('要点').fill('儿子在银川')
+  // Durable once the worker has answered for it; nobody presses anything.
+  await phone.page.waitForTimeout(300)
+  await phone.die()
+
+  await phone.open()
+  await phone.unlock()
+  await phone.button('继续').tap()
+  assert.equal(await phone.page.getByLabel('要点').inputValue(), '儿子在银川')
+  assert.equal(await phone.button('电话').getAttribute('aria-pressed'), 'true')
+  await phone.button('存档').tap()
+  await phone.allReceived()
+  isQuiet(phone)
+})
+
+test('the app starts with no network at all, and sends when there is one', async () => {
+  const phone = await enrolled('ma')
+  await phone.registerHousehold('张铁柱', '一组')
+  await phone.allReceived()
+  await phone.installed()
+  await phone.die()
+  await phone.context.setOffline(true)
+
+  await phone.open()
+  await phone.unlock()
+  await phone.openHousehold('张铁柱')
+  await phone.write('村民组', '三组')
+  await phone.page.locator('.mark', { hasText: '待发 1' }).waitFor()
+  // Screens of no everyday use are on the phone, too.
+  for (const screen of ['more', 'me', 'outbox', 'notebook', 'about', 'new/task']) {
+    await phone.at(`/${screen}`)
+    await phone.page.locator('main').waitFor()
+  }
+
+  await phone.context.setOffline(false)
+  await phone.allReceived()
+  isQuiet(phone)
+})
+
+test('two who write one field unseen by each other see both values, and one of them chooses', async () => {
+  const [ma, li] = [await enrolled('ma'), await enrolled('li')]
+  await ma.registerHousehold('王有才', '一组')
+  await ma.allReceived()
+  await li.syncByHand()
+
+  await ma.context.setOffline(true)
+  await ma.openHousehold('王有才')
+  await ma.write('村民组', '二组')
+  await li.openHousehold('王有才')
+  await li.write('村民组', '三组')
+  await li.allReceived()
+  await ma.context.setOffline(false)
+  await ma.allReceived()
+
+  await ma.openHousehold('王有才')
+  const conflict = ma.page.locator('.line.conflict')
+  await conflict.waitFor()
+  assert.match(await conflict.innerText(), /二组[\s\S]*本人[\s\S]*三组[\s\S]*李秀英|三组[\s\S]*李秀英[\s\S]*二组[\s\S]*本人/)
+  await conflict.getByRole('button').tap()
+  await ma.page.locator('.said', { hasText: '三组' }).getByRole('button', { name: '选这个' }).tap()
+  await conflict.waitFor({ state: 'detached' })
+  await ma.allReceived()
+
+  await li.syncByHand()
+  await li.openHousehold('王有才')
+  assert.equal(await li.page.locator('.line.conflict').count(), 0)
+  isQuiet(ma)
+  isQuiet(li)
+})
+
+test('a wrong PIN says how many tries are left, and the right one opens', async () => {
+  const phone = await enrolled('ma')
+  await phone.page.reload()
+  await phone.unlock('999999')
+  await phone.page.getByText('还可以试 9 次').waitFor()
+  await phone.unlock()
+  await phone.page.getByRole('navigation').waitFor()
+  isQuiet(phone)
+})
+
+test('a second window waits, and takes over when the first is closed', async () => {
+  const phone = await enrolled('ma')
+  const first = phone.page
+  await phone.open()
+  await phone.page.getByText('已在另一个窗口打开').waitFor()
+  await first.close()
+  await phone.page.getByText('请输入 PIN').waitFor()
+  isQuiet(phone)
+})
+
+test('a task is taken on, told of and finished', async () => {
+  const phone = await enrolled('ma')
+  await phone.tab('任务')
+  await phone.button('建任务').tap()
+  await phone.page.getByLabel('标题').fill('联系水管站')
+  await phone.button('保存').tap()
+  await phone.button('写进展').tap()
+  const sheet = phone.page.locator('.sheet')
+  await sheet.locator('textarea').fill('已打电话，明天来人。')
+  await phone.button('保存', sheet).tap()
+  await phone.page.getByText('已打电话，明天来人。').waitFor()
+  await phone.button('更多').tap()
+  await phone.button('办结', sheet).tap()
+  await sheet.getByLabel('结果').fill('水通了。')
+  await phone.button('办结', sheet).last().tap()
+  await phone.page.locator('.tag', { hasText: '办结' }).first().waitFor()
+  await phone.allReceived()
+  isQuiet(phone)
+})
+
+test('every screen is readable by anybody, fits a small screen with large text, and speaks both languages', async () => {
+  const phone = await enrolled('ma', { viewport: { width: 320, height: 640 } })
+  await phone.registerHousehold('杨翠花', '四组')
+  const household = (await phone.page.evaluate(() => location.hash)).slice(1)
+  const screens = ['/', '/visit', '/households', '/tasks', '/more', '/me', '/outbox', '/pin', '/log-in', '/enrol', '/notebook', '/feedback', '/about']
+  screens.push('/new/task', '/new/person', '/kind/visit', household)
+  for (const language of ['English', '中文']) {
+    await phone.at('/me')
+    await phone.button('200%').tap()
+    await phone.button(language).tap()
+    for (const screen of screens) {
+      await phone.at(screen)
+      await phone.page.locator('main').waitFor()
+      await phone.page.waitForTimeout(300)
+      const beyond = await phone.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+      assert.ok(beyond <= 0, `${screen} in ${language} is ${beyond} px too wide`)
+      await phone.page.evaluate(AXE)
+      const { violations } = await phone.page.evaluate(() => window.axe.run())
+      const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      assert.deepEqual(
+        grave.map(({ id, nodes }) => `${screen} in ${language}: ${id} ${nodes[0].html}`),
+        [],
+      )
+    }
+  }
+  isQuiet(phone)
+})

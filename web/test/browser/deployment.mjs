@@ -1,0 +1,130 @@
+// A server with one village, and the built app in front of it under the policy that the app is made for.
+
+import { execFileSync, spawn } from 'node:child_process'
+import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import http from 'node:http'
+import { tmpdir } from 'node:os'
+import { extname, join } from 'node:path'
+
+const WEB = join(import.meta.dirname, '../..')
+const DIST = process.env.APP_DIST ?? join(WEB, 'dist')
+const BINARY = process.env.SERVER_BINARY ?? join(WEB, '../target/debug/zhucun')
+const AREAS = join(WEB, '../tests/fixtures/areas/xiji.csv')
+const VILLAGE = '640422100203'
+
+export const POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self'",
+  "img-src 'self' data: blob:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "require-trusted-types-for 'script'",
+  'trusted-types vue zhucun',
+].join('; ')
+
+const TYPES = {
+  '.css': 'text/css',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm',
+  '.webmanifest': 'application/manifest+json',
+}
+
+export class Deployment {
+  #data
+  #server
+  #front
+  #port
+
+  /** Starts a server of its own with 马建国 (first secretary) and 李秀英 (team member) in one village. */
+  static async start() {
+    for (const needed of [join(DIST, 'index.html'), BINARY]) {
+      if (!existsSync(needed)) throw new Error(`needs ${needed}: build the app and the server first`)
+    }
+    const started = new Deployment()
+    started.#data = mkdtempSync(join(tmpdir(), 'zhucun-browser-'))
+    started.#run('bootstrap', '--system', 'han=韩志刚', '--security', 'bai=白雪', '--audit', 'ding=丁一鸣')
+    started.#run('area', 'import', AREAS)
+    for (const [name, whole, role] of [
+      ['ma', '马建国', 'FS'],
+      ['li', '李秀英', 'TM'],
+    ]) {
+      started.#run('user', 'add', name, whole)
+      started.#run('assignment', 'give', name, role, VILLAGE)
+    }
+    await started.#serve()
+    await started.#face()
+    return started
+  }
+
+  #run(...words) {
+    return execFileSync(BINARY, ['--data-dir', this.#data, ...words], { encoding: 'utf8' })
+  }
+
+  /** A code by which somebody enrols a phone. */
+  code(user) {
+    return this.#run('user', 'code', user, '--enrol').split(/\s/)[0]
+  }
+
+  get address() {
+    return `http://localhost:${this.#front.address().port}/`
+  }
+
+  async #serve() {
+    // The port is the system's choice; the server says in its log which one it is.
+    this.#server = spawn(BINARY, ['--data-dir', this.#data, '--listen', '127.0.0.1:0', '--log-format', 'json', 'serve'])
+    this.#port = await new Promise((resolve, reject) => {
+      let said = ''
+      const read = (chunk) => {
+        said += chunk
+        const port = /127\.0\.0\.1:(\d+)/.exec(said)?.[1]
+        if (port && port !== '0') resolve(Number(port))
+      }
+      this.#server.stdout.on('data', read)
+      this.#server.stderr.on('data', read)
+      this.#server.once('exit', () => reject(new Error(`the server ended: ${said}`)))
+    })
+  }
+
+  async #face() {
+    this.#front = http.createServer((request, response) => {
+      const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname)
+      if (path.startsWith('/v1/')) return this.#pass(request, response)
+      const file = join(DIST, path === '/' ? 'index.html' : path)
+      if (!existsSync(file)) return response.writeHead(404).end()
+      response.writeHead(200, {
+        'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
+        'content-security-policy': POLICY,
+        'cache-control': 'no-cache',
+      })
+      createReadStream(file).pipe(response)
+    })
+    await new Promise((resolve) => this.#front.listen(0, '127.0.0.1', resolve))
+  }
+
+  #pass(request, response) {
+    const headers = { ...request.headers, host: `127.0.0.1:${this.#port}` }
+    const onward = http.request({ host: '127.0.0.1', port: this.#port, path: request.url, method: request.method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers)
+      answer.pipe(response)
+    })
+    onward.on('error', () => response.writeHead(502).end())
+    request.pipe(onward)
+  }
+
+  async stop() {
+    this.#front.closeAllConnections()
+    this.#front.close()
+    const ended = new Promise((resolve) => this.#server.once('exit', resolve))
+    this.#server.kill('SIGTERM')
+    await ended
+    rmSync(this.#data, { recursive: true })
+  }
+}
