@@ -42,6 +42,7 @@ export class Deployment {
   #server
   #front
   #port
+  #passed = 0
 
   /** Starts a server of its own with 马建国 (first secretary) and 李秀英 (team member) in one village. */
   static async start() {
@@ -111,7 +112,11 @@ export class Deployment {
 
   #pass(request, response) {
     const headers = { ...request.headers, host: `127.0.0.1:${this.#port}` }
-    const onward = http.request({ host: '127.0.0.1', port: this.#port, path: request.url, method: request.method, headers }, (answer) => {
+    // Phones come from many addresses; the server spaces out the attempts of each.
+    this.#passed += 1
+    const localAddress = `127.0.0.${2 + (this.#passed % 200)}`
+    const target = { host: '127.0.0.1', port: this.#port, localAddress, path: request.url, method: request.method, headers }
+    const onward = http.request(target, (answer) => {
       response.writeHead(answer.statusCode, answer.headers)
       answer.pipe(response)
     })
