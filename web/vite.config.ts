@@ -2,7 +2,7 @@ import vue from '@vitejs/plugin-vue'
 import { VitePWA } from 'vite-plugin-pwa'
 import { defineConfig } from 'vitest/config'
 
-import { version } from './package.json'
+import { version } from './package.json' with { type: 'json' }
 import { noIconFont } from './vite/no-icon-font.ts'
 
 /** Where a server runs that a page under development talks to. */
