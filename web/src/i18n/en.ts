@@ -292,6 +292,7 @@ export const en: Messages = {
     sentHint: 'Sent, no receipt yet',
     receivedHint: 'Received by the server',
     receipt: 'Receipt',
+    receiptFate: 'Outcome',
     receiptSeq: 'No. {n}',
     receiptAt: 'Received',
     receiptHead: 'Chain',

@@ -292,6 +292,7 @@ export const zh = {
     sentHint: '已发出，还没有回执',
     receivedHint: '服务器已收到',
     receipt: '回执',
+    receiptFate: '结果',
     receiptSeq: '编号 {n}',
     receiptAt: '收到时间',
     receiptHead: '链值',
