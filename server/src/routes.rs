@@ -16,6 +16,7 @@ pub mod records;
 pub mod session;
 pub mod sync;
 pub mod users;
+pub mod web;
 pub mod wire;
 
 use std::time::Duration;
@@ -220,6 +221,7 @@ pub fn router(app: App) -> Router {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     Router::from(operations())
+        .merge(web::files())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
         .layer(middleware::from_fn_with_state(

@@ -26,6 +26,7 @@ pub(crate) fn test() -> Result<bool> {
             &["--no-fail-fast", "--lib", "--bins", "--tests"],
         ))
     })?;
+    check(&mut report, "browser", browser)?;
     check(&mut report, "doc examples", || {
         ran(Step::cargo(&["test", "--workspace", "--locked", "--doc"]))
     })?;
@@ -182,6 +183,23 @@ fn app() -> Result<Outcome> {
         return Ok(Outcome::Failed(Count::default()));
     }
     ran(web::npm(&["test"]))
+}
+
+/// Walks through days in the village in the browser that the system has, against the program that the tests built.
+fn browser() -> Result<Outcome> {
+    if let Some(missing) = web::missing() {
+        return Ok(Outcome::Missing(missing));
+    }
+    let Some(browser) = web::browser() else {
+        return Ok(Outcome::Missing(
+            "needs Chromium (Debian: chromium fonts-noto-cjk), or its path in CHROMIUM",
+        ));
+    };
+    let server = ["build", "--quiet", "--locked", "--package", "server"];
+    if !Step::cargo(&server).stream()? {
+        return Ok(Outcome::Failed(Count::default()));
+    }
+    ran(web::npm(&["run", "browser"]).env("CHROMIUM", browser))
 }
 
 /// How many random commands are compared between the module and a native run, and from which seed on.

@@ -221,6 +221,18 @@ fn demo(once: bool, language: Language) -> Result<bool> {
             Language::En => "Building (some minutes the first time) …",
         }
     );
+    // The story is told without the app, too.
+    match web::missing() {
+        None if !web::build()? => return Ok(false),
+        None => {}
+        Some(missing) => eprintln!(
+            "{}",
+            match language {
+                Language::Zh => format!("不含手机应用：{missing}"),
+                Language::En => format!("Without the app for phones: {missing}"),
+            }
+        ),
+    }
     let mut arguments = vec![
         "run",
         "--quiet",

@@ -198,8 +198,26 @@ fn is_newer(made: &Path, from: &Path) -> bool {
     matches!((modified(made), modified(from)), (Some(made), Some(from)) if made >= from)
 }
 
-/// Puts the app's packages in place.
+/// The browser that tests drive.
+pub(crate) fn browser() -> Option<PathBuf> {
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["chromium", "chromium-browser", "google-chrome"];
+    let within = |folder: PathBuf| usual.map(|name| folder.join(name));
+    let mut browsers = named
+        .into_iter()
+        .chain(std::env::split_paths(&path).flat_map(within));
+    browsers.find(|browser| browser.is_file())
+}
+
+/// Puts the app's packages in place, unless they are.
 pub(crate) fn packages() -> Result<bool> {
+    // npm writes the second when it has installed what the first says.
+    let (wanted, installed) = ("package-lock.json", "node_modules/.package-lock.json");
+    let place = |name| root().join("web").join(name);
+    if is_newer(&place(installed), &place(wanted)) {
+        return Ok(true);
+    }
     if !npm(&["--version"]).works() {
         bail!("needs Node 20.19 or newer, with npm (Debian: apt-get install nodejs npm)");
     }

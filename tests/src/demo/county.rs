@@ -198,10 +198,8 @@ impl<'a> County<'a> {
     /// Enrols a device for somebody, as an administrator hands out a code.
     pub(super) fn phone(&self, key: &str) -> anyhow::Result<Phone> {
         let account = self.account(key)?;
-        let path = format!("/v1/users/{}/enrolment-code", account.user);
-        let issued = self.post(Some(&self.log_in("SYS")?), &path, &json!({}))?;
         let folder = self.folder.join("phones").join(account.user_name);
-        let code = text(&issued["code"])?;
+        let code = self.enrolment_code(key)?;
         Phone::enrol(
             account.name,
             &folder,
@@ -210,6 +208,13 @@ impl<'a> County<'a> {
             &code,
             self.now(),
         )
+    }
+
+    /// A one-time code by which somebody enrols a device.
+    pub(super) fn enrolment_code(&self, key: &str) -> anyhow::Result<String> {
+        let path = format!("/v1/users/{}/enrolment-code", self.account(key)?.user);
+        let issued = self.post(Some(&self.log_in("SYS")?), &path, &json!({}))?;
+        text(&issued["code"])
     }
 
     /// Revokes a device for good.

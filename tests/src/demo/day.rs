@@ -611,6 +611,11 @@ pub(super) fn look_around(county: &County<'_>, teller: &mut Teller<'_>) -> anyho
         ]);
     }
     teller.list(&accounts.lines())?;
+    let code = county.enrolment_code("FS")?;
+    teller.say(
+        &format!("手机应用：用浏览器打开 {url}，以马建国的登记码 {code} 登记（15 分钟内有效），装到主屏幕后断网也能用。"),
+        &format!("The app for phones: open {url} in a browser and enrol with Ma Jianguo's code {code} (good for 15 minutes); once installed it needs no network."),
+    )?;
     let phone = county.folder().join("phones/ma");
     teller.say(
         "马建国的手机（另开一个终端）：",

@@ -1,41 +1,15 @@
-// A server with one village, and the built app in front of it under the policy that the app is made for.
+// A server with one village, and the line that leads to it.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 
 const WEB = join(import.meta.dirname, '../..')
-const DIST = process.env.APP_DIST ?? join(WEB, 'dist')
 const BINARY = process.env.SERVER_BINARY ?? join(WEB, '../target/debug/zhucun')
 const AREAS = join(WEB, '../tests/fixtures/areas/xiji.csv')
 const VILLAGE = '640422100203'
-
-export const POLICY = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "style-src 'self'",
-  "img-src 'self' data: blob:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "manifest-src 'self'",
-  "worker-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "require-trusted-types-for 'script'",
-  'trusted-types vue zhucun',
-].join('; ')
-
-const TYPES = {
-  '.css': 'text/css',
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript',
-  '.png': 'image/png',
-  '.svg': 'image/svg+xml',
-  '.wasm': 'application/wasm',
-  '.webmanifest': 'application/manifest+json',
-}
 
 export class Deployment {
   #data
@@ -46,9 +20,7 @@ export class Deployment {
 
   /** Starts a server of its own with 马建国 (first secretary) and 李秀英 (team member) in one village. */
   static async start() {
-    for (const needed of [join(DIST, 'index.html'), BINARY]) {
-      if (!existsSync(needed)) throw new Error(`needs ${needed}: build the app and the server first`)
-    }
+    if (!existsSync(BINARY)) throw new Error(`needs ${BINARY}: cargo xtask web && cargo build --package server`)
     const started = new Deployment()
     started.#data = mkdtempSync(join(tmpdir(), 'zhucun-browser-'))
     started.#run('bootstrap', '--system', 'han=韩志刚', '--security', 'bai=白雪', '--audit', 'ding=丁一鸣')
@@ -95,18 +67,7 @@ export class Deployment {
   }
 
   async #face() {
-    this.#front = http.createServer((request, response) => {
-      const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname)
-      if (path.startsWith('/v1/')) return this.#pass(request, response)
-      const file = join(DIST, path === '/' ? 'index.html' : path)
-      if (!existsSync(file)) return response.writeHead(404).end()
-      response.writeHead(200, {
-        'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
-        'content-security-policy': POLICY,
-        'cache-control': 'no-cache',
-      })
-      createReadStream(file).pipe(response)
-    })
+    this.#front = http.createServer((request, response) => this.#pass(request, response))
     await new Promise((resolve) => this.#front.listen(0, '127.0.0.1', resolve))
   }
 
