@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 
 import { version } from './package.json' with { type: 'json' }
 import { noIconFont } from './vite/no-icon-font.ts'
+import { pinyinTable } from './vite/pinyin.ts'
 
 /** Where a server runs that a page under development talks to. */
 const SERVER = process.env['SERVER'] ?? 'http://127.0.0.1:8787'
@@ -12,6 +13,7 @@ export default defineConfig({
   plugins: [
     vue(),
     noIconFont(),
+    pinyinTable(),
     VitePWA({
       // A new version waits until its person takes it: it never interrupts a form.
       registerType: 'prompt',
@@ -64,7 +66,7 @@ export default defineConfig({
     __INTLIFY_PROD_DEVTOOLS__: 'false',
     __APP_VERSION__: JSON.stringify(version),
   },
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [pinyinTable()] },
   build: {
     target: 'es2022',
     // Every asset is a file: the content policy allows no `data:` but for pictures.

@@ -5,7 +5,8 @@
 //!
 //! * 0: rows of deterministic CBOR, for whatever the columns cannot carry exactly or would only make larger;
 //! * 1: columns (all values of one field side by side) under brotli;
-//! * 2: columns as they are, for the few that compression would only make larger.
+//! * 2: columns as they are, for the few that compression would only make larger;
+//! * 3: columns under DEFLATE, from a core that was built without Brotli's encoder.
 //!
 //! Whoever packs unpacks at once and compares, so what left a device can be read. Whoever unpacks names a limit, which holds
 //! for the decompressed bytes *and* for the rows that they stand for (columns can name one long text many times): beyond it
@@ -17,7 +18,7 @@ mod envelopes;
 mod hanzi;
 mod squeeze;
 
-pub(crate) use squeeze::{Effort, deflate, inflate};
+pub(crate) use squeeze::{Effort, brotli};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,10 +29,12 @@ use crate::id::{DeviceId, Digest, JournalId, RecordId};
 use crate::limits;
 
 use column::{Columns, Writer};
+use squeeze::deflate;
 
 const ROWS: u8 = 0;
 const SQUEEZED: u8 = 1;
 const COLUMNS: u8 = 2;
+const DEFLATED: u8 = 3;
 
 /// Fewer bytes than these are not worth a compressor's while.
 const SQUEEZED_BYTES_MIN: usize = 96;
@@ -211,10 +214,12 @@ pub fn pack(run: &Run<'_>, places: &Places) -> Vec<u8> {
 fn packed(run: &Run<'_>, places: &Places, effort: Effort) -> Vec<u8> {
     let columns = framed(COLUMNS, &to_columns(run, places));
     let squeezed = (columns.len() > SQUEEZED_BYTES_MIN).then(|| {
-        framed(
-            SQUEEZED,
-            &deflate(columns.get(1..).unwrap_or_default(), effort),
-        )
+        let bare = columns.get(1..).unwrap_or_default();
+        if cfg!(feature = "brotli-encoder") {
+            framed(SQUEEZED, &brotli::squeeze(bare, effort))
+        } else {
+            framed(DEFLATED, &deflate::squeeze(bare, effort))
+        }
     });
     let shorter = squeezed.filter(|squeezed| squeezed.len() < columns.len());
     exact(run, shorter.unwrap_or(columns))
@@ -340,13 +345,15 @@ enum Opened<'b> {
 /// What the packed bytes hold. No codec makes anything longer than its rows, so longer input is refused unread.
 fn opened(bytes: &[u8], inflated_max: usize) -> Result<Opened<'_>, PackError> {
     let (&codec, body) = bytes.split_first().ok_or(PackError::Malformed("empty"))?;
-    if codec <= COLUMNS && body.len() > inflated_max {
+    let owned = |columns| Opened::Columns(Cow::Owned(columns));
+    if codec <= DEFLATED && body.len() > inflated_max {
         return Err(PackError::TooLarge(inflated_max));
     }
     match codec {
         ROWS => Ok(Opened::Rows(body)),
-        SQUEEZED => inflate(body, inflated_max).map(|columns| Opened::Columns(Cow::Owned(columns))),
+        SQUEEZED => brotli::release(body, inflated_max).map(owned),
         COLUMNS => Ok(Opened::Columns(Cow::Borrowed(body))),
+        DEFLATED => deflate::release(body, inflated_max).map(owned),
         unknown => Err(PackError::UnknownCodec(unknown)),
     }
 }

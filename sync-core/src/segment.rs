@@ -200,7 +200,7 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
     cbor::encode(&Frame {
         journal,
         after,
-        heads: pack::deflate(&cbor::encode(&heads), Effort::Full).into(),
+        heads: pack::brotli::squeeze(&cbor::encode(&heads), Effort::Full).into(),
         envelopes: pack::pack(&run, &Places::default()).into(),
         streams: streams
             .into_iter()
@@ -218,7 +218,7 @@ pub fn open(deployment: DeploymentId, bytes: &[u8]) -> Result<Vec<Entry>, Segmen
         envelopes,
         streams,
     } = cbor::decode(bytes)?;
-    let heads: Vec<Head> = cbor::decode(&pack::inflate(&heads.0, INFLATED_BYTES_MAX)?)?;
+    let heads: Vec<Head> = cbor::decode(&pack::brotli::release(&heads.0, INFLATED_BYTES_MAX)?)?;
     let lane = |head: &Head| Lane {
         device: head.device,
         journal,

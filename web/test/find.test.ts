@@ -21,8 +21,9 @@ test('a title is spelt by its pinyin, by initials, and by beginnings of both', (
   expect(spelt('xian', soundsOf('西安'))).toBe(0)
 })
 
-test('a surname of several readings is read as a surname', () => {
-  for (const [name, letters] of [['单建国', 'shan'], ['仇福贵', 'qiu'], ['曾秀英', 'zeng']] as const) {
+test('a character of several readings is found by each of them', () => {
+  const names = [['单建国', 'shan'], ['单建国', 'djg'], ['仇福贵', 'qiu'], ['曾秀英', 'zeng'], ['吕喆', 'lvzhe'], ['A区 12号', 'aqu12h']] as const
+  for (const [name, letters] of names) {
     expect(spelt(letters, soundsOf(name)), name).toBe(0)
   }
 })
@@ -36,18 +37,4 @@ test('what begins so comes first, then what contains it, then what is spelt so',
   expect(titles('')).toEqual([])
   finder.remove(journal, hit('', 2).record)
   expect(titles('张三', 'household')).toEqual([])
-})
-
-test('ten thousand records are searched within a keystroke', () => {
-  const surnames = [...'马王张李杨丁吴海罗冶安田苏虎单摆']
-  const given = [...'国建秀英文学福贵红梅志强玉兰成义晓燕海龙正芳占林']
-  const hits = Array.from({ length: 10_000 }, (_, at) => {
-    const pick = (of: string[], by: number) => of[Math.floor(at / by) % of.length] ?? ''
-    return hit(pick(surnames, 1) + pick(given, 16) + pick(given, 384), at)
-  })
-  const finder = new Finder(hits)
-  const begun = performance.now()
-  for (const text of ['z', 'zgj', '国', 'maguo', 'xx']) finder.search(text, 'household')
-  // A budget of 50 ms on a phone a quarter as fast; and machines that are busy with other things.
-  expect((performance.now() - begun) / 5).toBeLessThan(50)
 })

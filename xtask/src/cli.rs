@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::checks;
 use crate::fuzz;
-use crate::step::Step;
+use crate::step::{Step, root};
 use crate::web;
 
 /// Chores of the Zhucun workspace.
@@ -91,6 +91,8 @@ enum Bench {
         #[arg(long)]
         quick: bool,
     },
+    /// The app in a browser, on a slow phone and a slow line: bytes, times, memory; ends with one line of JSON
+    App,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -156,6 +158,9 @@ pub(crate) fn run(cli: &Cli) -> Result<bool> {
         Command::Bench {
             what: Some(Bench::VillageDay { data, quick }),
         } => village_day(data.as_deref(), *quick),
+        Command::Bench {
+            what: Some(Bench::App),
+        } => app(),
         Command::Fuzz { target, seconds } => fuzz::run(target, *seconds),
     }
 }
@@ -211,6 +216,20 @@ fn village_day(data: Option<&Path>, quick: bool) -> Result<bool> {
         arguments.push("--quick");
     }
     Step::cargo(&arguments).stream()
+}
+
+fn app() -> Result<bool> {
+    let browser = web::browser().context("needs Chromium, or its path in CHROMIUM")?;
+    let writer = ["build", "--quiet", "--release", "--package", "device"];
+    if !web::build()? || !release_server()? || !Step::cargo(&writer).stream()? {
+        return Ok(false);
+    }
+    let built = |name: &str| root().join("target/release").join(name);
+    web::npm(&["run", "--silent", "measure"])
+        .env("CHROMIUM", browser)
+        .env("SERVER_BINARY", built("zhucun"))
+        .env("FIELD_BINARY", built("zhucun-field"))
+        .stream()
 }
 
 fn demo(once: bool, language: Language) -> Result<bool> {

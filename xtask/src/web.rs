@@ -19,6 +19,8 @@ const BOUND: &str = "target/wasm/bound";
 /// Binaryen's optimiser, of the version that the app's packages pin: Debian 12's does not know all that the bindings use.
 const SHRINKER: &str = "web/node_modules/binaryen/bin/wasm-opt";
 const MODULE: &str = "web_wasm_bg.wasm";
+/// The name of each of its functions by number, as they stand in a stack trace.
+const SYMBOLS: &str = "target/wasm/symbols.txt";
 
 /// What compiles for browsers here.
 enum Compiler {
@@ -175,11 +177,12 @@ fn shrink(module: &Path, small: &Path) -> Result<bool> {
         module.to_str().context(not_text)?,
         small.to_str().context(not_text)?,
     );
+    let symbols = format!("--symbolmap={SYMBOLS}");
     let arguments = [
         SHRINKER,
         "-Oz",
-        // Keeps the names of functions.
-        "-g",
+        // The names of functions stay behind, for stack traces from the field: they are a tenth of what would travel.
+        &symbols,
         "--enable-bulk-memory",
         "--enable-multivalue",
         "--enable-mutable-globals",

@@ -444,10 +444,24 @@ fn claimed_counts_make_nothing() {
         claim.push(left.to_le_bytes()[0]);
         claim.extend([0; 30]);
         let columns = [vec![u8::try_from(claim.len()).unwrap()], claim].concat();
-        let packed = framed(SQUEEZED, &deflate(&columns, Effort::Full));
+        let packed = framed(SQUEEZED, &brotli::squeeze(&columns, Effort::Full));
         assert!(unpack_contents(&packed, STREAM_INFLATED_BYTES_MAX).is_err());
         assert!(unpack_envelopes(&LANE, &packed, STREAM_INFLATED_BYTES_MAX).is_err());
     }
+}
+
+#[test]
+fn what_a_core_without_brotli_packs_is_the_same() {
+    let rows = visits(20);
+    let packed = pack_contents(&referring(&rows));
+    assert_eq!(packed[0], SQUEEZED);
+    let columns = brotli::release(&packed[1..], MAX).unwrap();
+    let deflated = framed(DEFLATED, &deflate::squeeze(&columns, Effort::Full));
+    assert_eq!(unpack_contents(&deflated, MAX), Ok(rows));
+    assert_eq!(
+        unpack_contents(&deflated, columns.len() - 1),
+        Err(PackError::TooLarge(columns.len() - 1))
+    );
 }
 
 // Each of these compresses, which takes milliseconds.

@@ -1,9 +1,9 @@
 /** Search by title: what it contains, and how it is spelt, in pinyin or its initials, from the beginning of any character on. */
-import { pinyin } from 'pinyin-pro'
 import type { Hit } from './api'
+import { readingsOf } from './pinyin'
 
-/** How a title sounds: a syllable, or a word in Latin letters or digits, for each of its parts. */
-export type Sounds = readonly string[]
+/** How a title sounds: for each of its parts a word in Latin letters or digits, or the syllables as which a character may be read. */
+export type Sounds = readonly (readonly string[])[]
 
 interface Known {
   readonly hit: Hit
@@ -14,8 +14,9 @@ interface Known {
 const LIMIT = 50
 
 export function soundsOf(title: string): Sounds {
-  const parts = pinyin(title, { toneType: 'none', type: 'array', surname: 'head', nonZh: 'consecutive', v: true })
-  return parts.map((part) => part.toLowerCase().trim()).filter((part) => part !== '')
+  const parts = title.toLowerCase().match(/[a-z0-9]+|\p{Script=Han}/gu) ?? []
+  const sounds = parts.map((part) => (/^[a-z0-9]/.test(part) ? [part] : readingsOf(part)))
+  return sounds.filter((readings) => readings.length > 0)
 }
 
 /**
@@ -28,15 +29,19 @@ export function spelt(letters: string, sounds: Sounds): number {
 
 function spelledFrom(letters: string, sounds: Sounds, at: number): boolean {
   if (letters === '') return true
-  const sound = sounds[at]
-  if (sound === undefined || sound[0] !== letters[0]) return false
-  let length = 1
-  while (length < sound.length && sound[length] === letters[length]) length += 1
-  // The longest beginning first; a shorter one leaves letters for the next part, as in xian for 西安.
-  for (; length > 0; length -= 1) {
-    if (spelledFrom(letters.slice(length), sounds, at + 1)) return true
+  for (const sound of sounds[at] ?? []) {
+    // The longest beginning first; a shorter one leaves letters for the next part, as in xian for 西安.
+    for (let length = common(letters, sound); length > 0; length -= 1) {
+      if (spelledFrom(letters.slice(length), sounds, at + 1)) return true
+    }
   }
   return false
+}
+
+function common(one: string, other: string): number {
+  let length = 0
+  while (length < other.length && one[length] === other[length]) length += 1
+  return length
 }
 
 export class Finder {

@@ -5,6 +5,7 @@ import { readCatalogue } from './catalogue'
 import { core, opened } from './core'
 import { isMetered, online } from './network'
 import { settings } from './settings'
+import { lookForUpdate } from './update'
 
 /** Soon after a save, so that what is typed in one go travels together. */
 const AFTER_SAVE_MILLIS = 1_500
@@ -42,6 +43,8 @@ async function once(): Promise<SyncReport> {
   const report = await core().sync()
   await readCatalogue()
   failures = report.error ? failures + 1 : 0
+  // The server has moved on: the new app is fetched at once, and sends what this one has written.
+  if (report.error?.code === 'protocol') void lookForUpdate()
   if (report.error) {
     const seconds = report.error.retryAfterSeconds ?? RETRY_SECONDS[Math.min(failures, RETRY_SECONDS.length) - 1] ?? 600
     plan(seconds * 1_000)

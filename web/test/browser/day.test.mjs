@@ -5,44 +5,15 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
-import { chromium } from 'playwright-core'
+import { enrolled, isQuiet, useDeployment } from './start.mjs'
 
-import { Deployment } from './deployment.mjs'
-import { Phone } from './phone.mjs'
-
-const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 /** A visit takes fewer taps than this. */
 const TAPS = 12
 
-let deployment
-let browser
-
-before(async () => {
-  deployment = await Deployment.start()
-  browser = await chromium.launch({
-    executablePath: BROWSER,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
-  })
-})
-
-after(async () => {
-  await browser?.close()
-  await deployment?.stop()
-})
-
-async function enrolled(user, options) {
-  const phone = await Phone.take(browser, deployment.address, options)
-  await phone.enrol(deployment.code(user))
-  return phone
-}
-
-function isQuiet(phone) {
-  assert.deepEqual(phone.complaints, [])
-  assert.deepEqual(phone.strangers, [])
-}
+useDeployment()
 
 test('a visit takes fewer than twelve taps, is saved without a network, and gets its receipt', async () => {
   const phone = await enrolled('ma')

@@ -27,14 +27,15 @@ export class Phone {
     return phone
   }
 
-  async open() {
+  /** Opens the app, on a screen. */
+  async open(screen = '') {
     this.page = await this.context.newPage()
     this.page.on('pageerror', (error) => this.complaints.push(error.message))
     this.page.on('console', (said) => {
       const offline = /net::ERR_INTERNET_DISCONNECTED|502/.test(said.text())
       if (said.type() === 'error' && !offline) this.complaints.push(said.text())
     })
-    await this.page.goto(this.address)
+    await this.page.goto(`${this.address}${screen}`)
   }
 
   /** Everything that the app needs is on the phone. */
@@ -45,6 +46,16 @@ export class Phone {
         await new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve, { once: true }))
       }
     })
+  }
+
+  /** The system kills the app, with all that it was doing. */
+  async crash() {
+    const killed = this.page
+    const browser = await this.context.newCDPSession(killed)
+    const crashed = killed.waitForEvent('crash')
+    browser.send('Page.crash').catch(() => undefined)
+    await crashed
+    await killed.close()
   }
 
   /** The battery is dead in the middle of a sentence. */
@@ -93,9 +104,14 @@ export class Phone {
     await this.button('记走访').waitFor()
   }
 
+  /** A field of the record that is on the screen. */
+  line(field) {
+    return this.page.locator('button.in', { has: this.page.getByText(field, { exact: true }) })
+  }
+
   /** Writes one field of the record that is on the screen. */
   async write(field, value) {
-    await this.page.locator('button.in', { has: this.page.getByText(field, { exact: true }) }).tap()
+    await this.line(field).tap()
     const sheet = this.page.locator('.sheet')
     await sheet.locator('input, textarea').first().fill(value)
     await this.button('保存', sheet).tap()

@@ -1,0 +1,275 @@
+// Measures the app as a phone would feel it, and ends with one line of JSON. What is to be reached stands beside each figure.
+//
+//   cargo xtask bench app
+//
+// A slow phone is this browser with all its processes stopped three quarters of the time: that slows the worker too, which the
+// browser's own throttling does not. A slow line is 400 kbit/s each way and 400 ms there and back.
+
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { chromium } from 'playwright-core'
+
+import { Deployment } from './deployment.mjs'
+import { Phone, PIN } from './phone.mjs'
+
+const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const FIELD = process.env.FIELD_BINARY ?? join(import.meta.dirname, '../../../target/release/zhucun-field')
+const SLOWER = 4
+const SLICE_MILLIS = 40
+const SLOW_LINE = { bytesPerSecond: 50_000, roundTripMillis: 400 }
+const VISITS = 20
+const EDITS = 10
+const SURNAMES = [...'马王张李杨丁吴海罗冶安田苏虎单摆']
+const GIVEN = [...'国建秀英文学福贵红梅志强玉兰成义晓燕海龙正芳占林']
+
+/** The processes of a program, itself first. */
+function family(pid) {
+  const parents = new Map()
+  for (const name of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [, parent] = readFileSync(`/proc/${name}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
+      parents.set(Number(name), Number(parent))
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  const all = [pid]
+  for (const one of all) all.push(...[...parents].filter(([, parent]) => parent === one).map(([child]) => child))
+  return all
+}
+
+/** Lets a program run only a part of the time, until the returned function is called. */
+function slow(pid) {
+  const everyone = family(pid)
+  const tell = (signal) => {
+    for (const one of everyone) {
+      try {
+        process.kill(one, signal)
+      } catch {
+        // It ended meanwhile.
+      }
+    }
+  }
+  const stop = () => tell('SIGSTOP')
+  const go = () => tell('SIGCONT')
+  const timer = setInterval(() => {
+    stop()
+    setTimeout(go, SLICE_MILLIS * (1 - 1 / SLOWER))
+  }, SLICE_MILLIS)
+  return () => {
+    clearInterval(timer)
+    go()
+    setTimeout(go, SLICE_MILLIS)
+  }
+}
+
+/** How long it takes from a touch on `from` (or a key in it) until `shown` is on the screen, by the page's own clock. */
+async function felt(page, from, event, shown, act) {
+  await page.evaluate(
+    ([from, event, shown]) => {
+      window.felt = new Promise((resolve) => {
+        const target = document.querySelector(from)
+        target.addEventListener(
+          event,
+          () => {
+            const begun = performance.now()
+            const look = () => {
+              const there = document.evaluate(shown, document, null, XPathResult.BOOLEAN_TYPE).booleanValue
+              if (there) resolve(performance.now() - begun)
+              else requestAnimationFrame(look)
+            }
+            // What was there before is there until the next frame.
+            requestAnimationFrame(look)
+          },
+          { once: true, capture: true },
+        )
+      })
+    },
+    [from, event, shown],
+  )
+  await act()
+  return page.evaluate(() => window.felt)
+}
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
+const say = (text) => console.error(text)
+
+/** A field device of somebody, which writes many records at once. */
+class Writer {
+  #home = mkdtempSync(join(tmpdir(), 'zhucun-writer-'))
+
+  constructor(deployment, user) {
+    writeFileSync(join(this.#home, 'pin'), PIN)
+    this.#run('enrol', deployment.code(user), '--server', deployment.direct)
+  }
+
+  #run(...words) {
+    const home = join(this.#home, 'phone')
+    const env = { ...process.env, ZHUCUN_PIN_FILE: join(this.#home, 'pin') }
+    return execFileSync(FIELD, ['--home', home, ...words], { env, encoding: 'utf8' })
+  }
+
+  households(from, to) {
+    const pick = (of, by, at) => of[Math.floor(at / by) % of.length]
+    const lines = []
+    for (let at = from; at < to; at += 1) {
+      const name = pick(SURNAMES, 1, at) + pick(GIVEN, 16, at) + pick(GIVEN, 384, at)
+      lines.push(`new household --set householder=${name} --set group=${(at % 12) + 1}组`)
+    }
+    const home = join(this.#home, 'phone')
+    const env = { ...process.env, ZHUCUN_PIN_FILE: join(this.#home, 'pin') }
+    const input = `${lines.join('\n')}\nsync\n`
+    const { status, stderr } = spawnSync(FIELD, ['--home', home, 'shell'], { env, input, maxBuffer: 1 << 28 })
+    if (status !== 0) throw new Error(String(stderr))
+  }
+
+  end() {
+    rmSync(this.#home, { recursive: true })
+  }
+}
+
+const figures = {}
+const deployment = await Deployment.start()
+const server = await chromium.launchServer({
+  executablePath: BROWSER,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
+})
+const browser = await chromium.connect(server.wsEndpoint())
+const writer = new Writer(deployment, 'li')
+let records = 0
+
+async function grow(to) {
+  say(`${to} records`)
+  // A day's quota, and a batch, have their limits.
+  for (; records < to; records += 1000) writer.households(records, Math.min(to, records + 1000))
+}
+
+/** From the tap on the icon to a Today that can be used, without the seconds in which a PIN is typed. */
+async function coldStart(phone) {
+  await phone.die()
+  await phone.context.setOffline(true)
+  const go = slow(server.process().pid)
+  await phone.open()
+  await phone.button('解锁').waitFor()
+  const opened = await phone.page.evaluate(() => performance.now())
+  for (const digit of PIN) await phone.button(digit).tap()
+  const unlocked = await felt(phone.page, 'button.van-button--primary', 'click', "boolean(//button[contains(., '记一次走访')])", () =>
+    phone.button('解锁').tap(),
+  )
+  go()
+  return { opened: Math.round(opened), unlocked: Math.round(unlocked), total: Math.round(opened + unlocked) }
+}
+
+try {
+  const before = deployment.carried
+  const phone = await Phone.take(browser, deployment.address)
+  await phone.installed()
+  figures.first_load_bytes = deployment.carried - before
+  await grow(1000)
+  await phone.enrol(deployment.code('ma'))
+  await phone.allReceived()
+  const small = await coldStart(phone)
+  figures.cold_start_ms_1k = small.total
+  await phone.context.setOffline(false)
+
+  await grow(10_000)
+  await phone.syncByHand()
+  const large = await coldStart(phone)
+  figures.cold_start_ms_10k = large.total
+  figures.cold_start_parts_10k = [large.opened, large.unlocked]
+
+  say('search and saving, on a slow phone')
+  await phone.tab('农户')
+  const field = phone.page.locator('input[type=search]')
+  await field.waitFor()
+  const go = slow(server.process().pid)
+  const searches = []
+  for (const text of ['zgj', '国', 'maguo', 'wx', '马']) {
+    await field.fill('')
+    await phone.page.waitForTimeout(500)
+    searches.push(await felt(phone.page, 'input[type=search]', 'input', "boolean(//*[@aria-busy='false'])", () => field.fill(text)))
+  }
+  figures.search_ms_10k = Math.round(median(searches))
+  const saves = []
+  for (let visit = 0; visit < 5; visit += 1) {
+    await phone.at('/visit')
+    await phone.page.locator('button.line').first().tap()
+    await phone.button('入户').tap()
+    await phone.page.getByLabel('要点').fill(`第${visit}户，水窖见底，拉水困难。`)
+    saves.push(await felt(phone.page, '.van-button--primary', 'click', "boolean(//*[contains(., '走访已存在本机')])", () => phone.button('存档').tap()))
+    await phone.button('记一次走访').waitFor()
+  }
+  go()
+  figures.save_visit_ms = Math.round(median(saves))
+
+  say("a village's day over a slow line")
+  for (let visit = saves.length; visit < VISITS; visit += 1) {
+    await phone.at('/visit')
+    await phone.page.locator('button.line').nth(visit).tap()
+    await phone.button('入户').tap()
+    await phone.page.getByLabel('要点').fill(`第${visit}户，儿子在银川务工，羊存栏${visit}只。`)
+    await phone.button('存档').tap()
+    await phone.button('记一次走访').waitFor()
+  }
+  for (let edit = 0; edit < EDITS; edit += 1) {
+    await phone.tab('农户')
+    await phone.page.locator('button.line').nth(edit).tap()
+    await phone.write('村民组', `${edit + 20}组`)
+  }
+  deployment.slow = SLOW_LINE
+  const asked = deployment.asked
+  await phone.at('/outbox')
+  await phone.button('现在同步').waitFor()
+  await phone.page.evaluate(() => {
+    window.longest = 0
+    let last = performance.now()
+    const frame = (now) => {
+      window.longest = Math.max(window.longest, now - last)
+      last = now
+      requestAnimationFrame(frame)
+    }
+    requestAnimationFrame(frame)
+  })
+  figures.sync_day_ms = Math.round(
+    await felt(phone.page, '.van-button--primary', 'click', "boolean(//*[contains(., '同步完成')])", () => phone.button('现在同步').tap()),
+  )
+  figures.sync_day_requests = deployment.asked - asked
+  figures.sync_day_longest_frame_ms = Math.round(await phone.page.evaluate(() => window.longest))
+  deployment.slow = null
+
+  const renderers = family(server.process().pid).map((pid) => {
+    try {
+      const isRenderer = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--type=renderer')
+      const anon = /RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+      return isRenderer ? Number(anon) : 0
+    } catch {
+      return 0
+    }
+  })
+  figures.memory_mb_10k = Math.round(Math.max(...renderers) / 1024)
+} finally {
+  writer.end()
+  await browser.close()
+  await server.close()
+  await deployment.stop()
+}
+
+const goals = {
+  first_load_bytes: 900 * 1024,
+  cold_start_ms_1k: 2000,
+  cold_start_ms_10k: 3000,
+  save_visit_ms: 100,
+  search_ms_10k: 50,
+  sync_day_ms: 3000,
+  sync_day_requests: 1,
+  memory_mb_10k: 150,
+}
+for (const [name, value] of Object.entries(figures)) {
+  const goal = goals[name]
+  const verdict = goal === undefined ? '' : `≤ ${goal}  ${value <= goal ? 'reached' : 'MISSED'}`
+  say(`${name.padEnd(28)}${String(value).padStart(10)}  ${verdict}`)
+}
+console.log(JSON.stringify(figures))
