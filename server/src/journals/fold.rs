@@ -26,9 +26,9 @@ use crate::journals::timeline;
 /// How much of a journal is folded in one turn, so that a village with much to fold does not hold up the others.
 ///
 /// Folded records take some fifty times what was sent: together with the next constant this bounds the worker's memory.
-const CHUNK_BYTES: usize = 16 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
 /// How many journals are stored in one transaction, while as many are computed.
-const JOURNALS_AT_ONCE: usize = 8;
+const JOURNALS_AT_ONCE: usize = 4;
 /// How many of them are computed beside each other.
 const COMPUTED_AT_ONCE: usize = 2;
 /// While batches are admitted, the worker rests so many times as long as it worked: phones wait for admission, nobody for a fold.
