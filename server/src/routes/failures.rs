@@ -79,7 +79,10 @@ const OWN: &[(&str, &[Code])] = &[
     ("list_sessions", &[]),
     ("list_unanswered", &[NotFound, InvalidField, NotFoldedYet]),
     ("list_users", &[NotFound]),
-    ("refresh_session", &[SessionEnded, DeviceProof]),
+    (
+        "refresh_session",
+        &[SessionEnded, DeviceProof, DeviceUnusable],
+    ),
     ("reveal_field", &[NotFound, InvalidField, NoAccessJournal]),
     ("revoke_device", &[NotFound]),
     (

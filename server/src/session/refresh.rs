@@ -104,6 +104,9 @@ pub enum RefreshFailure {
     /// The device's signature is missing, or not its key's over this token.
     #[error("the device did not prove its key")]
     Unproven,
+    /// The device proved its key, and was revoked or suspended.
+    #[error("the device is out of use")]
+    Device,
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -188,6 +191,10 @@ async fn prove(
             .key
             .verify(REFRESH_CONTEXT, app.deployment(), hash, proof);
         verified.map_err(|_| RefreshFailure::Unproven)?;
+        // Whose device was taken out of use is told what to do: logging in again would not help him.
+        if device.ended_at.is_some() {
+            return Err(RefreshFailure::Device);
+        }
     }
     Ok(session.session)
 }

@@ -499,7 +499,7 @@ async fn a_revoked_device_is_signed_out_and_what_it_sends_is_refused() {
     assert_eq!(revoked.status, 204, "{revoked:?}");
     assert!(!office.world.is_signed_in(&signed_in).await);
     let again = office.world.refresh_on(&phone, &signed_in.refresh).await;
-    assert_eq!(again.code(), "session_ended");
+    assert_eq!(again.code(), "device_unusable");
 
     let path = format!("/v1/devices/{}/suspend", phone.id);
     let suspended = office.world.post(&path, office.sys.access(), lost).await;

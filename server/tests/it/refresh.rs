@@ -146,7 +146,13 @@ async fn only_ones_own_living_device_can_be_logged_in_on() {
     );
     assert_eq!(
         world.refresh_on(&phone, &pair.refresh).await.code(),
-        "session_ended"
+        "device_unusable",
+        "logging in again would not help"
+    );
+    assert_eq!(
+        world.refresh(&pair.refresh).await.code(),
+        "device_proof",
+        "who does not prove the key learns nothing"
     );
     let unknown = Phone {
         id: sync_core::id::DeviceId([9; 16]),

@@ -270,6 +270,16 @@ impl Courier {
                 self.end_early(Ended::LoggedOut);
                 session_changed()
             }
+            (Asked::Refresh | Asked::Sync, Reply::Failed(Failed::Refused(code)))
+                if code == "device_unusable" =>
+            {
+                self.rounds.must_enrol();
+                self.end_early(Ended::Failed(Failed::Refused(code)));
+                Answered {
+                    effects: device.put_out_of_use(),
+                    session_changed: false,
+                }
+            }
             (Asked::Sync, Reply::Synced(response)) => match device.on_response(world, &response) {
                 Ok(learned) => {
                     self.asked_anew = false;

@@ -115,6 +115,8 @@ pub struct Device {
     forms: u64,
     /// Whether it enrolled in place and has not pulled since: see [`Device::enrol_in_place`].
     settles: bool,
+    /// Whether the server's last word was that this device was revoked or suspended.
+    out_of_use: bool,
     sent_carried: Vec<Digest>,
 }
 
@@ -145,6 +147,7 @@ impl Device {
             checkpoint: None,
             forms: 0,
             settles: false,
+            out_of_use: false,
             sent_carried: Vec::new(),
         }
     }
@@ -258,11 +261,11 @@ impl Device {
         assignment.map(|assignment| assignment.role.as_str())
     }
 
-    /// Whether it has been without a word from the server for longer than the lease: what others wrote is hidden then (see
-    /// [`View::of_own`]); recording, own work and the outbox go on.
+    /// Whether it has been without a word from the server for longer than the lease, or the last word was that it is out of use: what
+    /// others wrote is hidden then (see [`View::of_own`]); recording, own work and the outbox go on.
     pub fn lease_is_over(&self, now: Timestamp) -> bool {
         let last = self.last_contact;
-        last.is_none_or(|last| now > last.plus_ms(limits::LEASE_MS))
+        self.out_of_use || last.is_none_or(|last| now > last.plus_ms(limits::LEASE_MS))
     }
 
     /// The last word from the server.

@@ -94,6 +94,11 @@ impl Rounds {
         synced.enrol_again |= learned.enrol_again;
     }
 
+    /// The server said that the device is out of use.
+    pub const fn must_enrol(&mut self) {
+        self.synced.enrol_again = true;
+    }
+
     /// The catalogue versions that could not be fetched after the last exchange.
     pub fn lacks_catalogues(&mut self, versions: Vec<u32>) {
         self.synced.missing_catalogues = versions;

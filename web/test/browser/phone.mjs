@@ -78,7 +78,7 @@ export class Phone {
   }
 
   button(name, within = this.page) {
-    return within.getByRole('button', { name, exact: true })
+    return within.getByRole('button', { name, exact: typeof name === 'string' })
   }
 
   async tab(name) {
@@ -109,8 +109,11 @@ export class Phone {
     return this.page.locator('button.in', { has: this.page.getByText(field, { exact: true }) })
   }
 
-  /** Writes one field of the record that is on the screen. */
+  /** Writes one field of the record that is on the screen. Those that hold nothing yet are folded away. */
   async write(field, value) {
+    const more = this.button(/^补充填写/)
+    await this.line(field).or(more).first().waitFor()
+    if (!(await this.line(field).isVisible())) await more.tap()
     await this.line(field).tap()
     const sheet = this.page.locator('.sheet')
     await sheet.locator('input, textarea').first().fill(value)

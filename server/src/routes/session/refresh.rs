@@ -26,6 +26,7 @@ impl From<RefreshFailure> for Problem {
     fn from(failure: RefreshFailure) -> Self {
         match failure {
             RefreshFailure::Over => Self::new(Code::SessionEnded),
+            RefreshFailure::Device => Self::new(Code::DeviceUnusable),
             RefreshFailure::Unproven => Self::new(Code::DeviceProof),
             RefreshFailure::Store(source) => Self::internal(&source),
             RefreshFailure::Access(source) => Self::internal(&source),

@@ -187,6 +187,12 @@ impl Device {
         self.budget_bytes = (self.budget_bytes / 2).max(least);
     }
 
+    /// The server says that this device was revoked or suspended: it shows no more of what others wrote until the server takes it again.
+    pub fn put_out_of_use(&mut self) -> Vec<Effect> {
+        self.out_of_use = true;
+        vec![Effect::Persist(vec![self.contact()])]
+    }
+
     /// What this device sealed and has no receipt for, sealed once more to the server's key, so that anybody can carry it.
     pub fn export(&self, world: &mut World<'_>) -> Result<Parcel, SealError> {
         let keys = self.registry.keys.as_ref().ok_or(SealError::NoKey)?;

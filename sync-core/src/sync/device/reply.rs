@@ -136,6 +136,7 @@ impl Device {
         let checkpoint = checkpoint.filter(|_| rewound.is_empty());
         self.checkpoint = checkpoint.or_else(|| self.checkpoint.take());
         self.last_contact = Some(world.now);
+        self.out_of_use = false;
         let most = u32::try_from(limits::PAGE_BYTES_MAX).unwrap_or(u32::MAX);
         self.budget_bytes = self.budget_bytes.saturating_mul(2).min(most);
         let more = response.journals.iter().any(|page| page.more);

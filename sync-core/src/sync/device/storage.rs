@@ -128,6 +128,9 @@ struct Contact {
     checkpoint: Option<(u64, String)>,
     #[n(3)]
     settles: bool,
+    /// Present where the server's last word was that the device is out of use.
+    #[n(4)]
+    out_of_use: Option<bool>,
 }
 
 /// A pending command as it is kept.
@@ -198,6 +201,7 @@ impl Device {
             registry_seq: self.registry_seq,
             checkpoint: self.checkpoint.clone(),
             settles: self.settles,
+            out_of_use: self.out_of_use.then_some(true),
         };
         Write::put(Key::Contact, cbor::encode(&contact))
     }
@@ -218,6 +222,7 @@ impl Device {
                 self.registry_seq = contact.registry_seq;
                 self.checkpoint = contact.checkpoint;
                 self.settles = contact.settles;
+                self.out_of_use = contact.out_of_use.unwrap_or_default();
             }
             Key::Catalogue(version) => {
                 self.catalogues.insert(version, catalogue(&bytes)?);

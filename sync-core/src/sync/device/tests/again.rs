@@ -281,3 +281,25 @@ fn a_text_edit_offered_again_is_a_fresh_edit_of_the_text_as_it_stands() {
         );
     }
 }
+
+#[test]
+fn a_phone_out_of_use_shows_what_its_person_wrote_and_nothing_else_until_it_is_taken_again() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let now = minutes(2);
+    let shown = |phone: &Phone| {
+        let view = phone.device.view(journal, household, now);
+        view.is_some_and(|view| view.fields.contains_key("householder"))
+    };
+    assert!(shown(&scene.tm), "a teammate's record");
+    let effects = scene.tm.device.put_out_of_use();
+    scene.tm.storage.carry_out(&effects);
+    assert!(!shown(&scene.tm));
+    assert!(shown(&scene.fs), "his own");
+    scene.tm.restart();
+    assert!(!shown(&scene.tm), "a restart changes nothing");
+    scene.tm.sync(&mut scene.host, now).unwrap();
+    assert!(shown(&scene.tm));
+    scene.tm.restart();
+    assert!(shown(&scene.tm));
+}
