@@ -98,12 +98,18 @@ fn intent(look: &Look<'_>, journal: JournalId, asked: &Json) -> Asked<Intent> {
         .catalogue()
         .ok_or_else(|| Fault::code("no_catalogue"))?;
     let target = |verb: Verb| -> Asked<Intent> {
-        let record = parsed(asked, "record")?;
-        Ok(Intent::new(Target::Existing(record), verb))
+        let record = match asked.get("made") {
+            Some(_) => Target::Made,
+            None => Target::Existing(parsed(asked, "record")?),
+        };
+        Ok(Intent::new(record, verb))
     };
     let reason = || text(asked, "reason").ok().map(str::to_owned);
     let values = |mut intent: Intent| {
-        let kind = kind_of(look, catalogue, journal, &intent.target)?;
+        let kind = match intent.target {
+            Target::Made => named(catalogue, text(asked, "made")?)?,
+            _ => kind_of(look, catalogue, journal, &intent.target)?,
+        };
         let none = Map::new();
         let values = asked.get("values").and_then(Json::as_object);
         for (name, value) in values.unwrap_or(&none) {
@@ -195,9 +201,14 @@ fn kind_of<'c>(
             let view = look.view(journal, *record);
             view.ok_or_else(|| Fault::code("unknown_record"))?.kind
         }
+        Target::Made => return Err(Fault::code("unknown_record")),
         Target::Month(_) => sync_core::month::KIND.to_owned(),
     };
-    let kind = catalogue.kind(&name);
+    named(catalogue, &name)
+}
+
+fn named<'c>(catalogue: &'c Catalogue, name: &str) -> Asked<&'c Kind> {
+    let kind = catalogue.kind(name);
     kind.ok_or_else(|| Fault::detailed("no_catalogue", &name))
 }
 

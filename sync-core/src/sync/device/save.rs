@@ -56,8 +56,19 @@ pub enum Target {
     },
     /// One that exists.
     Existing(RecordId),
+    /// The one that the same save made before.
+    Made,
     /// The one that stands for a month.
     Month(Month),
+}
+
+impl Target {
+    const fn existing(&self) -> Option<RecordId> {
+        match self {
+            Self::Existing(record) => Some(*record),
+            Self::New { .. } | Self::Made | Self::Month(_) => None,
+        }
+    }
 }
 
 impl Intent {
@@ -252,7 +263,8 @@ impl Device {
         let (first, forms) = (local.next_n(), local.forms.clone());
         let mut all: Option<Saved> = None;
         for intent in intents {
-            let commands = self.commands(journal, world.now, base, intent);
+            let made = all.as_ref().map(|before| before.record);
+            let commands = self.commands(journal, world.now, (base, made), intent);
             let saved = commands
                 .and_then(|commands| self.save_commands(world, journal, Draft { commands, form }));
             match saved {
@@ -276,12 +288,13 @@ impl Device {
         all.ok_or(CannotSave::NothingToOffer)
     }
 
-    /// The commands of an intent: one for each audience, the record's own first.
+    /// The commands of an intent: one for each audience, the record's own first. It stands on a position, and on what the same save
+    /// made before.
     fn commands(
         &mut self,
         journal: JournalId,
         now: Timestamp,
-        base: Seq,
+        (base, made): (Seq, Option<RecordId>),
         intent: &Intent,
     ) -> Result<Vec<Unsealed>, CannotSave> {
         let role = self
@@ -296,9 +309,11 @@ impl Device {
                 (record, kind.clone(), *audience)
             }
             Target::Month(month) => (month.record(journal), month::KIND.to_owned(), None),
-            Target::Existing(record) => {
+            Target::Existing(_) | Target::Made => {
+                let record = intent.target.existing().or(made);
+                let record = record.ok_or(CannotSave::UnknownRecord)?;
                 let folded = self
-                    .record(journal, *record)
+                    .record(journal, record)
                     .ok_or(CannotSave::UnknownRecord)?;
                 let mut in_conflict = folded.conflicts().map(|(field, _)| field);
                 if let Some(field) =
@@ -306,7 +321,7 @@ impl Device {
                 {
                     return Err(CannotSave::InConflict(field.to_owned()));
                 }
-                (*record, folded.kind.clone(), Some(folded.audience))
+                (record, folded.kind.clone(), Some(folded.audience))
             }
         };
         let catalogue = self
@@ -334,15 +349,8 @@ impl Device {
             .and_then(|field| local.builds_on(record, field));
         let mut commands = Vec::new();
         for (n, part) in (first..).zip(intent.parts(kind, audience)) {
-            let is_first = n == first;
-            // Beside what makes the record or moves its state, the other audiences' fields are set.
-            let opens = matches!(intent.verb, Verb::Create | Verb::Act);
-            let verb = if opens && !is_first {
-                Verb::Set
-            } else {
-                intent.verb
-            };
-            let needs = if is_first {
+            let verb = part.verb;
+            let needs = if n == first {
                 builds_on.or(opened)
             } else {
                 Some(first)
@@ -568,6 +576,7 @@ fn is_of_time(fate: &Fate) -> bool {
 #[derive(Debug)]
 struct Part {
     audience: Audience,
+    verb: Verb,
     fields: Vec<String>,
     values: Fields,
     links: Vec<Link>,
@@ -588,6 +597,11 @@ impl Intent {
             .map(String::as_str)
     }
 
+    /// Whether it makes a record or moves its state.
+    const fn opens(&self) -> bool {
+        matches!(self.verb, Verb::Create | Verb::Act)
+    }
+
     /// What it writes, by audience: the record's own first.
     fn parts(&self, kind: &Kind, audience: Audience) -> Vec<Part> {
         let audience_of = |field: &str| {
@@ -596,6 +610,7 @@ impl Intent {
         };
         let mut parts = Parted {
             audience,
+            verb: self.verb,
             parts: BTreeMap::new(),
         };
         for (field, value) in self.values.iter() {
@@ -610,16 +625,52 @@ impl Intent {
             parts.of(audience_of(field)).fields.push(field.to_owned());
         }
         // What makes a record or moves its state is of the record's own audience, whatever it writes beside.
-        if matches!(self.verb, Verb::Create | Verb::Act) || parts.parts.is_empty() {
+        if self.opens() || parts.parts.is_empty() {
             parts.of(audience);
         }
-        parts.parts.into_values().collect()
+        let mut parts = parts.parts.into_values();
+        let own = parts.next();
+        let beside = parts.flat_map(|part| part.beside(kind, self.opens()));
+        own.into_iter().chain(beside).collect()
+    }
+}
+
+impl Part {
+    /// Beside what makes the record or moves its state, the other audiences' fields are set, and items inserted, a list at a time.
+    fn beside(mut self, kind: &Kind, opens: bool) -> Vec<Self> {
+        if !opens {
+            return vec![self];
+        }
+        self.verb = Verb::Set;
+        let is_list = |field: &str| kind.field(field).is_some_and(|one| one.ty.is_item_list());
+        let (lists, set) = core::mem::take(&mut self.fields)
+            .into_iter()
+            .partition::<Vec<String>, _>(|field| is_list(field));
+        self.fields = set;
+        let insert = |field: String| Self {
+            audience: self.audience,
+            verb: Verb::Insert,
+            values: self
+                .values
+                .remove(&field)
+                .into_iter()
+                .map(|value| (field.clone(), value))
+                .collect(),
+            fields: vec![field],
+            links: Vec::new(),
+        };
+        let mut inserts: Vec<Self> = lists.into_iter().map(insert).collect();
+        if !self.fields.is_empty() || !self.links.is_empty() {
+            inserts.insert(0, self);
+        }
+        inserts
     }
 }
 
 /// Parts by audience; `false` is the record's own, which comes first.
 struct Parted {
     audience: Audience,
+    verb: Verb,
     parts: BTreeMap<(bool, Audience), Part>,
 }
 
@@ -627,6 +678,7 @@ impl Parted {
     fn of(&mut self, audience: Audience) -> &mut Part {
         let empty = || Part {
             audience,
+            verb: self.verb,
             fields: Vec::new(),
             values: Fields::default(),
             links: Vec::new(),

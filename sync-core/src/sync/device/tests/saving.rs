@@ -4,6 +4,7 @@ use crate::command::{Audience, Verb};
 use crate::month::Month;
 use crate::sync::device::{Effect, Target};
 use crate::text::splices;
+use crate::view::Shown;
 
 #[test]
 fn an_open_form_pins_what_its_person_was_looking_at() {
@@ -460,4 +461,55 @@ fn what_is_saved_together_is_saved_whole_or_not_at_all() {
     assert_eq!(held(&scene.tm, journal, visit, "note"), ["北屋水压正常"]);
     assert_eq!(held(&scene.tm, journal, visit, "weather"), ["晴"]);
     assert_eq!(scene.fs.device.outbox(), []);
+}
+
+#[test]
+fn a_new_record_brings_items_of_another_audience_with_it() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let file = |byte: u8| Value::Bytes(vec![byte; 32]);
+    let intent = Intent::create("visit")
+        .link("household", household)
+        .with("illness", Value::text("高血压"))
+        .with("photos", Value::List(vec![file(1), file(2)]))
+        .with("voice", Value::List(vec![file(3)]));
+    let saved = scene.fs.save(journal, None, intent, minutes(1)).unwrap();
+    assert_eq!(saved.commands.len(), 4);
+    assert!(saved.predicted.iter().all(Fate::counts));
+    scene.meet(minutes(2));
+    for phone in [&scene.fs, &scene.tm] {
+        let view = phone
+            .device
+            .view(journal, saved.record, minutes(3))
+            .unwrap();
+        let count = |field: &str| match view.fields.get(field) {
+            Some(Shown::Items(items)) => items.len(),
+            other => panic!("{field}: {other:?}"),
+        };
+        assert_eq!([count("photos"), count("voice")], [2, 1]);
+        assert!(view.value("illness").is_some());
+    }
+}
+
+#[test]
+fn what_one_save_makes_it_may_act_on() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let visit = Intent::create("visit").link("household", household);
+    let file = Intent {
+        action: Some("file".to_owned()),
+        ..Intent::new(Target::Made, Verb::Act)
+    };
+    let both = [visit, file.clone()];
+    let Phone { device, rng, .. } = &mut scene.fs;
+    let mut world = World {
+        now: minutes(1),
+        rng,
+    };
+    let saved = device.save_all(&mut world, journal, None, &both).unwrap();
+    scene.meet(minutes(2));
+    let view = scene.tm.device.view(journal, saved.record, minutes(3));
+    assert_eq!(view.unwrap().state.as_deref(), Some("filed"));
+    let alone = scene.fs.save(journal, None, file, minutes(4));
+    assert_eq!(alone, Err(CannotSave::UnknownRecord));
 }
