@@ -1,4 +1,5 @@
 import 'fake-indexeddb/auto'
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { IDBFactory } from 'fake-indexeddb'
 import { beforeAll, beforeEach, expect, test, vi } from 'vitest'
@@ -102,6 +103,31 @@ test('drafts and notes are sealed, and outlive a restart', async () => {
   await again.dropDraft('visit')
   await again.dropNote('1')
   expect([await again.drafts(), await again.notes()]).toEqual([[], []])
+})
+
+test('files are sealed under their hash, and forgotten when no save and no draft names them', async () => {
+  const shell = await enrolled()
+  const photo = new TextEncoder().encode('a picture of a cracked cistern')
+  const memo = new TextEncoder().encode('a voice')
+  const [hash, other] = [await shell.keepFile(photo, 'image/jpeg'), await shell.keepFile(memo, 'audio/webm')]
+  expect(hash).toBe(createHash('sha256').update(photo).digest('hex'))
+  await shell.putDraft('visit', { values: { photos: [hash] } })
+  const store = await Store.open(() => undefined)
+  const sealed = Buffer.from((await store.get(`shell/file/${hash}`)) ?? []).toString('utf8')
+  expect(sealed).not.toContain('cistern')
+  const text = (await store.all()).map(([, value]) => Buffer.from(value).toString('utf8')).join()
+  expect(text).not.toContain('image/jpeg')
+  // Neither is anybody's until a record names it.
+  expect(await shell.standing()).toMatchObject({ unsent: 0, toAnswer: 0 })
+  await expect(shell.file('../x', null)).rejects.toEqual(refused('bad_value'))
+  const again = await start()
+  await expect(again.file(hash, null)).rejects.toEqual(refused('locked'))
+  await again.unlock(PIN)
+  expect(await again.file(hash, null)).toEqual({ is: 'here', bytes: photo, type: 'image/jpeg' })
+  expect(await again.file(other, null)).toEqual({ is: 'missing' })
+  expect(await store.get(`shell/file/${other}`)).toBeUndefined()
+  await again.forget()
+  expect(await store.get(`shell/file/${hash}`)).toBeUndefined()
 })
 
 test('another PIN takes the place of the old one', async () => {

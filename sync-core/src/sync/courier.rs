@@ -64,7 +64,8 @@ impl Session {
         self.tokens.is_none()
     }
 
-    fn access(&self, now: Timestamp) -> Option<&str> {
+    /// What goes with a request now; nothing while it is not known, or would end before the request arrives.
+    pub fn access(&self, now: Timestamp) -> Option<&str> {
         let usable = self.access_until.is_some_and(|until| now < until);
         let access = self.tokens.as_ref()?.access.as_deref();
         access.filter(|_| usable)

@@ -98,9 +98,9 @@ export interface Open {
   readonly user: Person
   readonly deployment: Id
   readonly device: Id
-  /** Commands that the server has not answered for. */
+  /** Commands that the server has not answered for, and files of saved records that it does not have. */
   readonly unsent: number
-  /** Commands of this person that were refused or changed nothing, and wait for him. */
+  /** Commands of this person that were refused or changed nothing, and files that the server does not take: they wait for him. */
   readonly toAnswer: number
   /** Batches carried for teammates. */
   readonly carried: number
@@ -178,6 +178,9 @@ export type CoreErrorCode =
   | 'storage_damaged'
   | 'storage_cleared'
   | 'elsewhere'
+  // files
+  | 'file_too_large'
+  | 'not_found'
   // network
   | 'unreachable'
   | 'unreadable'
@@ -626,6 +629,8 @@ export type Intent =
       readonly values?: Values
       readonly reason?: string
     }
+  /** An action on the record, of this kind, that the same save makes before. */
+  | { readonly do: 'act'; readonly made: string; readonly action: string }
   | {
       readonly do: 'amend'
       readonly record: RecordId
@@ -668,8 +673,60 @@ export interface Saved {
   readonly record: RecordId
   /** What the server will make of each command, as far as this phone knows. */
   readonly fates: readonly Fate[]
-  /** How many commands wait now. */
+  /** How many commands wait now, and files of saved records. */
   readonly unsent: number
+}
+
+// ---------------------------------------------------------------------------------------------------------------------- files
+
+/**
+ * A file of a record: a photograph or a recording. A field of type `blob` or `blobs` names it by its SHA-256.
+ *
+ * The file is durable before the command that names it is saved, and travels after it: once that has its receipt.
+ */
+export type FileHash = string
+
+/** Whose file it is. */
+export interface FileOf {
+  readonly journal: JournalId
+  readonly record: RecordId
+}
+
+/** What there is to show of a file. */
+export type FileShown =
+  | { readonly is: 'here'; readonly bytes: Uint8Array; readonly type: string }
+  /** It is still on the phone that took it. */
+  | { readonly is: 'awaited' }
+  /** It is not on this phone, and the server cannot be asked now. */
+  | { readonly is: 'offline' }
+  /** It is not on this phone, and the server shows nothing. */
+  | { readonly is: 'missing' }
+
+/** A file of a saved record that the server does not have. */
+export interface FileWaiting extends FileOf {
+  readonly hash: FileHash
+  readonly type: string
+  readonly kind: string
+  readonly field: string
+  readonly title: string
+  readonly takenAt: Instant
+  readonly bytes: number
+  /** How much of it the server has, as far as this phone knows. */
+  readonly sent: number
+  /** Its record's command has its receipt: it may go. */
+  readonly ready: boolean
+  /** Why the server does not take it; it is not offered again. */
+  readonly refused: CoreErrorShape | null
+  /** Why it did not get through the last time. */
+  readonly trouble: CoreErrorShape | null
+}
+
+export interface FilesReport {
+  readonly delivered: number
+  /** How many still wait. */
+  readonly waiting: number
+  /** Why it ended early; what was exchanged before stays. */
+  readonly error: CoreErrorShape | null
 }
 
 // --------------------------------------------------------------------------------------------------------------------- outbox
@@ -687,6 +744,8 @@ export interface Outbox {
   readonly carried: { readonly batches: number; readonly bytes: number }
   /** What is to be sent, as it will travel. What is not sealed yet is counted before packing, so that it may turn out less. */
   readonly bytes: number
+  /** Files of saved records that the server does not have, in the order in which they were taken. */
+  readonly files: readonly FileWaiting[]
 }
 
 /** A command, told in a line. */
@@ -833,7 +892,22 @@ export interface Core {
   /** Syncs until there is nothing more to bring or to take. Never rejects for the network's sake: see {@link SyncReport.error}. */
   sync(): Promise<SyncReport>
 
-  /** What is unsent, sealed for the server so that anybody can carry it; null if nothing waits. */
+  /**
+   * Keeps a file of a record that is yet to be saved: durable and sealed when it resolves. What no save and no draft names is
+   * forgotten when the phone is next unlocked.
+   */
+  keepFile(bytes: Uint8Array, type: string): Promise<FileHash>
+  /** Forgets a file on this phone; the server's stays. */
+  dropFile(hash: FileHash): Promise<void>
+  /** A file: from this phone, or, of a record, from the server; that one is not kept. */
+  file(hash: FileHash, of: FileOf | null): Promise<FileShown>
+  /**
+   * Hands over the files whose records the server has, piece by piece, from where it was broken off. Never rejects for the
+   * network's sake: see {@link FilesReport.error}.
+   */
+  sendFiles(): Promise<FilesReport>
+
+  /** What is unsent, sealed for the server so that anybody can carry it, but for files; null if nothing waits. */
   exportParcel(): Promise<Uint8Array | null>
   /** Takes a teammate's parcel along: how many batches it brings. */
   carry(parcel: Uint8Array): Promise<number>

@@ -12,11 +12,39 @@ export type Ask =
 const TIMEOUT_MS = 5 * 60_000
 const CBOR = 'application/cbor'
 const JSON_TYPE = 'application/json'
+/** Names and values of draft-ietf-httpbis-resumable-upload; booleans as structured fields write them. */
+const PARTIAL = 'application/partial-upload'
+const OFFSET = 'upload-offset'
+const COMPLETE = 'upload-complete'
+const [TRUE, FALSE] = ['?1', '?0']
+/** A file that is answered so is the wrong one, however often it is offered. */
+const REFUSALS: readonly number[] = [413, 415, 422]
+
+/** What the server has of a file. */
+export interface Had {
+  /** How many bytes from its beginning. */
+  readonly offset: number
+  readonly complete: boolean
+}
+
+/** A part of a file that is handed over. */
+export interface Piece {
+  readonly offset: number
+  readonly bytes: Uint8Array
+  /** The file ends with it. */
+  readonly last: boolean
+}
 
 export interface Net {
   get(path: string): Promise<Uint8Array>
   postJson(path: string, body: unknown): Promise<Uint8Array>
   ask(ask: Ask, body: Uint8Array | null): Promise<Uint8Array>
+  /** What the server has of a file. */
+  had(path: string, access: string): Promise<Had>
+  /** Hands a part of a file over: what the server has then, or why it takes the file in no case. */
+  hand(path: string, access: string, piece: Piece): Promise<Had | { readonly refused: CoreErrorShape }>
+  /** A whole file, and what it is. */
+  fetched(path: string, access: string): Promise<{ readonly bytes: Uint8Array; readonly type: string }>
 }
 
 /** The server at an address; the app's own by default. */
@@ -52,11 +80,43 @@ export class Http implements Net {
     }
   }
 
+  async had(path: string, access: string): Promise<Had> {
+    const { response, bytes } = await this.answered(path, { method: 'HEAD', headers: bearer(access) })
+    if (!response.ok) throw new CoreError(problem(response, bytes))
+    return had(response)
+  }
+
+  async hand(path: string, access: string, piece: Piece): Promise<Had | { readonly refused: CoreErrorShape }> {
+    const headers = {
+      ...bearer(access),
+      'content-type': PARTIAL,
+      'upload-offset': String(piece.offset),
+      'upload-complete': piece.last ? TRUE : FALSE,
+    }
+    const body = piece.bytes as Uint8Array<ArrayBuffer>
+    const { response, bytes } = await this.answered(path, { method: 'PATCH', headers, body })
+    if (response.ok) return had(response)
+    if (REFUSALS.includes(response.status)) return { refused: problem(response, bytes) }
+    // The two do not agree where it was broken off: the server knows.
+    if (response.status === 409 && response.headers.has(OFFSET)) return had(response)
+    throw new CoreError(problem(response, bytes))
+  }
+
+  async fetched(path: string, access: string): Promise<{ readonly bytes: Uint8Array; readonly type: string }> {
+    const { response, bytes } = await this.answered(path, { method: 'GET', headers: bearer(access) })
+    if (!response.ok) throw new CoreError(problem(response, bytes))
+    return { bytes, type: (response.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '' }
+  }
+
   private async sent(path: string, request: RequestInit): Promise<Uint8Array> {
-    let response: Response
-    let bytes: Uint8Array
+    const { response, bytes } = await this.answered(path, request)
+    if (!response.ok) throw new CoreError(problem(response, bytes))
+    return bytes
+  }
+
+  private async answered(path: string, request: RequestInit): Promise<{ response: Response; bytes: Uint8Array }> {
     try {
-      response = await fetch(this.base + path, {
+      const response = await fetch(this.base + path, {
         ...request,
         headers: { ...request.headers, 'zhucun-app': this.version },
         cache: 'no-store',
@@ -65,13 +125,18 @@ export class Http implements Net {
         signal: AbortSignal.timeout(TIMEOUT_MS),
       })
       // The line may break in the middle of an answer.
-      bytes = new Uint8Array(await response.arrayBuffer())
+      return { response, bytes: new Uint8Array(await response.arrayBuffer()) }
     } catch (error) {
       throw new CoreError({ code: 'unreachable', detail: String(error) })
     }
-    if (!response.ok) throw new CoreError(problem(response, bytes))
-    return bytes
   }
+}
+
+function had(response: Response): Had {
+  const complete = response.headers.get(COMPLETE)?.trim() === TRUE
+  const offset = Number(response.headers.get(OFFSET) ?? (complete ? 0 : Number.NaN))
+  if (!Number.isSafeInteger(offset) || offset < 0) throw new CoreError({ code: 'unreadable', detail: OFFSET })
+  return { offset, complete }
 }
 
 function bearer(access: string): Record<string, string> {

@@ -9,17 +9,21 @@ import {
   type Core,
   type CoreErrorShape,
   type CoreEvent,
+  type FilesReport,
   type HeldBack,
   type Hit,
   type Kept,
   type Open,
   type Outbox,
   type Remembered,
+  type Saved,
   type Settings,
   type Standing,
   type SyncReport,
   type SyncState,
+  type Today,
 } from './api'
+import { Files, type Naming } from './files'
 import { Finder } from './find'
 import type { Ask, Net } from './net'
 import type { Core as Phone, Outcome } from './pkg/web_wasm.js'
@@ -67,13 +71,26 @@ export class Shell implements Served {
   private heldBack: readonly HeldBack[] = []
   private lastReport: SyncReport | null = null
   private syncing: Promise<SyncReport> | null = null
+  private sending: Promise<FilesReport> | null = null
   private wasCleared = false
+  private readonly files: Files
 
   private constructor(
     private readonly world: World,
     private store: Store,
     private fresh: boolean,
-  ) {}
+  ) {
+    this.files = new Files({
+      net: world.net,
+      now: world.now,
+      store: () => this.store,
+      phone: () => this.core(),
+      call: (run) => this.call(run),
+      alone: (run) => this.alone(run),
+      access: () => this.access(),
+      tell: () => this.alone(() => this.tellStanding()),
+    })
+  }
 
   static async start(world: World): Promise<Shell> {
     let shell: Shell | null = null
@@ -104,7 +121,11 @@ export class Shell implements Served {
 
   private async stands(): Promise<Standing> {
     const told = this.told()
-    if (told.open) return { is: 'open', ...told.open, sync: this.syncState() }
+    if (told.open) {
+      const { waiting, refused } = this.files.counts
+      const [unsent, toAnswer] = [told.open.unsent + waiting, told.open.toAnswer + refused]
+      return { is: 'open', ...told.open, unsent, toAnswer, sync: this.syncState() }
+    }
     if (this.wasCleared && this.world.remembered) return { is: 'cleared', remembered: this.world.remembered }
     if (this.fresh) return { is: 'empty' }
     if (told.destroyed) {
@@ -160,6 +181,7 @@ export class Shell implements Served {
       if (this.fresh) throw new CoreError({ code: 'not_enrolled' })
       await this.tried(pin)
       await this.loaded()
+      await this.files.forgetUnnamed(await this.draftTexts())
       return this.tellStanding()
     })
   }
@@ -177,12 +199,14 @@ export class Shell implements Served {
     const values = await this.store.all()
     this.call(() => this.core().load(values))
     this.finder = null
+    await this.files.load()
   }
 
   async lock(): Promise<void> {
     await this.alone(async () => {
       this.core().lock()
       this.finder = null
+      this.files.clear()
       await this.tellStanding()
     })
   }
@@ -211,6 +235,7 @@ export class Shell implements Served {
       await this.store.clear()
       if (settings !== undefined) await this.store.putPlain(SETTINGS, settings)
       this.finder = null
+      this.files.clear()
       await this.begin()
       this.wasCleared = false
       await this.tellStanding()
@@ -221,7 +246,7 @@ export class Shell implements Served {
 
   catalogue = this.read((phone, now) => phone.catalogue(now)) as Core['catalogue']
   villages = this.read((phone, now) => phone.villages(now)) as Core['villages']
-  today = this.read((phone, now) => phone.today(now)) as Core['today']
+  today = this.read((phone, now) => this.withFiles(phone.today(now))) as Core['today']
   households = this.read((phone, now) => phone.households(now)) as Core['households']
   rows = this.read((phone, now, query: unknown) => phone.rows(JSON.stringify(query), now)) as Core['rows']
   record = this.read((phone, now, journal: string, record: string) =>
@@ -244,6 +269,12 @@ export class Shell implements Served {
     })
   }
 
+  private withFiles(said: string): string {
+    const today = JSON.parse(said) as Today
+    const { waiting, refused } = this.files.counts
+    return JSON.stringify({ ...today, unsent: today.unsent + waiting, toAnswer: today.toAnswer + refused })
+  }
+
   private read<Given extends unknown[]>(
     ask: (phone: Phone, now: number, ...given: Given) => string,
   ): (...given: Given) => Promise<unknown> {
@@ -264,14 +295,27 @@ export class Shell implements Served {
   async save(...[journal, form, intents]: Parameters<Core['save']>): ReturnType<Core['save']> {
     return this.alone(() => {
       const asked = JSON.stringify(intents)
-      return this.done(this.call(() => this.core().save(journal, form ?? undefined, asked, this.world.now())))
+      const outcome = this.call(() => this.core().save(journal, form ?? undefined, asked, this.world.now()))
+      const { record } = JSON.parse(outcome.value) as Saved
+      return this.saved(outcome, this.files.naming({ journal, record }, intents))
     })
   }
 
   async offerAgain(...[origin]: Parameters<Core['offerAgain']>): ReturnType<Core['offerAgain']> {
-    return this.alone(() =>
-      this.done(this.call(() => this.core().offerAgain(JSON.stringify(origin), this.world.now()))),
-    )
+    return this.alone(() => {
+      const { toAnswer } = this.waits()
+      const offered = toAnswer.find((line) => JSON.stringify(line.origin) === JSON.stringify(origin))
+      const outcome = this.call(() => this.core().offerAgain(JSON.stringify(origin), this.world.now()))
+      const { record } = JSON.parse(outcome.value) as Saved
+      // A record that was refused is made anew, by another name.
+      const from = { journal: origin.journal, record: offered?.record ?? record }
+      return this.saved(outcome, this.files.moving(from, record))
+    })
+  }
+
+  private async saved(outcome: Outcome, naming: Naming): Promise<Saved> {
+    const saved = await this.done<Saved>(outcome, naming)
+    return { ...saved, unsent: saved.unsent + this.files.counts.waiting }
   }
 
   async leaveAside(...[origin]: Parameters<Core['leaveAside']>): Promise<void> {
@@ -280,9 +324,48 @@ export class Shell implements Served {
 
   async outbox(): Promise<Outbox> {
     return this.alone(() => {
-      const outbox = JSON.parse(this.call(() => this.core().outbox(this.world.now()))) as Omit<Outbox, 'heldBack'>
-      return { ...outbox, heldBack: this.heldBack }
+      const outbox = this.waits()
+      return { ...outbox, heldBack: this.heldBack, files: this.files.waiting(outbox) }
     })
+  }
+
+  private waits(): Omit<Outbox, 'heldBack' | 'files'> {
+    return JSON.parse(this.call(() => this.core().outbox(this.world.now()))) as Omit<Outbox, 'heldBack' | 'files'>
+  }
+
+  // --------------------------------------------------------------------------------------------------------------------- files
+
+  async keepFile(...[bytes, type]: Parameters<Core['keepFile']>): ReturnType<Core['keepFile']> {
+    return this.alone(() => this.files.keep(bytes, type))
+  }
+
+  async dropFile(...[hash]: Parameters<Core['dropFile']>): Promise<void> {
+    await this.alone(async () => {
+      await this.files.drop(hash)
+      await this.tellStanding()
+    })
+  }
+
+  async file(...[hash, of]: Parameters<Core['file']>): ReturnType<Core['file']> {
+    return this.files.shown(hash, of)
+  }
+
+  /** Whoever asks while files are being sent gets that one's report. */
+  sendFiles(): Promise<FilesReport> {
+    this.sending ??= this.files.send(() => this.waits()).finally(() => (this.sending = null))
+    return this.sending
+  }
+
+  /** What goes with a request beside the sync; that fetches it where it has ended. */
+  private async access(): Promise<string> {
+    const known = (): Promise<string | null> =>
+      this.alone(() => JSON.parse(this.call(() => this.core().access(this.world.now()))) as string | null)
+    const access = await known()
+    if (access !== null) return access
+    const { error } = await this.sync()
+    const fetched = await known()
+    if (fetched === null) throw new CoreError(error ?? { code: 'logged_out' })
+    return fetched
   }
 
   // ---------------------------------------------------------------------------------------------------------------------- sync
@@ -398,6 +481,13 @@ export class Shell implements Served {
     await this.alone(() => this.done(this.call(() => this.core().sealOwn(of + key, undefined))))
   }
 
+  private async draftTexts(): Promise<string> {
+    const prefix = OWN + DRAFT
+    const sealed = await this.store.all(prefix)
+    const texts = sealed.map(([name, value]) => this.call(() => this.core().openOwn(name.slice(OWN.length), value)))
+    return texts.join()
+  }
+
   private async allKept(of: string): Promise<readonly Kept[]> {
     return this.alone(async () => {
       const prefix = OWN + of
@@ -431,15 +521,16 @@ export class Shell implements Served {
   // --------------------------------------------------------------------------------------------------------------- durability
 
   /** Makes an outcome durable, then tells what it changed, then gives what it says. */
-  private async done<Value>(outcome: Outcome): Promise<Value> {
+  private async done<Value>(outcome: Outcome, naming: Naming | null = null): Promise<Value> {
     const [stored, value, events] = [outcome.stored as Stored[], outcome.value, outcome.events]
     outcome.free()
     try {
-      await this.store.put(stored)
+      await this.store.put([...stored, ...(naming?.stored ?? [])])
     } catch (error) {
       await this.goBack()
       throw error
     }
+    naming?.done()
     for (const event of (JSON.parse(events) ?? []) as CoreEvent[]) {
       if (event.is === 'changed') this.refind(event.records)
       this.world.tell(event)
@@ -466,6 +557,7 @@ export class Shell implements Served {
     this.phone?.lock()
     this.fresh = true
     this.finder = null
+    this.files.clear()
     void this.alone(async () => {
       this.store.close()
       this.store = await Store.open(() => this.lostStorage())

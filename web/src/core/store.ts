@@ -1,6 +1,7 @@
 /**
- * Where sealed values lie: one IndexedDB with a table of names and bytes, as the core writes them, and a second table for what is
- * known before the PIN is: the device's secret, wrapped, and the settings.
+ * Where sealed values lie: one IndexedDB with a table of names and bytes, as the core writes them; a second one for files of
+ * records, which are too large to be read whenever the phone is unlocked; and a third one for what is known before the PIN is: the
+ * device's secret, wrapped, and the settings.
  */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
 import { CoreError } from './api'
@@ -10,20 +11,32 @@ export type Stored = [name: string, value: Uint8Array | null]
 
 interface Tables extends DBSchema {
   values: { key: string; value: Uint8Array }
+  files: { key: string; value: Uint8Array }
   plain: { key: string; value: unknown }
 }
 
 const NAME = 'zhucun'
+/** What the core calls files of records. */
+const FILE = 'shell/file/'
+
+type Table = 'values' | 'files'
+
+function tableOf(name: string): Table {
+  return name.startsWith(FILE) ? 'files' : 'values'
+}
 
 export class Store {
   private constructor(private readonly database: IDBPDatabase<Tables>) {}
 
   /** Opens it, empty if it was not there. `lost` is called if the browser closes it by itself, as it does when it clears it. */
   static async open(lost: () => void): Promise<Store> {
-    const database = await openDB<Tables>(NAME, 1, {
-      upgrade(fresh) {
-        fresh.createObjectStore('values')
-        fresh.createObjectStore('plain')
+    const database = await openDB<Tables>(NAME, 2, {
+      upgrade(database, from) {
+        if (from < 1) {
+          database.createObjectStore('values')
+          database.createObjectStore('plain')
+        }
+        database.createObjectStore('files')
       },
       terminated: lost,
     }).catch((error: unknown) => {
@@ -33,10 +46,10 @@ export class Store {
   }
 
   async get(name: string): Promise<Uint8Array | undefined> {
-    return this.told(this.database.get('values', name))
+    return this.told(this.database.get(tableOf(name), name))
   }
 
-  /** Everything, or what begins with a prefix, in the order of names. */
+  /** Everything but files, or what begins with a prefix, in the order of names. */
   async all(prefix = ''): Promise<[name: string, value: Uint8Array][]> {
     const range = prefix === '' ? null : IDBKeyRange.bound(prefix, `${prefix}\uffff`)
     const reading = this.database.transaction('values')
@@ -53,10 +66,11 @@ export class Store {
   /** Writes in order, all or none; on the disk, and not only on its way there, when it resolves. */
   async put(stored: readonly Stored[]): Promise<void> {
     if (stored.length === 0) return
-    const writing = this.writing('values')
+    const writing = this.writing([...new Set(stored.map(([name]) => tableOf(name)))])
     for (const [name, value] of stored) {
+      const table = writing.objectStore(tableOf(name))
       // A request's own failure makes the whole transaction fail, which is what is waited for.
-      const request = value === null ? writing.store.delete(name) : writing.store.put(value, name)
+      const request = value === null ? table.delete(name) : table.put(value, name)
       request.catch(() => undefined)
     }
     await this.told(writing.done)
@@ -67,15 +81,14 @@ export class Store {
   }
 
   async putPlain(name: string, value: unknown): Promise<void> {
-    const writing = this.writing('plain')
-    writing.store.put(value, name).catch(() => undefined)
+    const writing = this.writing(['plain'])
+    writing.objectStore('plain').put(value, name).catch(() => undefined)
     await this.told(writing.done)
   }
 
   async clear(): Promise<void> {
-    const writing = this.database.transaction(['values', 'plain'], 'readwrite', { durability: 'strict' })
-    writing.objectStore('values').clear().catch(() => undefined)
-    writing.objectStore('plain').clear().catch(() => undefined)
+    const writing = this.writing(['values', 'files', 'plain'])
+    for (const name of ['values', 'files', 'plain'] as const) writing.objectStore(name).clear().catch(() => undefined)
     await this.told(writing.done)
   }
 
@@ -83,9 +96,9 @@ export class Store {
     this.database.close()
   }
 
-  private writing<Name extends 'values' | 'plain'>(name: Name) {
+  private writing<Name extends Table | 'plain'>(names: Name[]) {
     try {
-      return this.database.transaction(name, 'readwrite', { durability: 'strict' })
+      return this.database.transaction(names, 'readwrite', { durability: 'strict' })
     } catch (error) {
       throw storageError(error)
     }

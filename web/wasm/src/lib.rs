@@ -342,6 +342,29 @@ impl Core {
         self.0.open_own(name, sealed).map_err(thrown)
     }
 
+    /// A file of a record, sealed under its hash. The value is the hash.
+    #[wasm_bindgen(js_name = sealFile)]
+    pub fn seal_file(&self, file: &[u8]) -> Call<Outcome> {
+        done(self.0.seal_file(file, &mut rng()))
+    }
+
+    /// That a file of a record goes.
+    #[wasm_bindgen(js_name = dropFile)]
+    pub fn drop_file(&self, hash: &str) -> Outcome {
+        Outcome(self.0.drop_file(hash))
+    }
+
+    /// A file of a record, opened.
+    #[wasm_bindgen(js_name = openFile)]
+    pub fn open_file(&self, hash: &str, sealed: &[u8]) -> Call<Vec<u8>> {
+        self.0.open_file(hash, sealed).map_err(thrown)
+    }
+
+    /// What goes with a request beside the sync; null while a sync must fetch it first.
+    pub fn access(&self, now: f64) -> Call<String> {
+        said(self.0.access(at(now)))
+    }
+
     /// Sets out to sync.
     #[wasm_bindgen(js_name = beginSync)]
     pub fn begin_sync(&mut self) -> Call<()> {

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use sync_core::admit::Catalogues;
 use sync_core::catalog::Catalogue;
 use sync_core::cbor;
-use sync_core::id::{JournalId, RecordId, Timestamp};
+use sync_core::id::{JournalId, RecordId, Timestamp, sha256};
 use sync_core::look::Look;
 use sync_core::safe::{self, Safe, Stored, VAULT};
 use sync_core::seal::Parcel;
@@ -26,6 +26,10 @@ pub type Told<T> = Result<T, Fault>;
 
 /// The shell's own value that keeps the session.
 const SESSION: &str = "session";
+
+fn file_name(hash: &str) -> String {
+    format!("file/{hash}")
+}
 
 /// What came of a call that changes something.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -583,11 +587,41 @@ impl Phone {
         let opened = opened.map_err(|error| damaged(&error))?;
         String::from_utf8(opened).map_err(|error| damaged(&error))
     }
+
+    /// A file of a record, sealed under its hash; the value is the hash.
+    pub fn seal_file(&self, file: &[u8], rng: &mut dyn CryptoRng) -> Told<Change> {
+        let hash = sha256(&[file]).to_string();
+        let safe = &self.opened()?.safe;
+        Ok(Change {
+            stored: vec![safe.seal_own(&file_name(&hash), Some(file), rng)],
+            value: json!(hash),
+            ..Change::default()
+        })
+    }
+
+    /// That a file of a record goes.
+    pub fn drop_file(&self, hash: &str) -> Change {
+        Change {
+            stored: vec![(safe::own_name(&file_name(hash)), None)],
+            ..Change::default()
+        }
+    }
+
+    /// A file of a record, opened.
+    pub fn open_file(&self, hash: &str, sealed: &[u8]) -> Told<Vec<u8>> {
+        let opened = self.opened()?.safe.open_own(&file_name(hash), sealed);
+        opened.map_err(|error| Fault::detailed("storage_damaged", &error))
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------- the sync
 
 impl Phone {
+    /// What goes with a request beside the sync; null while that must be fetched first, by a sync.
+    pub fn access(&self, now: Timestamp) -> Told<Json> {
+        Ok(json!(self.held()?.session.access(now)))
+    }
+
     /// Sets out.
     pub fn begin_sync(&mut self) -> Told<()> {
         let (_, held) = self.parts()?;
