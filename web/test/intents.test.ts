@@ -62,10 +62,18 @@ describe('writing a field', () => {
   })
 
   it('takes items away and adds others', () => {
-    expect(writeItems(RECORD, text, [{ item: '查水表' }], ['a'])).toEqual([
+    expect(writeItems(RECORD, text, { maySet: true }, [{ item: '查水表' }], ['a'], '')).toEqual([
       { do: 'remove', record: RECORD, field: 'note', items: ['a'] },
       { do: 'insert', record: RECORD, field: 'note', items: [{ item: '查水表' }] },
     ])
+  })
+
+  it('adds items to what is filed by amending it, with the reason', () => {
+    const files = ['a'.repeat(64)]
+    expect(writeItems(RECORD, text, { maySet: false }, files, [], '漏了')).toEqual([
+      { do: 'amend', record: RECORD, values: { note: files }, reason: '漏了' },
+    ])
+    expect(writeItems(RECORD, text, { maySet: false }, null, [], '漏了')).toEqual([])
   })
 })
 

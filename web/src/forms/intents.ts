@@ -26,9 +26,20 @@ export function write(record: RecordId, field: Field, of: FieldOf, value: Value,
   return [{ do: 'set', record, values: { [field.name]: said } }]
 }
 
-/** What is asked for by adding items to a list and taking others away. */
-export function writeItems(record: RecordId, field: Field, added: Value, removed: readonly ItemId[]): Intent[] {
+/** What is asked for by adding items to a list and taking others away. An amendment adds. */
+export function writeItems(
+  record: RecordId,
+  field: Field,
+  of: Pick<FieldOf, 'maySet'>,
+  added: Value,
+  removed: readonly ItemId[],
+  reason: string,
+): Intent[] {
   const intents: Intent[] = []
+  if (!of.maySet) {
+    if (!isBlank(added)) intents.push({ do: 'amend', record, values: { [field.name]: added }, reason })
+    return intents
+  }
   if (removed.length > 0) intents.push({ do: 'remove', record, field: field.name, items: removed })
   if (Array.isArray(added) && added.length > 0) intents.push({ do: 'insert', record, field: field.name, items: added })
   return intents

@@ -472,7 +472,6 @@ export const en: Messages = {
     findRecord: 'Name or pinyin initials',
     pickPeople: 'Choose people',
     findMeasure: 'Paper, clause or title',
-    noBlob: 'Photos and voice come in a later version; leave this empty for now.',
     takePhoto: 'Take photo',
     fromAlbum: 'Album',
     preparing: 'Preparing photos…',

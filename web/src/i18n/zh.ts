@@ -472,7 +472,6 @@ export const zh = {
     findRecord: '输入名称或拼音首字母',
     pickPeople: '选人',
     findMeasure: '输入文号、条款或标题',
-    noBlob: '照片和录音在后续版本提供，现在可以不填。',
     takePhoto: '拍照',
     fromAlbum: '从相册选',
     preparing: '正在处理照片…',
