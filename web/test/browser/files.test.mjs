@@ -1,0 +1,201 @@
+// Photographs and voice with a visit, from the phone that takes them to a teammate's.
+//
+//   npm run build && npm run browser
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+
+import { chromium } from 'playwright-core'
+
+import { Deployment } from './deployment.mjs'
+import { Phone } from './phone.mjs'
+
+const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium'
+/** What a camera writes beside the picture: that it is to be turned by a quarter, and where it was taken. */
+const PLACE = 'GPS 35.97N 105.74E'
+
+let deployment
+let browser
+
+before(async () => {
+  deployment = await Deployment.start()
+  browser = await chromium.launch({
+    executablePath: BROWSER,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+    ],
+  })
+})
+
+after(async () => {
+  await browser?.close()
+  await deployment?.stop()
+})
+
+async function enrolled(user) {
+  const phone = await Phone.take(browser, deployment.address, { permissions: ['microphone'] })
+  await phone.enrol(deployment.code(user))
+  return phone
+}
+
+/** A photograph as a phone's camera writes it, lying on its side. */
+async function photograph(phone, width = 2400, height = 1600) {
+  const drawn = await phone.page.evaluate(
+    async ([width, height]) => {
+      const canvas = new OffscreenCanvas(width, height)
+      const context = canvas.getContext('2d')
+      const sky = context.createLinearGradient(0, 0, width, height)
+      sky.addColorStop(0, '#7fa6c9')
+      sky.addColorStop(1, '#8a6f4d')
+      context.fillStyle = sky
+      context.fillRect(0, 0, width, height)
+      context.fillStyle = '#2b2b2b'
+      context.fillRect(width * 0.3, height * 0.4, width * 0.2, height * 0.4)
+      const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.95 })
+      return [...new Uint8Array(await blob.arrayBuffer())]
+    },
+    [width, height],
+  )
+  // One entry (orientation: 6, upright after a quarter to the right), then text that nobody is to read.
+  const tiff = Buffer.concat([
+    Buffer.from('4d4d002a00000008' + '0001' + '0112' + '0003' + '00000001' + '00060000' + '00000000', 'hex'),
+    Buffer.from(PLACE),
+  ])
+  const exif = Buffer.concat([Buffer.from('Exif\0\0'), tiff])
+  const head = Buffer.from([0xff, 0xe1, (exif.length + 2) >> 8, (exif.length + 2) & 0xff])
+  const bytes = Buffer.from(drawn)
+  return Buffer.concat([bytes.subarray(0, 2), head, exif, bytes.subarray(2)])
+}
+
+async function beginVisit(phone, name) {
+  await phone.registerHousehold(name, '一组')
+  await phone.allReceived()
+  await phone.button('记走访').tap()
+  await phone.button('入户').tap()
+}
+
+async function addPhoto(phone, files) {
+  const field = phone.page.getByRole('group', { name: /照片/ })
+  const before = await field.locator('.thumb img').count()
+  await field.locator('input[type=file]').last().setInputFiles(files)
+  await field.locator('.thumb img').nth(before + files.length - 1).waitFor()
+  return field
+}
+
+async function record(phone, millis) {
+  await phone.button('开始录音').tap()
+  await phone.page.getByRole('timer').waitFor()
+  await phone.page.waitForTimeout(millis)
+  await phone.page.getByRole('button', { name: /录完了/ }).tap()
+  await phone.page.locator('audio').waitFor()
+}
+
+async function reveal(phone, field) {
+  await phone.page.locator('.line', { hasText: field }).getByRole('button', { name: '查看原文' }).tap()
+  const sheet = phone.page.locator('.sheet')
+  await sheet.getByRole('textbox').fill('核对')
+  await phone.button('查看原文', sheet).tap()
+  await sheet.waitFor({ state: 'hidden' })
+}
+
+/** The shown picture's own size. */
+async function seen(phone) {
+  const image = phone.page.locator('.thumb img').first()
+  await image.waitFor()
+  return image.evaluate(async (image) => {
+    await image.decode()
+    return { width: image.naturalWidth, height: image.naturalHeight }
+  })
+}
+
+/** What leaves a phone of files, in order. */
+function handedOver(phone) {
+  const pieces = []
+  phone.context.on('request', (request) => {
+    if (request.method() === 'PATCH') pieces.push(request.postDataBuffer())
+  })
+  return () => Buffer.concat(pieces)
+}
+
+test('a photograph and a memo are kept offline, sent after their visit, and seen by a teammate', async () => {
+  const [ma, li] = [await enrolled('ma'), await enrolled('li')]
+  await beginVisit(ma, '马德福')
+  await ma.installed()
+  const handed = handedOver(ma)
+  await ma.context.setOffline(true)
+  await addPhoto(ma, [{ name: 'IMG_0001.jpg', mimeType: 'image/jpeg', buffer: await photograph(ma) }])
+  await record(ma, 1_500)
+  await ma.button('存档').tap()
+  await ma.page.locator('.mark', { hasText: '待发' }).waitFor()
+
+  await ma.at('/outbox')
+  await ma.page.getByText(/照片 1 张 · 录音 1 段 · [\d.]+ KB 未送/).waitFor()
+  await ma.page.locator('.thumb img').first().waitFor()
+
+  await ma.context.setOffline(false)
+  await ma.allReceived()
+  await ma.page.getByText('没有待发的内容').waitFor()
+  const bytes = handed()
+  assert.ok(bytes.length > 10_000 && bytes.length < 500_000, `${bytes.length} bytes`)
+  assert.ok(!bytes.includes(PLACE) && !bytes.includes('Exif'), 'it tells where it was taken')
+  for (const phone of [ma, li]) {
+    if (phone === li) await li.syncByHand()
+    await phone.openHousehold('马德福')
+    await phone.page.locator('a.row', { hasText: '入户' }).tap()
+    await reveal(phone, '照片')
+    assert.deepEqual(await seen(phone), { width: 1067, height: 1600 }, 'upright and small')
+    await reveal(phone, '录音')
+    const audio = phone.page.locator('audio')
+    await audio.waitFor()
+    await audio.evaluate(async (audio) => {
+      audio.muted = true
+      await audio.play()
+    })
+  }
+  // On the whole screen, and back by the phone's own key.
+  await li.page.locator('.thumb').first().tap()
+  await li.page.locator('.viewer img').waitFor()
+  await li.page.goBack()
+  await li.page.locator('.viewer img').waitFor({ state: 'hidden' })
+  await li.page.locator('.thumb').first().waitFor()
+
+  // Nothing of it stayed on either phone: without a network there is nothing to show.
+  await li.installed()
+  await li.die()
+  await li.context.setOffline(true)
+  await li.open()
+  await li.unlock()
+  await li.openHousehold('马德福')
+  await li.page.locator('a.row', { hasText: '入户' }).tap()
+  await reveal(li, '照片')
+  await li.page.getByText('有网络时可看').first().waitFor()
+  assert.deepEqual([ma.complaints, ma.strangers, li.complaints, li.strangers], [[], [], [], []])
+})
+
+test('a photograph that was taken when the battery died is in the form again', async () => {
+  const phone = await enrolled('ma')
+  await beginVisit(phone, '李玉兰')
+  const field = await addPhoto(phone, [
+    { name: '1.jpg', mimeType: 'image/jpeg', buffer: await photograph(phone, 600, 400) },
+    { name: '2.jpg', mimeType: 'image/jpeg', buffer: await photograph(phone, 640, 400) },
+  ])
+  await phone.button('移除第 1 个', field).tap()
+  await phone.page.waitForTimeout(300)
+  await phone.die()
+  await phone.open()
+  await phone.unlock()
+  await phone.button('继续').tap()
+  await phone.page.locator('.thumb img').waitFor()
+  assert.equal(await phone.page.locator('.thumb img').count(), 1)
+  const notAPicture = { name: 'x.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no picture') }
+  await phone.page.getByRole('group', { name: /照片/ }).locator('input[type=file]').last().setInputFiles([notAPicture])
+  await phone.page.getByText(/照片打不开/).waitFor()
+  await phone.button('存档').tap()
+  await phone.allReceived()
+  assert.deepEqual(phone.complaints, [])
+})
