@@ -24,8 +24,6 @@ export default defineConfig({
       includeManifestIcons: false,
       workbox: {
         globPatterns: ['**/*.{html,js,css,wasm,svg,webmanifest}'],
-        // Codes are scanned where there is a network: enrolling needs one.
-        globIgnores: ['**/decode-*.js'],
         maximumFileSizeToCacheInBytes: 8 * 1024 * 1024,
         navigateFallback: '/index.html',
         navigateFallbackDenylist: [/^\/v1\//, /^\/docs/, /^\/health/],
