@@ -1,4 +1,4 @@
-import type { FormId, Intent, JournalId, Saved } from '../core/api'
+import { CoreError, type FormId, type Intent, type JournalId, type Saved } from '../core/api'
 import { t } from '../i18n'
 import { errorWords, fateLine } from '../i18n/words'
 import { core } from './core'
@@ -44,9 +44,10 @@ export async function saveAll(
 }
 
 /**
- * Saves a new record and, if an action is named, takes that on it at once. Null if nothing was saved; why was said then.
+ * Saves a new record and, if an action is named, takes that on it in the same save, so that they travel together. Null if nothing
+ * was saved; why was said then.
  *
- * What is saved stays saved if the action cannot be: the record then waits in the due list for it, and the person is told.
+ * The record is saved alone if the action would not count: it then waits in the due list for it, and the person is told.
  */
 export async function saveAndAct(
   journal: JournalId,
@@ -55,13 +56,14 @@ export async function saveAndAct(
   done: string,
 ): Promise<Saved | null> {
   if (action === null) return saveAll(journal, null, create, done)
-  let created: Saved
-  try {
-    created = await core().save(journal, null, create)
-  } catch (error) {
-    sayError(error)
-    return null
-  }
-  syncSoon()
-  return (await saveAll(journal, null, { do: 'act', record: created.record, action }, done)) ?? created
+  let cannot: unknown = null
+  const both = await saveAll(journal, null, [create, { do: 'act', made: create.kind, action }], done, (error) => {
+    cannot = error instanceof CoreError && error.code === 'would_not_count' ? error : null
+    return cannot !== null
+  })
+  if (both || cannot === null) return both
+  const created = await saveAll(journal, null, create, done)
+  // Where the record itself is what would not count, that was said.
+  if (created) sayError(cannot)
+  return created
 }
