@@ -173,6 +173,8 @@ export const en: Messages = {
     backfilled: 'Back-filled',
     backfilledHint: 'Writing it down later is ordinary; it is only a label',
     save: 'File',
+    saveWithTask: 'File and create a task',
+    taskTitle: '{what} ({title})',
     saved: 'The visit is saved on this phone',
     keep: 'The draft is kept as you type',
     restored: 'What you had not finished was restored',

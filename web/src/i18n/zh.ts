@@ -173,6 +173,8 @@ export const zh = {
     backfilled: '补记',
     backfilledHint: '事后补记很平常，只作标注',
     save: '存档',
+    saveWithTask: '存档并建任务',
+    taskTitle: '{what}（{title}）',
     saved: '走访已存在本机',
     keep: '草稿已自动保存',
     restored: '已恢复上次没有存完的内容',
