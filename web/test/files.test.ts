@@ -163,7 +163,7 @@ describe('files', () => {
   })
 
   it('too large for any server are not kept', async () => {
-    await expect(kept(new Uint8Array(8 * 1024 * 1024 + 1))).rejects.toMatchObject({ code: 'file_too_large' })
+    await expect(kept(new Uint8Array(8 * 1024 * 1024 + 1))).rejects.toMatchObject({ code: 'file_too_big' })
   })
 })
 
@@ -247,12 +247,35 @@ describe('sending', () => {
     expect(files.counts).toEqual({ waiting: 0, refused: 1 })
   })
 
+  it('begins anew where what was handed over before turns out to be another file', async () => {
+    const bytes = photo(100)
+    const { path } = await saved(bytes)
+    const spoilt = { bytes: new Uint8Array(40), complete: false }
+    server.files.set(path, spoilt)
+    server.refuses = { status: 422, code: 'file_digest' }
+    const fetch = server.fetch
+    vi.stubGlobal('fetch', async (at: string, request: RequestInit) => {
+      const answer = await fetch(at, request)
+      if (answer.status === 422) server.refuses = null
+      return answer
+    })
+    expect(await files.send(() => none)).toMatchObject({ delivered: 1, error: null })
+    expect(server.asked).toEqual(['HEAD', 'PATCH 40+60', 'PATCH 0+100'])
+    expect(spoilt).toEqual({ bytes, complete: true })
+  })
+
+  it('takes no refusal of a piece for one of the file', async () => {
+    await saved(photo(10))
+    server.refuses = { status: 413, code: 'too_large' }
+    expect(await files.send(() => none)).toMatchObject({ delivered: 0, waiting: 1, error: { code: 'too_large' } })
+  })
+
   it('keeps what the server does not show now, and goes on with the others', async () => {
     const { hash, path } = await saved(photo(10))
     await saved(photo(20))
     server.files.delete(path)
-    expect(await files.send(() => none)).toMatchObject({ delivered: 1, waiting: 1, error: { code: 'not_found' } })
-    expect(files.waiting(none)).toMatchObject([{ hash, trouble: { code: 'not_found' } }])
+    expect(await files.send(() => none)).toMatchObject({ delivered: 1, waiting: 1, error: { code: 'file_not_shown' } })
+    expect(files.waiting(none)).toMatchObject([{ hash, trouble: { code: 'file_not_shown' } }])
     // It was taken off the record meanwhile: nobody waits for it.
     phone.names.set(RECORD, [])
     expect(await files.send(() => none)).toMatchObject({ delivered: 0, waiting: 0, error: null })

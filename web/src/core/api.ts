@@ -179,8 +179,8 @@ export type CoreErrorCode =
   | 'storage_cleared'
   | 'elsewhere'
   // files
-  | 'file_too_large'
-  | 'not_found'
+  | 'file_too_big'
+  | 'file_not_shown'
   // network
   | 'unreachable'
   | 'unreadable'

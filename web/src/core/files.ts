@@ -67,6 +67,10 @@ const STANDSTILLS_MAX = 3
 export const FILE_BYTES_MAX = 8 * 1024 * 1024
 /** What is shown of what a server sends. */
 const SHOWN = /^(image\/(jpeg|webp)|audio\/(webm|mp4|ogg))$/
+/** That the server shows no such file of a record that names it here. */
+const NOT_SHOWN = 'file_not_shown'
+/** What arrived is another file: a piece of an earlier time was not what it should be. */
+const OTHER = 'file_digest'
 const HASH = /^[0-9a-f]{64}$/
 
 export class Files {
@@ -110,7 +114,7 @@ export class Files {
   }
 
   async keep(bytes: Uint8Array, type: string): Promise<FileHash> {
-    if (bytes.length > FILE_BYTES_MAX) throw new CoreError({ code: 'file_too_large' })
+    if (bytes.length > FILE_BYTES_MAX) throw new CoreError({ code: 'file_too_big' })
     const { hash, stored } = this.around.call(() => {
       const outcome = this.around.phone().sealFile(bytes)
       return { hash: JSON.parse(outcome.value) as FileHash, stored: storedBy(outcome) }
@@ -249,7 +253,7 @@ export class Files {
       }
       await this.around.tell()
       // What is wrong with one file alone keeps none of the others.
-      if (error && !isAbsent(error.code)) break
+      if (error && error.code !== NOT_SHOWN) break
     }
     return { delivered, waiting: this.counts.waiting, error }
   }
@@ -263,7 +267,7 @@ export class Files {
     } catch (error) {
       if (!(error instanceof CoreError && isAbsent(error.code))) throw error
       // Whoever took it off the record meanwhile wants it delivered no more.
-      if (await this.around.alone(() => this.isNamed(file))) throw new CoreError({ code: 'not_found' })
+      if (await this.around.alone(() => this.isNamed(file))) throw new CoreError({ code: NOT_SHOWN })
       await this.around.alone(() => this.drop(hash))
       return false
     }
@@ -282,7 +286,7 @@ export class Files {
 
   /** Hands over what the server lacks; why not, if it takes the file in no case. */
   private async handed(path: string, hash: FileHash, bytes: Uint8Array, from: Had): Promise<CoreErrorShape | null> {
-    let [had, standstills] = [from, 0]
+    let [had, standstills, begun] = [from, 0, from.offset > 0]
     while (!had.complete) {
       if (had.offset > bytes.length || standstills > STANDSTILLS_MAX) throw new CoreError({ code: 'unreadable' })
       if (this.sent.get(hash) !== had.offset) {
@@ -296,7 +300,13 @@ export class Files {
         this.piece = Math.max(PIECE_BYTES.least, this.piece / 2)
         throw error
       })
-      if ('refused' in said) return said.refused
+      if ('refused' in said) {
+        // What was handed over at another time is not to be trusted; what is handed over now is.
+        if (said.refused.code !== OTHER || !begun) return said.refused
+        begun = false
+        had = { offset: 0, complete: false }
+        continue
+      }
       standstills = said.offset > had.offset ? 0 : standstills + 1
       this.piece = Math.min(PIECE_BYTES.most, this.piece * 2)
       had = said

@@ -18,7 +18,7 @@ const OFFSET = 'upload-offset'
 const COMPLETE = 'upload-complete'
 const [TRUE, FALSE] = ['?1', '?0']
 /** A file that is answered so is the wrong one, however often it is offered. */
-const REFUSALS: readonly number[] = [413, 415, 422]
+const REFUSED = 422
 
 /** What the server has of a file. */
 export interface Had {
@@ -96,7 +96,7 @@ export class Http implements Net {
     const body = piece.bytes as Uint8Array<ArrayBuffer>
     const { response, bytes } = await this.answered(path, { method: 'PATCH', headers, body })
     if (response.ok) return had(response)
-    if (REFUSALS.includes(response.status)) return { refused: problem(response, bytes) }
+    if (response.status === REFUSED) return { refused: problem(response, bytes) }
     // The two do not agree where it was broken off: the server knows.
     if (response.status === 409 && response.headers.has(OFFSET)) return had(response)
     throw new CoreError(problem(response, bytes))

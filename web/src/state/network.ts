@@ -8,12 +8,20 @@ window.addEventListener('offline', () => (up.value = false))
 export const online = readonly(up)
 
 /** What browsers that know of it say of the kind of connection. */
-interface Connection {
+interface Connection extends EventTarget {
   readonly type?: string
+}
+
+function connection(): Connection | undefined {
+  return (navigator as { connection?: Connection }).connection
 }
 
 /** Whether the network is known to be a mobile one, which costs money. */
 export function isMetered(): boolean {
-  const connection = (navigator as { connection?: Connection }).connection
-  return connection?.type === 'cellular'
+  return connection()?.type === 'cellular'
+}
+
+/** Calls back whenever the phone changes from one kind of network to another, in browsers that say so. */
+export function whenConnectionChanges(then: () => void): void {
+  connection()?.addEventListener('change', then)
 }

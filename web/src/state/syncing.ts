@@ -4,6 +4,7 @@ import type { FilesReport, SyncReport } from '../core/api'
 import { readCatalogue } from './catalogue'
 import { core, opened } from './core'
 import { mayMoveFiles } from './files'
+import { whenConnectionChanges } from './network'
 import { lookForUpdate } from './update'
 
 /** Soon after a save, so that what is typed in one go travels together. */
@@ -96,6 +97,8 @@ export function keepSyncing(): void {
     fileFailures = 0
     plan(500)
   })
+  // From a mobile network to Wi-Fi, without a moment in between.
+  whenConnectionChanges(() => plan(500))
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') plan(500)
   })

@@ -3,6 +3,8 @@
 //   npm run build && npm run browser
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
 
 import { chromium } from 'playwright-core'
@@ -11,6 +13,7 @@ import { Deployment } from './deployment.mjs'
 import { Phone } from './phone.mjs'
 
 const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 /** What a camera writes beside the picture: that it is to be turned by a quarter, and where it was taken. */
 const PLACE = 'GPS 35.97N 105.74E'
 
@@ -113,6 +116,18 @@ async function seen(phone) {
   })
 }
 
+/** Whoever sees, hears or moves otherwise can use what is on the screen, and it fits. */
+async function isForAnybody(phone) {
+  await phone.page.evaluate(AXE)
+  const { violations } = await phone.page.evaluate(() => window.axe.run())
+  const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  assert.deepEqual(
+    grave.map(({ id, nodes }) => `${id} ${nodes[0].html}`),
+    [],
+  )
+  assert.ok((await phone.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0)
+}
+
 /** What leaves a phone of files, in order. */
 function handedOver(phone) {
   const pieces = []
@@ -130,12 +145,14 @@ test('a photograph and a memo are kept offline, sent after their visit, and seen
   await ma.context.setOffline(true)
   await addPhoto(ma, [{ name: 'IMG_0001.jpg', mimeType: 'image/jpeg', buffer: await photograph(ma) }])
   await record(ma, 1_500)
+  await isForAnybody(ma)
   await ma.button('存档').tap()
   await ma.page.locator('.mark', { hasText: '待发' }).waitFor()
 
   await ma.at('/outbox')
   await ma.page.getByText(/照片 1 张 · 录音 1 段 · [\d.]+ KB 未送/).waitFor()
   await ma.page.locator('.thumb img').first().waitFor()
+  await isForAnybody(ma)
 
   await ma.context.setOffline(false)
   await ma.allReceived()
@@ -157,9 +174,11 @@ test('a photograph and a memo are kept offline, sent after their visit, and seen
       await audio.play()
     })
   }
+  await isForAnybody(li)
   // On the whole screen, and back by the phone's own key.
   await li.page.locator('.thumb').first().tap()
   await li.page.locator('.viewer img').waitFor()
+  await isForAnybody(li)
   await li.page.goBack()
   await li.page.locator('.viewer img').waitFor({ state: 'hidden' })
   await li.page.locator('.thumb').first().waitFor()
