@@ -99,20 +99,29 @@ test(`of what was said to be saved nothing is missing after ${KILLS} kills (seed
 test('a full phone says so, keeps what was typed on the screen, and saves it once there is room', async () => {
   const phone = await enrolled('ma')
   await phone.registerHousehold('存满户', '一组')
+  await phone.allReceived()
+  const household = await phone.page.evaluate(() => location.hash)
+  // The browser looks anew at how much there is only for a database that it opens.
+  await phone.die()
+  await phone.open(household)
   const browser = await phone.context.newCDPSession(phone.page)
   const origin = new URL(phone.address).origin
-  await browser.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 })
-  await phone.line('村民组').tap()
+  await phone.unlock()
+  await phone.line('村民组').waitFor()
+  const used = await phone.page.evaluate(async () => (await navigator.storage.estimate()).usage)
+  await browser.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: used + 20_000 })
+  await phone.button(/^补充填写/).tap()
+  await phone.line('备注').tap()
   const sheet = phone.page.locator('.sheet')
-  await sheet.locator('input').first().fill('九组')
+  const long = '水窖见底，拉水困难。'.repeat(1500)
+  await sheet.locator('textarea').fill(long)
   await phone.button('保存', sheet).tap()
-  await phone.page.getByText(/手机存储已满/).waitFor()
-  assert.equal(await sheet.locator('input').first().inputValue(), '九组')
+  await phone.page.getByText(/手机存储已满/).first().waitFor()
+  assert.equal(await sheet.locator('textarea').inputValue(), long)
 
   await browser.send('Storage.overrideQuotaForOrigin', { origin })
   await phone.button('保存', sheet).tap()
   await sheet.waitFor({ state: 'hidden' })
-  await phone.page.getByText('九组').first().waitFor()
   await phone.allReceived()
 })
 
@@ -236,6 +245,10 @@ test('after ten wrong PINs nothing opens, and what was sealed is still delivered
   await phone.installed()
   await phone.context.setOffline(true)
   await phone.registerHousehold('封存户', '八组')
+  // Whoever tries to send, seals.
+  await phone.at('/outbox')
+  await phone.button('现在同步').tap()
+  await phone.page.getByText(/没有同步成/).waitFor()
   await phone.page.reload()
   for (let tries = 9; tries > 0; tries -= 1) {
     await phone.unlock('999999')
