@@ -22,11 +22,11 @@ const MODULE: &str = "web_wasm_bg.wasm";
 /// The name of each of its functions by number, as they stand in a stack trace.
 const SYMBOLS: &str = "target/wasm/symbols.txt";
 
-/// What compiles for browsers here.
+/// What compiles for browsers here, and brings the standard library as source, to be built small.
 enum Compiler {
-    /// Rust's own, with its target for browsers.
+    /// The one that compiles everything else.
     Own,
-    /// Debian's, which brings the standard library as source.
+    /// Debian's.
     Debian,
 }
 
@@ -38,6 +38,10 @@ const DEBIAN: [(&str, &str); 4] = [
     ("lld-16", "/usr/bin/wasm-ld-16"),
 ];
 
+/// A phone fetches the module over a bad line: the standard library is built for size, and what only a programmer would read (places in
+/// sources, values printed for debugging) is left out. A third less travels with all that `shrink` does.
+const SMALL: &str = "-Zlocation-detail=none -Zfmt-debug=none";
+
 /// What a build of the app lacks here, in a line; the builds themselves say it with every name.
 pub(crate) fn missing() -> Option<&'static str> {
     let npm = npm(&["--version"]).works();
@@ -45,7 +49,7 @@ pub(crate) fn missing() -> Option<&'static str> {
     match (npm, compiles) {
         (false, _) => Some("needs Node 20.19 or newer, with npm"),
         (_, false) => Some(
-            "needs Rust's target for browsers, or Debian's rustc-web cargo-web rust-web-src lld-16",
+            "needs Rust's own sources (rustup component add rust-src), or Debian's rustc-web cargo-web rust-web-src lld-16",
         ),
         (true, true) => None,
     }
@@ -54,8 +58,8 @@ pub(crate) fn missing() -> Option<&'static str> {
 impl Compiler {
     fn here() -> Result<Self> {
         let sysroot = Step::program("rustc", &["--print", "sysroot"]).output()?;
-        let own = Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET);
-        if own.is_dir() {
+        let sources = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std");
+        if sources.is_dir() {
             return Ok(Self::Own);
         }
         let missing = DEBIAN
@@ -67,7 +71,7 @@ impl Compiler {
             return Ok(Self::Debian);
         }
         bail!(
-            "nothing here compiles for browsers: `rustup target add {TARGET}`, or Debian's packages: apt-get install {}",
+            "nothing here compiles for browsers: `rustup component add rust-src`, or Debian's packages: apt-get install {}",
             missing.join(" ")
         )
     }
@@ -84,20 +88,21 @@ impl Compiler {
             TARGET,
             "--target-dir",
             BUILT,
+            "-Zbuild-std=std,panic_abort",
+            "-Zbuild-std-features=optimize_for_size",
         ];
         arguments.extend(features);
-        match self {
-            Self::Own => Step::cargo(&arguments),
+        let (step, flags) = match self {
+            Self::Own => (Step::cargo(&arguments), SMALL.to_owned()),
             Self::Debian => {
-                arguments.push("-Zbuild-std=std,panic_abort");
-                Step::program("/usr/bin/cargo", &arguments)
+                let step = Step::program("/usr/bin/cargo", &arguments)
                     .env("RUSTC", "/usr/bin/rustc")
-                    .env("RUSTDOC", "/usr/bin/rustdoc")
-                    // Its standard library is built as this machine's own program would be: by a compiler that may.
-                    .env("RUSTC_BOOTSTRAP", "1")
-                    .env("RUSTFLAGS", "-C linker=/usr/bin/wasm-ld-16")
+                    .env("RUSTDOC", "/usr/bin/rustdoc");
+                (step, format!("-C linker=/usr/bin/wasm-ld-16 {SMALL}"))
             }
-        }
+        };
+        // The standard library is built as one's own program would be: by a compiler that may.
+        step.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags)
     }
 }
 
