@@ -10,7 +10,6 @@ import { pathToFileURL } from 'node:url'
 const { PLAY: folder, PLAY_SEED: seed, PLAY_COMMANDS: commands } = process.env
 
 test(`${commands} random commands from seed ${seed} add up to the same in WebAssembly as natively`, async () => {
-  globalThis.zhucunPanicked = (message) => console.error(message)
   const { initSync, play } = await import(pathToFileURL(path.join(folder, 'web_wasm.js')).href)
   initSync({ module: await readFile(path.join(folder, 'web_wasm_bg.wasm')) })
   const native = await readFile(path.join(folder, 'native.txt'), 'utf8')

@@ -39,8 +39,9 @@ const DEBIAN: [(&str, &str); 4] = [
 ];
 
 /// A phone fetches the module over a bad line: the standard library is built for size, and what only a programmer would read (places in
-/// sources, values printed for debugging) is left out. A third less travels with all that `shrink` does.
-const SMALL: &str = "-Zlocation-detail=none -Zfmt-debug=none";
+/// sources, values printed for debugging, the words of a panic) is left out. A panic stops the module, and its stack trace says where.
+const SMALL: &str =
+    "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=none";
 
 /// What a build of the app lacks here, in a line; the builds themselves say it with every name.
 pub(crate) fn missing() -> Option<&'static str> {

@@ -7,15 +7,10 @@ import module from './pkg/web_wasm_bg.wasm?url'
 import { Shell, shapeOf } from './shell'
 import type { Answer, Call, Hello, Notice } from './wire'
 
-declare const self: DedicatedWorkerGlobalScope & { zhucunPanicked?: (message: string) => void }
+declare const self: DedicatedWorkerGlobalScope
 
 /** One writer: whoever holds this lock. It goes when its worker does, however that ends. */
 const LOCK = 'zhucun core'
-
-let panic: string | null = null
-self.zhucunPanicked = (message) => {
-  panic = message
-}
 
 /** The core, once this worker is the one that has it. */
 let shell: Promise<Shell> | null = null
@@ -77,9 +72,9 @@ self.onmessage = ({ data }: MessageEvent<Hello | Call>) => {
     (value) => post({ id: data.id, value }),
     (error: unknown) => {
       const shape = shapeOf(error)
-      post({ id: data.id, error: panic === null ? shape : { code: 'broken', detail: `${panic}\n${shape.detail ?? ''}` } })
+      post({ id: data.id, error: shape })
       // A module that stopped in the middle of something is not used again: the page starts another worker.
-      if (panic !== null) post({ broken: { code: 'broken', detail: panic } })
+      if (shape.code === 'broken') post({ broken: shape })
     },
   )
 }

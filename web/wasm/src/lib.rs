@@ -120,19 +120,6 @@ fn within<T>(now: f64, run: impl FnOnce(&mut World<'_>) -> T) -> T {
     })
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// The worker's own: told of a panic before the module stops. The stack trace around it has names.
-    #[wasm_bindgen(js_name = zhucunPanicked)]
-    fn panicked(message: &str);
-}
-
-/// Runs when the module is made.
-#[wasm_bindgen(start)]
-pub fn start() {
-    std::panic::set_hook(Box::new(|panic| panicked(&panic.to_string())));
-}
-
 /// A phone.
 #[wasm_bindgen]
 #[derive(Debug)]
