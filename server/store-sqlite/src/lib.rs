@@ -17,6 +17,7 @@
 
 mod accounts;
 mod failure;
+mod files;
 mod journals;
 mod log;
 mod row;

@@ -3,6 +3,7 @@
 //! Each check gets an empty store. They repeat what was done, drop what was begun, and let units race.
 
 pub mod accounts;
+pub mod files;
 pub mod journals;
 
 use crate::{Reading, Store, Unit};
@@ -56,6 +57,10 @@ macro_rules! contract_tests {
             a_list_in_pages_is_the_whole_list,
             what_is_folded_can_be_forgotten_and_folded_again,
             a_segment_is_kept_until_an_entry_of_its_journal_is_rewritten,
+        );
+
+        $crate::contract_tests!(@each $open, files:
+            an_erased_file_is_noted_with_its_unit_until_it_is_struck_out,
         );
 
         #[tokio::test]

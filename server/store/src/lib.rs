@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod contract;
+pub mod files;
 pub mod journals;
 pub mod personal;
 pub mod rows;
@@ -21,6 +22,7 @@ use async_trait::async_trait;
 use sync_core::id::SessionId;
 
 use crate::accounts::{ReadAccounts, Session, WriteAccounts};
+use crate::files::{ReadFiles, WriteFiles};
 use crate::journals::{ReadJournals, WriteJournals};
 use crate::rows::ReadRows;
 use crate::segments::{ReadSegments, WriteSegments};
@@ -66,14 +68,21 @@ pub trait Store: fmt::Debug + Send + Sync {
 }
 
 /// A unit that only reads; it sees the state of its first read throughout.
-pub trait Reading: ReadAccounts + ReadJournals + ReadSegments + ReadRows {}
+pub trait Reading: ReadAccounts + ReadJournals + ReadSegments + ReadFiles + ReadRows {}
 
-impl<T: ReadAccounts + ReadJournals + ReadSegments + ReadRows> Reading for T {}
+impl<T: ReadAccounts + ReadJournals + ReadSegments + ReadFiles + ReadRows> Reading for T {}
 
 /// A unit of work. Dropping it undoes it; so does an error of any of its methods.
 #[async_trait]
 pub trait Unit:
-    ReadAccounts + WriteAccounts + ReadJournals + WriteJournals + ReadSegments + WriteSegments
+    ReadAccounts
+    + WriteAccounts
+    + ReadJournals
+    + WriteJournals
+    + ReadSegments
+    + WriteSegments
+    + ReadFiles
+    + WriteFiles
 {
     /// Makes all that was written durable. When this returns `Ok`, a power cut no longer matters.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
