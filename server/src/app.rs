@@ -19,6 +19,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::{App, Parts};
+use crate::files::Files;
 use crate::intake::Intake;
 use crate::journals::admission::{Admission, Writer};
 use crate::journals::kept::{Behind, Kept, KeptError};
@@ -55,6 +56,14 @@ pub enum StartError {
         path: PathBuf,
         /// What the backend says.
         source: OpenError,
+    },
+    /// The files of records cannot be kept.
+    #[error("the files of records cannot be kept in {}", path.display())]
+    Files {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// The store failed.
     #[error("the store failed")]
@@ -123,6 +132,8 @@ pub async fn assemble(
         source,
     })?;
     let store: Arc<dyn Store> = Arc::new(store);
+    let path = folder.join("blobs");
+    let files = Files::open(&path).map_err(|source| StartError::Files { path, source })?;
     let deployment = keys.operator.public().deployment();
     let kept = Kept::open(folder, &keys.log.public(), deployment, &*store).await?;
     let kept = Arc::new(kept);
@@ -145,6 +156,7 @@ pub async fn assemble(
         admission: Admission::start(writer),
         packer: Packer::new(Arc::clone(&store)),
         store,
+        files,
         registrar,
         catalogues,
         kept,

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::files::Files;
 use crate::intake::Intake;
 use crate::journals::admission::{Admission, Moved};
 use crate::journals::kept::Kept;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub admission: Admission,
     /// Packs what new devices begin with.
     pub packer: Packer,
+    /// The files of records.
+    pub files: Files,
     /// Catalogue versions.
     pub catalogues: Arc<Catalogues>,
     /// The last checkpoint, outside the database.
@@ -120,6 +123,11 @@ impl App {
     /// Packs what new devices begin with.
     pub fn packer(&self) -> &Packer {
         &self.0.packer
+    }
+
+    /// The files of records.
+    pub fn files(&self) -> &Files {
+        &self.0.files
     }
 
     /// Catalogue versions.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use store::{Store, StoreError};
 use sync_core::id::Timestamp;
+use sync_core::limits;
 use tokio::time::MissedTickBehavior;
 
 use crate::context::App;
@@ -13,6 +14,9 @@ use crate::telemetry;
 const EVERY: Duration = Duration::from_mins(10);
 /// How long ended sessions and expired codes are kept, so that a question about one can still be answered.
 const KEPT_MS: i64 = 30 * 86_400_000;
+
+/// How long what has come of a file is kept for the rest.
+const UNFINISHED_MS: i64 = limits::UNFINISHED_DAYS_MAX * 86_400_000;
 
 /// Runs until the server stops.
 pub async fn run(app: App) {
@@ -30,6 +34,12 @@ pub async fn run(app: App) {
                 "what ended long ago could not be forgotten"
             );
         }
+        if let Err(error) = forget_unfinished(&app).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "files that were never finished could not be forgotten"
+            );
+        }
     }
 }
 
@@ -38,4 +48,10 @@ async fn forget_ended(store: &dyn Store, now: Timestamp) -> Result<(), StoreErro
     let mut unit = store.begin().await?;
     unit.forget_ended_before(now.plus_ms(-KEPT_MS)).await?;
     unit.commit().await
+}
+
+/// Forgets what has come of files that were begun long ago and are not whole.
+pub async fn forget_unfinished(app: &App) -> Result<(), object_store::Error> {
+    let begun_before = app.clock().now().plus_ms(-UNFINISHED_MS);
+    app.files().forget_unfinished_before(begun_before).await
 }

@@ -30,6 +30,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod files;
 pub mod intake;
 pub mod jobs;
 pub mod journals;

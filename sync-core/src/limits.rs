@@ -79,6 +79,16 @@ pub const AREA_FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const AREA_FILE_MISTAKES_MAX: usize = 1_000;
 /// The name of one area, in Unicode code points.
 pub const AREA_NAME_CHARS_MAX: usize = 64;
+/// One file of a record: a photograph, a voice memo.
+pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What of a file comes in one request.
+pub const FILE_PIECE_BYTES_MAX: usize = 1024 * 1024;
+/// One picture, in pixels.
+pub const PICTURE_PIXELS_MAX: u64 = 40_000_000;
+/// What is kept of one person's files that are not whole yet.
+pub const UNFINISHED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How long that is kept, in days.
+pub const UNFINISHED_DAYS_MAX: i64 = 7;
 
 const _: () = assert!(
     BATCH_BYTES_MAX + COMMAND_BYTES_MAX < PAGE_BYTES_MAX,

@@ -22,6 +22,7 @@ use sync_core::sync::wire::{Outcome, unusual};
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::files::reach;
 use crate::journals::desk::Desk;
 use crate::journals::kept::Kept;
 use crate::journals::registrar::Registrar;
@@ -418,7 +419,8 @@ impl Writer {
     }
 }
 
-/// Destroys the contents, salts and seeds of erased records: envelopes, fates and digests stay.
+/// Destroys the contents, salts and seeds of erased records: envelopes, fates and digests stay. The files that they named are noted, to
+/// go as well.
 pub(super) async fn erase(
     unit: &mut dyn Unit,
     journal: JournalId,
@@ -427,12 +429,24 @@ pub(super) async fn erase(
     // What an erasure says of itself, its reason, stays.
     let gone =
         |envelope: &Envelope| records.contains(&envelope.record) && envelope.verb != Verb::Erase;
+    let mut files = BTreeSet::new();
     for record in records {
         for entry in timeline::entries(unit, journal, *record).await? {
+            let contents = entry
+                .parts
+                .batch
+                .envelopes
+                .iter()
+                .zip(&entry.parts.contents);
+            let contents = contents.filter(|(envelope, _)| gone(envelope));
+            let values = contents
+                .filter_map(|(_, salted)| salted.as_ref())
+                .flat_map(|salted| salted.content.values.iter());
+            files.extend(values.flat_map(|(_, value)| reach::digests(value)));
             let kept = entry.parts.withhold(|_, envelope| !gone(envelope));
             unit.replace_batch(journal, entry.head.seq, &kept.to_wire())
                 .await?;
         }
     }
-    Ok(())
+    unit.note_erased_files(journal, &files).await
 }

@@ -19,6 +19,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::context::App;
+use crate::files::erased;
 use crate::journals::admission::{Admission, Moved};
 use crate::journals::searchable::searchable;
 use crate::journals::timeline;
@@ -53,6 +54,14 @@ pub async fn run(app: App) {
             tracing::error!(
                 error = error as &dyn std::error::Error,
                 "journals could not be folded"
+            );
+        }
+        if folded.is_ok()
+            && let Err(error) = erased::remove(&app).await
+        {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "files that an erasure takes along could not be removed"
             );
         }
         journals = tokio::select! {
