@@ -82,14 +82,27 @@ impl Intake {
 
     /// A body of at most so many bytes.
     pub async fn take(&self, body: Body, max: usize) -> Result<Taken, Problem> {
+        match self.take_what_comes(body, max).await? {
+            (taken, None) => Ok(taken),
+            (_, Some(cut)) => Err(cut),
+        }
+    }
+
+    /// What comes of a body of at most so many bytes; and if that is not all, why.
+    pub async fn take_what_comes(
+        &self,
+        body: Body,
+        max: usize,
+    ) -> Result<(Taken, Option<Problem>), Problem> {
         let mut frames = body.into_data_stream();
         let mut room = self.room(0)?;
         let mut bytes = Vec::new();
-        loop {
-            let next = tokio::time::timeout(self.patience, frames.next()).await;
-            let frame = match next.map_err(|_| Problem::new(Code::Timeout))? {
-                Some(frame) => frame.map_err(|_| Problem::new(Code::Malformed))?,
-                None => break,
+        let cut = loop {
+            let frame = match tokio::time::timeout(self.patience, frames.next()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None) => break None,
+                Ok(Some(Err(_))) => break Some(Problem::new(Code::Malformed)),
+                Err(_) => break Some(Problem::new(Code::Timeout)),
             };
             if bytes.len() + frame.len() > max {
                 return Err(Problem::new(Code::TooLarge));
@@ -97,11 +110,12 @@ impl Intake {
             let (held, needed) = (units(bytes.len()), units(bytes.len() + frame.len()));
             room.merge(self.room(needed - held)?);
             bytes.extend_from_slice(&frame);
-        }
-        Ok(Taken {
+        };
+        let taken = Taken {
             bytes: bytes.into(),
             _room: room,
-        })
+        };
+        Ok((taken, cut))
     }
 
     fn room(&self, units: usize) -> Result<OwnedSemaphorePermit, Problem> {

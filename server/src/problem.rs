@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use store::StoreError;
 use utoipa::ToSchema;
 
+use crate::routes::files;
+
 /// The media type of every failure.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -135,6 +137,30 @@ codes! {
     /// What a phone gives back is not what the signed log covers: it is taken neither in part nor in another place.
     NotTheEntries = "not_the_entries", UNPROCESSABLE_ENTITY, "This is not what the signed log covers", "交还的内容与已签名的日志不符",
         "Nothing of it was taken; what other phones hold may be.", "未予接收；可由其他设备交还。";
+    /// A record names the file, and its bytes have not come yet.
+    FileAwaited = "file_awaited", NOT_FOUND, "The file has not arrived yet", "文件尚未送达",
+        "Ask again later: the device that made it hands it over when it has a good line.", "请稍后再查；拍摄或录制的设备在信号良好时会送交。";
+    /// Another number of bytes is kept of the file than the piece goes on from; `Upload-Offset` says how many.
+    UploadOffset = "upload_offset", CONFLICT, "The piece does not continue what is kept", "分段与已保存部分不衔接",
+        "Go on from where Upload-Offset says.", "请从 Upload-Offset 所示位置继续。";
+    /// As much as is kept of one person's unfinished files is kept already.
+    UnfinishedFiles = "unfinished_files", TOO_MANY_REQUESTS, "Too much of other files is unfinished", "未传完的文件过多",
+        "Finish the files that were begun; what is left lying is forgotten after a week.", "请先传完已开始的文件；搁置的部分一周后清除。";
+    /// The file is longer than any may be; what was kept of it is thrown away.
+    FileTooLarge = "file_too_large", UNPROCESSABLE_ENTITY, "The file is too large", "文件过大",
+        "It will not be taken; make a smaller one and record that.", "不会接收此文件；请改用较小的文件重新记录。";
+    /// The bytes do not have the hash that the record names; they are thrown away.
+    FileDigest = "file_digest", UNPROCESSABLE_ENTITY, "This is not the file that the record names", "内容与记录所指文件不符",
+        "Send the very bytes that were hashed, from the beginning.", "请从头发送计算摘要时的原始内容。";
+    /// It is neither a picture nor a recording that is taken, or a broken one; it is thrown away.
+    FileForm = "file_form", UNPROCESSABLE_ENTITY, "This is no picture or recording that is taken", "不是可接收的图片或录音",
+        "Pictures are JPEG or WebP, recordings Opus or AAC in WebM or MP4.", "图片须为 JPEG 或 WebP，录音须为 WebM 或 MP4 格式的 Opus 或 AAC。";
+    /// The file carries what is neither picture nor sound, as where and when it was taken; it is thrown away.
+    FileMetadata = "file_metadata", UNPROCESSABLE_ENTITY, "The file carries more than a picture or a sound", "文件含有图像或声音以外的信息",
+        "Strip it before it is hashed: place, time and device do not belong in it.", "请在计算摘要前清除附加信息：文件不应含位置、时间或设备信息。";
+    /// The picture has too many pixels; it is thrown away.
+    FilePixels = "file_pixels", UNPROCESSABLE_ENTITY, "The picture has too many pixels", "图片像素过多",
+        "Scale it down before it is hashed.", "请在计算摘要前缩小图片。";
     /// Something went wrong inside.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on the server", "服务器内部错误",
         "Try again; if it stays, give the operator the value of X-Request-Id.", "请重试；如仍失败，请将 X-Request-Id 告知运维人员。";
@@ -171,6 +197,7 @@ pub struct Problem {
     code: Code,
     more: Map<String, Value>,
     retry_after_seconds: Option<u64>,
+    offset: Option<u64>,
 }
 
 /// Marks a response that is a problem already.
@@ -184,6 +211,7 @@ impl Problem {
             code,
             more: Map::new(),
             retry_after_seconds: None,
+            offset: None,
         }
     }
 
@@ -228,6 +256,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// The same problem, saying how many bytes of an upload are kept.
+    #[must_use]
+    pub fn at_offset(mut self, bytes: u64) -> Self {
+        self.offset = Some(bytes);
         self
     }
 
@@ -282,12 +317,15 @@ pub struct ProblemDetails {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (code, retry_after) = (self.code, self.retry_after_seconds);
+        let (code, retry_after, offset) = (self.code, self.retry_after_seconds, self.offset);
         let mut response = (code.status(), axum::Json(self.details())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(bytes) = offset {
+            headers.insert(files::OFFSET, bytes.into());
         }
         if code.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -9,6 +9,7 @@ pub mod catalogues;
 pub mod devices;
 pub mod enrol;
 mod failures;
+pub mod files;
 pub mod health;
 pub mod live;
 pub mod password;
@@ -58,6 +59,7 @@ pub const SYNC_SECONDS_MAX: u64 = 300;
         (name = "administration", description = "Areas, accounts, assignments, devices, catalogue versions."),
         (name = "sync", description = "What devices send and pull."),
         (name = "records", description = "Reading, for county and province."),
+        (name = "files", description = "Photographs and voice memos of records."),
         (name = "audit", description = "What proves that nothing was changed."),
         (name = "health", description = "For operators."),
         (name = "api", description = "This description.")
@@ -157,6 +159,16 @@ fn slow() -> OpenApiRouter<App> {
             answer_in,
         ));
     let files = OpenApiRouter::new()
+        .routes(routes!(
+            files::fetch::fetch_file,
+            files::find::find_file,
+            files::send::send_file
+        ))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            answer_in,
+        ));
+    let areas = OpenApiRouter::new()
         .routes(routes!(areas::import::import_areas))
         // One byte more than a file may have, so that the one that is too large is told how to split it.
         .layer(DefaultBodyLimit::max(
@@ -167,6 +179,7 @@ fn slow() -> OpenApiRouter<App> {
             answer_in,
         ));
     sync.merge(bundle)
+        .merge(areas)
         .merge(files)
         .routes(routes!(live::follow::follow_journals))
 }
@@ -184,6 +197,7 @@ pub fn description() -> utoipa::openapi::OpenApi {
     for (path, item) in &mut api.paths.paths {
         let operations = [
             (HttpMethod::Get, &mut item.get),
+            (HttpMethod::Head, &mut item.head),
             (HttpMethod::Put, &mut item.put),
             (HttpMethod::Post, &mut item.post),
             (HttpMethod::Delete, &mut item.delete),

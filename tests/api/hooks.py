@@ -9,9 +9,9 @@ KNOWN = json.loads(os.environ["KNOWN"])
 turn = 0
 
 
-@schemathesis.serializer("application/cbor")
-def cbor(context, value):
-    """Sends what it makes up for the binary routes as it is: bytes are no CBOR, and must be answered as such."""
+@schemathesis.serializer("application/cbor", "application/partial-upload")
+def binary(context, value):
+    """Sends what it makes up for the binary routes as it is: bytes are neither CBOR nor a picture, and must be answered as such."""
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 

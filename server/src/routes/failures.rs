@@ -9,10 +9,11 @@ use utoipa::openapi::{
 
 use crate::problem::Code::{
     self, AssignmentEnded, AssignmentHeld, BehindCheckpoint, Busy, CodeInvalid, DeviceProof,
-    DeviceUnusable, FileMistakes, Internal, InvalidField, Malformed, NoAccessJournal, NotFoldedYet,
-    NotFound, NotTheEntries, PasswordWeak, Protocol, RolesExclude, SessionEnded, Timeout, TooLarge,
-    TooManyRequests, TooMuch, Unauthenticated, UnsupportedMediaType, UserNameTaken,
-    WrongCredentials,
+    DeviceUnusable, FileAwaited, FileDigest, FileForm, FileMetadata, FileMistakes, FilePixels,
+    FileTooLarge, Internal, InvalidField, Malformed, NoAccessJournal, NotFoldedYet, NotFound,
+    NotTheEntries, PasswordWeak, Protocol, RolesExclude, SessionEnded, Timeout, TooLarge,
+    TooManyRequests, TooMuch, Unauthenticated, UnfinishedFiles, UnsupportedMediaType, UploadOffset,
+    UserNameTaken, WrongCredentials,
 };
 use crate::problem::PROBLEM_JSON;
 
@@ -46,6 +47,8 @@ const OWN: &[(&str, &[Code])] = &[
     ),
     ("exchange_batches", &[Protocol, DeviceUnusable]),
     ("export_document", &[NotFound]),
+    ("fetch_file", &[NotFound, FileAwaited]),
+    ("find_file", &[NotFound]),
     ("follow_journals", &[NotFound]),
     (
         "found_deployment",
@@ -86,6 +89,20 @@ const OWN: &[(&str, &[Code])] = &[
     ("reveal_field", &[NotFound, InvalidField, NoAccessJournal]),
     ("revoke_device", &[NotFound]),
     (
+        "send_file",
+        &[
+            NotFound,
+            UploadOffset,
+            FileTooLarge,
+            FileDigest,
+            FileForm,
+            FileMetadata,
+            FilePixels,
+            UnfinishedFiles,
+            Busy,
+        ],
+    ),
+    (
         "set_password",
         &[CodeInvalid, PasswordWeak, TooManyRequests, Busy],
     ),
@@ -120,7 +137,8 @@ fn by_form(path: &str, method: &HttpMethod, operation: &Operation) -> Vec<Code> 
         codes.extend([TooLarge, UnsupportedMediaType]);
     }
     // Who has an account can log in, and read, even if the log is behind what was signed.
-    if *method != HttpMethod::Get && !path.starts_with("/v1/session") {
+    let reads = matches!(method, HttpMethod::Get | HttpMethod::Head);
+    if !reads && !path.starts_with("/v1/session") {
         codes.push(BehindCheckpoint);
     }
     codes
@@ -162,6 +180,9 @@ fn response(codes: &[Code]) -> Response {
         .any(|code| matches!(code, TooManyRequests | Busy | NotFoldedYet))
     {
         response = response.header("retry-after", header("When to try again, in seconds"));
+    }
+    if codes.contains(&UploadOffset) {
+        response = response.header("upload-offset", header("How many bytes are kept"));
     }
     response.build()
 }

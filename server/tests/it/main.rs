@@ -8,6 +8,7 @@ mod county;
 mod crash;
 mod edges;
 mod field;
+mod files;
 mod founding;
 mod hostile;
 mod kept;

@@ -149,7 +149,9 @@ impl Watch {
             Self::forbid(token);
         }
         let media_type = parts.headers.get(header::CONTENT_TYPE);
-        let is_text = media_type.is_some_and(|media_type| media_type != "application/cbor");
+        let is_text = media_type.is_some_and(|media_type| {
+            media_type != "application/cbor" && media_type != "application/partial-upload"
+        });
         if !is_text {
             return (Request::from_parts(parts, body), said);
         }

@@ -26,6 +26,8 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "it is what all others are held against; a test compares it with the committed one",
     ),
 ];
+/// What only a phone reads, and only once another one has handed something over: asked like all others, and answered here to nobody.
+const OF_PHONES: &str = "fetch_file";
 /// Who asks; nobody is somebody without a token. Whoever may end what the others rest on comes last.
 const CALLERS: &[&str] = &["FS", "CS", "PA", "AUD", "nobody", "SYS", "SEC"];
 /// Who leaves out more than the others, and why: the next caller would be nobody.
@@ -99,7 +101,7 @@ fn every_answer_is_one_that_the_description_names() {
             continue;
         }
         // What writes takes a secret, or something that only one of them can have.
-        let is_answerable = operation.method == "GET";
+        let is_answerable = operation.method == "GET" && operation.id != OF_PHONES;
         let statuses = asked.get(&operation.id);
         let mut all = statuses.into_iter().flatten();
         let is_answered = all.any(|status| (200..300).contains(status));

@@ -26,6 +26,7 @@ use super::table::{About, Targets};
 use crate::county::{
     ALIKE, CITY, COUNTY, County, JOURNAL, PROVINCE, SIBLING, TOWNSHIP, VILLAGE, assignment, user,
 };
+use crate::files;
 use crate::world::request;
 
 /// How an office lies to the village.
@@ -233,6 +234,15 @@ impl Answered {
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
+
+    /// What answers to HEAD is what answers to GET without its body.
+    pub(super) fn complete(&mut self, known: &[&Self]) {
+        let whole =
+            (known.iter()).find(|known| known.status == self.status && self.body.is_empty());
+        if let Some(whole) = whole {
+            self.body.clone_from(&whole.body);
+        }
+    }
 }
 
 /// Everybody, in a county in which something was recorded.
@@ -273,6 +283,11 @@ impl People {
         let mut county = County::new().await;
         county.enter(&other_areas(&county)).await;
         leave_something_unanswered_and_flagged(&mut county).await;
+        let pictured = files::named(&mut county, files::PICTURE).await;
+        let secretary = files::on_phone(&county, "fs");
+        let whole = (0, true, files::PICTURE);
+        let sent = files::send(&county.world, secretary, pictured, whole).await;
+        assert_eq!(sent.code(), "ok");
         let app = &county.world.app;
         publish::publish(app).await.unwrap();
         let revealed = county
@@ -298,7 +313,7 @@ impl People {
         for person in &everybody {
             people.county.db_account(&name_of(person)).await;
         }
-        people.targets = people.targets().await;
+        people.targets = people.targets(pictured).await;
         people
     }
 
@@ -361,7 +376,7 @@ impl People {
     }
 
     /// What operations are asked about: of the village and of what it lies in, each of use to one kind of operation alone.
-    async fn targets(&self) -> Targets {
+    async fn targets(&self, pictured: files::File) -> Targets {
         let today = self.county.now().date();
         let whole = AreaId(self.county.world.app.deployment().0);
         let mut people = BTreeMap::new();
@@ -413,6 +428,7 @@ impl People {
             visit: self.county.visit,
             teams: self.county.teams,
             household: self.county.household,
+            pictured,
             places: Place::ALL
                 .into_iter()
                 .filter_map(|place| Some((place, place.area()?)))

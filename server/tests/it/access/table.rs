@@ -12,12 +12,13 @@ use sync_core::catalog::Capability::{
 };
 use sync_core::cbor;
 use sync_core::command::Audience;
-use sync_core::id::{AreaId, AssignmentId, DeviceId, JournalId, RecordId, UserId};
+use sync_core::id::{AreaId, AssignmentId, DeviceId, Digest, JournalId, RecordId, UserId};
 use sync_core::journal::Chain;
 use sync_core::sync::PROTOCOL;
 use sync_core::sync::wire::{Cursor, SyncRequest, SyncResponse};
 
 use super::people::{Answered, Person, Place, State};
+use crate::files::{File, PICTURE};
 
 /// What somebody sees of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(super) enum Ask {
     Nothing,
     Json(Json),
     Bytes(&'static str, Vec<u8>),
+    /// All of a file, as its only piece.
+    Piece(Vec<u8>),
 }
 
 /// What operations are asked about.
@@ -60,6 +63,8 @@ pub(super) struct Targets {
     pub(super) teams: RecordId,
     /// A household with two values for a field, and a command without effect.
     pub(super) household: RecordId,
+    /// A visit with a photograph that is there.
+    pub(super) pictured: File,
     /// Area, code and name of each place that is an area.
     pub(super) places: BTreeMap<Place, (AreaId, &'static str, &'static str)>,
     /// People who belong to each place.
@@ -122,6 +127,10 @@ impl Targets {
             visit: RecordId(nothing),
             teams: RecordId(nothing),
             household: RecordId(nothing),
+            pictured: File {
+                record: RecordId(nothing),
+                digest: Digest([0xEE; 32]),
+            },
             places: Place::ALL.into_iter().filter_map(area).collect(),
             people: Place::ALL.into_iter().map(about).collect(),
             others_session: "ee".repeat(16),
@@ -146,6 +155,8 @@ enum Wants {
     Standing,
     /// The same, on a phone.
     Phone,
+    /// The same, and nothing tells whoever comes without one that something is there.
+    PhoneOrNothing,
 }
 
 /// One operation, asked for one thing.
@@ -192,6 +203,8 @@ impl Row {
             self.incapable.clone()
         } else if state == State::Browser && self.wants == Wants::Phone {
             code("device_unusable")
+        } else if state == State::Browser && self.wants == Wants::PhoneOrNothing {
+            code("not_found")
         } else if self.needs.is_empty() {
             self.done.clone()
         } else if !person.can(self.needs) {
@@ -374,6 +387,7 @@ pub(super) fn rows(targets: &Targets) -> Vec<Row> {
     rows.extend(reading(&table));
     rows.extend(audit(&table));
     rows.extend(sync(&table));
+    rows.extend(files(&table));
     rows
 }
 
@@ -606,4 +620,20 @@ fn sync(table: &Table<'_>) -> Vec<Row> {
         .sends_bytes("application/cbor", Vec::new())
         .ends_in("malformed");
     vec![exchange, follow, refill]
+}
+
+/// A photograph is sensitive: it is reached on the phones of whoever pulls that.
+fn files(table: &Table<'_>) -> Vec<Row> {
+    let File { record, digest } = table.0.pictured;
+    let needs = |operation| {
+        let row = table.needs(operation, &[Capability::Sync]);
+        let mut row = row.about("record", &record).about("sha256", &digest);
+        row.wants = Wants::PhoneOrNothing;
+        row.who_reads(&[Audience::Village, Audience::Sensitive])
+    };
+    let mut fetch = needs("fetch_file");
+    fetch.shows = Box::new(|bytes| bytes == PICTURE);
+    let mut send = needs("send_file");
+    send.body = Box::new(|_| Ask::Piece(PICTURE.to_vec()));
+    vec![needs("find_file"), fetch, send]
 }
