@@ -1,4 +1,4 @@
-//! Fuzz targets of the server: whatever comes over HTTP beside sync itself, tokens, and settings. See [`hostile::fuzz`].
+//! Fuzz targets of the server: whatever comes over HTTP beside sync itself, tokens, settings, and files of records. See [`hostile::fuzz`].
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,6 +17,7 @@ use server::app;
 use server::clock::ManualClock;
 use server::config::{Config, Flags};
 use server::context::App;
+use server::files::check;
 use server::random::Random;
 use server::routes;
 use server::session::access::Identity;
@@ -28,10 +29,11 @@ use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
 /// The targets.
-pub const TARGETS: [Target; 3] = [
+pub const TARGETS: [Target; 4] = [
     target("http", http, http_seeds, 40),
     target("token", token, token_seeds, 500),
     target("settings", settings, settings_seeds, 300),
+    target("file", file, file_seeds, 300),
 ];
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -344,5 +346,31 @@ fn settings_seeds() -> Vec<Vec<u8>> {
     vec![
         Config::default().to_toml().into_bytes(),
         flags.as_bytes().to_vec(),
+    ]
+}
+
+/// A file that is taken is as long as it says: nothing can follow it.
+fn file(bytes: &[u8]) {
+    if check::check(bytes).is_ok() {
+        let followed = [bytes, b"A"].concat();
+        assert!(check::check(&followed).is_err(), "something may follow it");
+    }
+}
+
+fn file_seeds() -> Vec<Vec<u8>> {
+    macro_rules! fixtures {
+        ($($name:literal),*) => {
+            vec![$(include_bytes!(concat!("../fixtures/files/", $name)).to_vec()),*]
+        };
+    }
+    fixtures![
+        "picture.jpg",
+        "picture-progressive.jpg",
+        "picture.webp",
+        "picture-lossless.webp",
+        "recording.webm",
+        "recording-live.webm",
+        "recording.mp4",
+        "recording-live.mp4"
     ]
 }
