@@ -9,6 +9,9 @@ import { pinyinTable } from './vite/pinyin.ts'
 /** Where a server runs that a page under development talks to. */
 const SERVER = process.env['SERVER'] ?? 'http://127.0.0.1:8787'
 
+/** Parts that a phone can do without on its first day. */
+const LATER = ['en', 'en-US', 'qr', 'decode']
+
 export default defineConfig({
   plugins: [
     vue(),
@@ -24,6 +27,9 @@ export default defineConfig({
       includeManifestIcons: false,
       workbox: {
         globPatterns: ['**/*.{html,js,css,wasm,svg,webmanifest}'],
+        // What src/state/later.ts fetches when there is time is kept then.
+        globIgnores: LATER.map((name) => `**/${name}-*.js`),
+        runtimeCaching: [{ urlPattern: /\/assets\//, handler: 'CacheFirst', options: { cacheName: 'later' } }],
         maximumFileSizeToCacheInBytes: 8 * 1024 * 1024,
         navigateFallback: '/index.html',
         navigateFallbackDenylist: [/^\/v1\//, /^\/docs/, /^\/health/],

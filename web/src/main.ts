@@ -10,6 +10,7 @@ import workerAddress from './core/worker?worker&url'
 import { i18n } from './i18n'
 import { router } from './router'
 import { startWith } from './state/core'
+import { fetchTheRest } from './state/later'
 import { lockWhenIdle } from './state/lock'
 import { followDark, readSettings } from './state/settings'
 import { keepSyncing } from './state/syncing'
@@ -28,4 +29,5 @@ void startWith(core)
     keepSyncing()
     lockWhenIdle()
     installWorker()
+    fetchTheRest()
   })

@@ -1,10 +1,8 @@
 import { Locale } from 'vant'
-import vantEn from 'vant/es/locale/lang/en-US'
 import vantZh from 'vant/es/locale/lang/zh-CN'
 import { createI18n, useI18n } from 'vue-i18n'
 
 import type { Label, Lang } from '../core/api'
-import { en } from './en'
 import { zh } from './zh'
 
 /** Messages are compiled to trees and interpreted: no code is made of strings, so the content policy needs no exception. */
@@ -12,7 +10,7 @@ export const i18n = createI18n({
   legacy: false,
   locale: 'zh',
   fallbackLocale: 'zh',
-  messages: { zh, en },
+  messages: { zh } as Record<Lang, typeof zh>,
   missingWarn: false,
   fallbackWarn: false,
 })
@@ -22,13 +20,21 @@ export function lang(): Lang {
   return i18n.global.locale.value as Lang
 }
 
+/** English, which few need at once: it is fetched when it is asked for, or when the app has nothing else to do. */
+export async function fetchEnglish(): Promise<void> {
+  const [{ en }, { default: vantEn }] = await Promise.all([import('./en'), import('vant/es/locale/lang/en-US')])
+  i18n.global.setLocaleMessage('en', en)
+  Locale.add({ 'en-US': vantEn })
+}
+
 /** The app's language from now on: its own words, Vant's, and what a screen reader is told. */
-export function speak(next: Lang): void {
+export async function speak(next: Lang): Promise<void> {
+  if (next === 'en' && !i18n.global.availableLocales.includes('en')) await fetchEnglish()
   i18n.global.locale.value = next
   document.documentElement.lang = next === 'zh' ? 'zh-CN' : 'en'
   document.title = i18n.global.t('app.name')
   if (next === 'zh') Locale.use('zh-CN', vantZh)
-  else Locale.use('en-US', vantEn)
+  else Locale.use('en-US')
 }
 
 /** A label of the catalogue in the app's language. */

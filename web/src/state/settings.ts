@@ -21,10 +21,11 @@ function languageOfPhone(): Lang {
   return first?.startsWith('en') ? 'en' : 'zh'
 }
 
-function apply(): void {
-  speak(settings.lang ?? languageOfPhone())
+async function apply(): Promise<void> {
   document.documentElement.style.fontSize = `${settings.textSize}%`
   document.documentElement.classList.toggle('large', settings.textSize >= LARGE)
+  // Where the words of a language cannot be had, those that are there stay.
+  await speak(settings.lang ?? languageOfPhone()).catch(() => undefined)
 }
 
 /** Reads the settings and puts them into effect. */
@@ -32,14 +33,14 @@ export async function readSettings(): Promise<void> {
   try {
     Object.assign(settings, await core().settings())
   } finally {
-    apply()
+    await apply()
   }
 }
 
 /** Changes settings: at once for whoever looks, and for the next start. */
 export async function changeSettings(change: Partial<Settings>): Promise<void> {
   Object.assign(settings, change)
-  apply()
+  await apply()
   Object.assign(settings, await core().putSettings(change))
 }
 
