@@ -156,6 +156,14 @@ pub const PROBLEMS: &[CodeWords] = words! {
     "password_weak": "密码过于简单", "the password is too easy to guess", "请用更长的密码。", "Take a longer one.";
     "code_invalid": "登记码无效或已用过", "the code is not valid, or no longer", "请向管理员要新的登记码。", "Ask an administrator for a new one.";
     "device_unusable": "此设备不能使用", "this device cannot be used", "请用管理员发放的登记码重新登记。", "Enrol it anew with a code from an administrator.";
+    "file_awaited": "文件还没有从拍摄的手机传来", "the file has not come from the phone that took it yet", "请稍后再看。", "Look again later.";
+    "upload_offset": "分段与服务器已有的不衔接", "the piece does not continue what the server has", "会自动接着送。", "It goes on by itself.";
+    "unfinished_files": "没传完的文件太多", "too many files are unfinished", "请先传完已开始的。", "Finish those that were begun.";
+    "file_too_large": "文件太大", "the file is too large", "请拍小一点或录短一点。", "Take a smaller picture or a shorter recording.";
+    "file_digest": "传到的内容与记录所指的不符", "what arrived is not what the record names";
+    "file_form": "不是能收的照片或录音", "it is no picture or recording that is taken", "请用手机应用拍照或录音。", "Use the app to take it.";
+    "file_metadata": "文件里还带着画面或声音以外的信息", "the file says more than picture or sound", "请更新应用。", "Update the app.";
+    "file_pixels": "照片太大", "the picture has too many pixels", "请更新应用。", "Update the app.";
     "not_the_entries": "交还的内容与服务器已签名的日志不符", "what was given back is not what the server's signed log covers", "请告知管理员。", "Tell an administrator.";
     "too_many_requests": "尝试次数过多", "too many attempts", "请稍后再试，账户不会被锁定。", "Wait a while; nobody is locked out.";
     "internal": "服务器内部错误", "something went wrong on the server", "请稍后再试，本机内容不受影响。", "Try again later; what is on the device stays.";

@@ -3,6 +3,7 @@ use crate::admit::codes::{no_effect, refused};
 use crate::registry::Standing;
 use crate::sync::device::{Target, Whereabouts};
 use crate::text;
+use crate::view::Shown;
 
 /// A task handed to both, which both report unseen by each other: the second is without effect.
 fn superseded(scene: &mut Scene) -> RecordId {
@@ -288,8 +289,8 @@ fn a_phone_out_of_use_shows_what_its_person_wrote_and_nothing_else_until_it_is_t
     let (journal, household) = (scene.journal(), scene.household("张三"));
     let now = minutes(2);
     let shown = |phone: &Phone| {
-        let view = phone.device.view(journal, household, now);
-        view.is_some_and(|view| view.fields.contains_key("householder"))
+        let view = phone.device.view(journal, household, now).unwrap();
+        matches!(view.fields["householder"], Shown::Value(_))
     };
     assert!(shown(&scene.tm), "a teammate's record");
     let effects = scene.tm.device.put_out_of_use();
