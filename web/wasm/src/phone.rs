@@ -2,6 +2,8 @@
 //!
 //! What is to be made durable is handed out ([`Change::stored`]); only when it is may the shell tell anybody what came of the call.
 //! After a write that failed the shell loads the phone anew from what is durable ([`Phone::load`]).
+//!
+//! Long because one type stands for the whole of that file: each call there is one here.
 
 use rand_core::CryptoRng;
 use serde_json::{Value as Json, json};
