@@ -56,6 +56,7 @@ export const en: Messages = {
     enrolAgain: 'This phone has to be enrolled anew. All is kept, and what is unsent will be sent.',
     enrol: 'Enrol',
     leaseOver: 'No word from the server for more than 7 days: what others wrote is hidden. You can go on recording; all you wrote is here.',
+    outOfUse: 'This phone was taken out of use: what others wrote is no longer shown. What you wrote is all here.',
     noCatalogue: 'The village’s records are not here yet. They come by themselves when there is a signal.',
     noVillage: 'You are assigned to no village now. Ask an administrator, then sync.',
     updateReady: 'A new version is ready',

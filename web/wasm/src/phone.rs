@@ -273,7 +273,13 @@ impl Phone {
         let identity = identity.transpose().map_err(|error| damaged(&error))?;
         let device = identity.map(|identity| Device::load(identity, shipped(), values));
         let device = device.transpose().map_err(|error| damaged(&error))?;
-        opened.held = device.map(|device| Held::new(device, session.unwrap_or_default()));
+        let before = opened.held.take();
+        opened.held = device.map(|mut device| {
+            before
+                .iter()
+                .for_each(|before| device.keep_forms_of(&before.device));
+            Held::new(device, session.unwrap_or_default())
+        });
         Ok(())
     }
 

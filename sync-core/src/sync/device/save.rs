@@ -236,6 +236,22 @@ impl Device {
         });
     }
 
+    /// Takes over the forms of this phone as it was before it was loaded anew, for a write had failed. Their people look at what they
+    /// looked at before, unless that is gone with the write.
+    pub fn keep_forms_of(&mut self, before: &Self) {
+        self.forms = before.forms;
+        for (journal, was) in &before.journals {
+            if let Some(local) = self.journals.get_mut(journal) {
+                let end = local.chain.end.seq;
+                let forms = was.forms.iter().map(|(id, form)| {
+                    let base = form.base.min(end);
+                    (*id, Form { base, ..*form })
+                });
+                local.forms = forms.collect();
+            }
+        }
+    }
+
     /// Saves what a person asked for: through a form, with what it was opened on; without one, with what is shown now.
     pub fn save(
         &mut self,

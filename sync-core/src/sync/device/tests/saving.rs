@@ -513,3 +513,32 @@ fn what_one_save_makes_it_may_act_on() {
     let alone = scene.fs.save(journal, None, file, minutes(4));
     assert_eq!(alone, Err(CannotSave::UnknownRecord));
 }
+
+#[test]
+fn a_form_outlives_a_write_that_failed_with_what_it_was_opened_on() {
+    let mut scene = Scene::new();
+    let (journal, household) = (scene.journal(), scene.household("张三"));
+    let form = scene.tm.device.open_form(journal, Some(household));
+    let opened_on = scene.tm.device.form(form).unwrap();
+    scene
+        .fs
+        .save(journal, None, set(household, "group", "二组"), minutes(1))
+        .unwrap();
+    scene.meet(minutes(2));
+
+    let loaded = scene.tm.loaded();
+    let before = core::mem::replace(&mut scene.tm.device, loaded);
+    assert_eq!(scene.tm.device.form(form), None);
+    scene.tm.device.keep_forms_of(&before);
+    assert_eq!(scene.tm.device.form(form), Some(opened_on));
+    let next = scene.tm.device.open_form(journal, None);
+    assert_ne!(next, form, "numbers are not given twice");
+    let set = set(household, "group", "三组");
+    scene.tm.save(journal, Some(form), set, minutes(3)).unwrap();
+    scene.meet(minutes(4));
+    assert_eq!(
+        held(&scene.fs, journal, household, "group"),
+        ["三组", "二组"],
+        "he had not seen what came meanwhile"
+    );
+}
