@@ -9,8 +9,12 @@ import { pinyinTable } from './vite/pinyin.ts'
 /** Where a server runs that a page under development talks to. */
 const SERVER = process.env['SERVER'] ?? 'http://127.0.0.1:8787'
 
+/** Screens that are loaded when they are opened, from the phone. */
+const REST =
+  /src\/screens\/(About|Broken|Cleared|Destroyed|Elsewhere|EnrolAgain|Enrol|Feedback|Kind|LogIn|Me|More|New|Note|Notebook|Outbox|Pin)Screen/
+
 /** Parts that a phone can do without on its first day. */
-const LATER = ['en', 'en-US', 'qr', 'decode']
+const LATER = ['en', 'en-US', 'qr', 'decode', 'CodesSheet', 'ScanSheet']
 
 export default defineConfig({
   plugins: [
@@ -77,6 +81,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // Screens of no everyday use are one file: each request on a bad line costs more than what it could save.
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: 'rest', test: REST }] } },
+    },
   },
   server: { proxy: { '/v1': SERVER } },
   preview: { proxy: { '/v1': SERVER } },

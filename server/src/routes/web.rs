@@ -37,19 +37,29 @@ pub fn files<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 async fn headers(request: Request, next: Next) -> Response {
-    let is_hashed = request.uri().path().starts_with(HASHED);
+    let path = request.uri().path();
+    let is_hashed = path.starts_with(HASHED);
+    let is_worker = path == "/sw.js" || path.starts_with("/assets/worker-");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    let is_page = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|of| of.as_bytes().starts_with(b"text/html"));
     let mut say = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
-    say(header::CONTENT_SECURITY_POLICY, APP_POLICY);
-    say(HeaderName::from_static("permissions-policy"), PERMISSIONS);
-    // Keeps it apart from other pages that its person has open.
-    say(
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    );
+    // What a page loads lives under the page's policy; a worker, under its own.
+    if is_page || is_worker {
+        say(header::CONTENT_SECURITY_POLICY, APP_POLICY);
+    }
+    if is_page {
+        say(HeaderName::from_static("permissions-policy"), PERMISSIONS);
+        // Keeps it apart from other pages that its person has open.
+        say(
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        );
+    }
     if is_hashed {
         say(header::CACHE_CONTROL, FOREVER);
     }

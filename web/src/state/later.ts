@@ -2,7 +2,7 @@ import { fetchEnglish } from '../i18n'
 import { online } from './network'
 
 /** What a phone can do without on its first day: fetched when there is nothing else to do, and kept for when there is no signal. */
-const PARTS: readonly (() => Promise<unknown>)[] = [fetchEnglish, () => import('qr'), () => import('qr/decode.js')]
+const PARTS: readonly (() => Promise<unknown>)[] = [fetchEnglish, () => import('../parts/CodesSheet.vue'), () => import('../parts/ScanSheet.vue'), () => import('qr/decode.js')]
 /** Where the service worker keeps them; `vite.config.ts` names it, too. */
 const CACHE = 'later'
 /** The app is in use by then. */
