@@ -113,6 +113,8 @@ pub struct Device {
     last_contact: Option<Timestamp>,
     checkpoint: Option<(u64, String)>,
     forms: u64,
+    /// The form through which was saved last: if that save cannot be made durable, it is still open.
+    saved_through: Option<(JournalId, FormId, Form)>,
     /// Whether it enrolled in place and has not pulled since: see [`Device::enrol_in_place`].
     settles: bool,
     /// Whether the server's last word was that this device was revoked or suspended.
@@ -146,6 +148,7 @@ impl Device {
             last_contact: None,
             checkpoint: None,
             forms: 0,
+            saved_through: None,
             settles: false,
             out_of_use: false,
             sent_carried: Vec::new(),

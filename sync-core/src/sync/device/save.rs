@@ -240,14 +240,14 @@ impl Device {
     /// looked at before, unless that is gone with the write.
     pub fn keep_forms_of(&mut self, before: &Self) {
         self.forms = before.forms;
-        for (journal, was) in &before.journals {
-            if let Some(local) = self.journals.get_mut(journal) {
-                let end = local.chain.end.seq;
-                let forms = was.forms.iter().map(|(id, form)| {
-                    let base = form.base.min(end);
-                    (*id, Form { base, ..*form })
-                });
-                local.forms = forms.collect();
+        let open = before.journals.iter().flat_map(|(journal, was)| {
+            let forms = was.forms.iter();
+            forms.map(|(id, form)| (*journal, *id, *form))
+        });
+        for (journal, id, form) in open.chain(before.saved_through) {
+            if let Some(local) = self.journals.get_mut(&journal) {
+                let base = form.base.min(local.chain.end.seq);
+                local.forms.insert(id, Form { base, ..form });
             }
         }
     }
@@ -299,6 +299,8 @@ impl Device {
             }
         }
         if let Some(form) = form {
+            let through = self.form(form).map(|pinned| (journal, form, pinned));
+            self.saved_through = through;
             self.close_form(form);
         }
         all.ok_or(CannotSave::NothingToOffer)

@@ -533,12 +533,26 @@ fn a_form_outlives_a_write_that_failed_with_what_it_was_opened_on() {
     assert_eq!(scene.tm.device.form(form), Some(opened_on));
     let next = scene.tm.device.open_form(journal, None);
     assert_ne!(next, form, "numbers are not given twice");
-    let set = set(household, "group", "三组");
-    scene.tm.save(journal, Some(form), set, minutes(3)).unwrap();
+    // A save that fails leaves the form as it was, too.
+    let third = set(household, "group", "三组");
+    let mut world = World {
+        now: minutes(3),
+        rng: &mut scene.tm.rng,
+    };
+    let device = &mut scene.tm.device;
+    let lost = device.save(&mut world, journal, Some(form), third.clone());
+    assert!(lost.is_ok());
+    let loaded = scene.tm.loaded();
+    let before = core::mem::replace(&mut scene.tm.device, loaded);
+    scene.tm.device.keep_forms_of(&before);
+    scene
+        .tm
+        .save(journal, Some(form), third, minutes(3))
+        .unwrap();
     scene.meet(minutes(4));
     assert_eq!(
         held(&scene.fs, journal, household, "group"),
-        ["三组", "二组"],
+        ["二组", "三组"],
         "he had not seen what came meanwhile"
     );
 }
