@@ -129,10 +129,3 @@ function remember(standing: Standing): void {
   if (standing.is === 'open') writeMark({ unsent: standing.unsent, at: Date.now() })
   if (standing.is === 'empty') writeMark(null)
 }
-
-/** The core of this page. */
-export function core(): Core {
-  return connect(
-    () => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'core' }),
-  )
-}

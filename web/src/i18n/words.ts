@@ -5,15 +5,15 @@ import { hasWords, say, t } from './index'
 /** The words of a code, and what to do about it; empty if there is nothing to do. */
 export interface Worded {
   readonly is: string
-  readonly todo: string
+  readonly remedy: string
 }
 
 function coded(group: 'flag' | 'noEffect' | 'refused' | 'problem' | 'heldBack', code: string): Worded | null {
   const key = `codes.${group}.${code}`
   if (!hasWords(`${key}.is`)) return null
   // An empty message counts as a missing one.
-  const todo = hasWords(`${key}.todo`) ? t(`${key}.todo`) : ''
-  return { is: t(`${key}.is`), todo: todo === `${key}.todo` ? '' : todo }
+  const remedy = hasWords(`${key}.remedy`) ? t(`${key}.remedy`) : ''
+  return { is: t(`${key}.is`), remedy: remedy === `${key}.remedy` ? '' : remedy }
 }
 
 /** The word of a fate: 未生效, 拒收. */
@@ -27,14 +27,14 @@ export function fateWhy(fate: Fate, kind: Kind | undefined): Worded | null {
     case 'accepted':
       return null
     case 'flagged': {
-      const all = fate.flags.map((flag) => coded('flag', flag) ?? { is: t('fate.unknown'), todo: '' })
-      return { is: all.map((one) => one.is).join(t('common.comma')), todo: all.find((one) => one.todo)?.todo ?? '' }
+      const all = fate.flags.map((flag) => coded('flag', flag) ?? { is: t('fate.unknown'), remedy: '' })
+      return { is: all.map((one) => one.is).join(t('common.comma')), remedy: all.find((one) => one.remedy)?.remedy ?? '' }
     }
     case 'noEffect':
-      return coded('noEffect', fate.code) ?? { is: t('fate.unknown'), todo: '' }
+      return coded('noEffect', fate.code) ?? { is: t('fate.unknown'), remedy: '' }
     case 'refused': {
-      const words = coded('refused', fate.code) ?? { is: t('fate.unknown'), todo: '' }
-      return fate.field ? { is: words.is + t('fate.field', { field: fieldLabel(kind, fate.field) }), todo: words.todo } : words
+      const words = coded('refused', fate.code) ?? { is: t('fate.unknown'), remedy: '' }
+      return fate.field ? { is: words.is + t('fate.field', { field: fieldLabel(kind, fate.field) }), remedy: words.remedy } : words
     }
   }
 }
@@ -91,7 +91,7 @@ export function shapeWords(error: Pick<CoreError, 'code' | 'fate' | 'title' | 'r
   const own = `error.${error.code}`
   const problem = coded('problem', error.code)
   if (hasWords(own)) parts.push(t(own))
-  else if (problem) parts.push(problem.is, problem.todo)
+  else if (problem) parts.push(problem.is, problem.remedy)
   else if (error.title) parts.push(say(error.title), say(error.remedy))
   else parts.push(t('error.other', { code: error.code }))
   if (error.fate) parts.push(fateLine(error.fate, undefined))

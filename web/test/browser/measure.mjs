@@ -195,6 +195,7 @@ try {
   const saves = []
   for (let visit = 0; visit < 5; visit += 1) {
     await phone.at('/visit')
+    await phone.page.getByText('走访哪一户').waitFor()
     await phone.page.locator('button.line').first().tap()
     await phone.button('入户').tap()
     await phone.page.getByLabel('要点').fill(`第${visit}户，水窖见底，拉水困难。`)
@@ -207,6 +208,7 @@ try {
   say("a village's day over a slow line")
   for (let visit = saves.length; visit < VISITS; visit += 1) {
     await phone.at('/visit')
+    await phone.page.getByText('走访哪一户').waitFor()
     await phone.page.locator('button.line').nth(visit).tap()
     await phone.button('入户').tap()
     await phone.page.getByLabel('要点').fill(`第${visit}户，儿子在银川务工，羊存栏${visit}只。`)
