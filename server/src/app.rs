@@ -12,7 +12,6 @@ use sync_core::admit::Catalogues;
 use sync_core::catalog::Catalogue;
 use sync_core::seal::OpeningKey;
 use sync_core::sync::enrol::OneTimeCode;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -197,9 +196,7 @@ pub async fn start(
         address: app.config().listen,
         source,
     };
-    let listener = TcpListener::bind(app.config().listen)
-        .await
-        .map_err(failed)?;
+    let listener = serve::listen(app.config().listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
 
     let serving = tokio::spawn(serve::serve(listener, app.clone()));

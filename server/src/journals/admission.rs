@@ -30,8 +30,9 @@ use crate::journals::timeline;
 
 /// Batches that may wait; beyond that a phone is told to come again.
 const WAITING_MAX: usize = 4_096;
-/// What batches that wait for the writer take unpacked: hundreds of honest ones.
-const HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What batches that wait for the writer hold, before it is unpacked into values that take many times as much: a group of honest ones,
+/// so that the writer never waits for the next.
+const HELD_BYTES_MAX: usize = 2 * 1024 * 1024;
 const HELD_UNIT: usize = 1024;
 /// Batches in one transaction.
 const GROUP_MAX: usize = 64;
