@@ -1,5 +1,6 @@
 //! Puts the server together, starts it and stops it. The only place that names a backend.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,12 +10,12 @@ use std::time::Duration;
 use store::{Store, StoreError};
 use store_sqlite::{OpenError, SqliteStore};
 use sync_core::admit::Catalogues;
-use sync_core::catalog::Catalogue;
 use sync_core::seal::OpeningKey;
 use sync_core::sync::enrol::OneTimeCode;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::catalogues::{self, KeepError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::{App, Parts};
@@ -67,6 +68,19 @@ pub enum StartError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+    /// A published version of the catalogue cannot be kept.
+    #[error("the published versions of the catalogue cannot be kept")]
+    Catalogues(#[from] KeepError),
+    /// A published version of the catalogue is not there.
+    #[error(
+        "the files of catalogue version {version}, which was published, are not in the folder `{}`; restore that from a backup: what was \
+         written under it would be refused",
+        catalogues::FOLDER
+    )]
+    CatalogueMissing {
+        /// The version.
+        version: u32,
+    },
     /// The last checkpoint cannot be used.
     #[error("the database cannot be held against the last checkpoint")]
     Kept(#[from] KeptError),
@@ -138,11 +152,13 @@ pub async fn assemble(
     let kept = Arc::new(kept);
     let registrar = Registrar::new(keys.operator, random.clone(), Arc::clone(&kept));
     let registrar = Arc::new(registrar);
-    let catalogues: Arc<Catalogues> = Arc::new(
-        [Catalogue::builtin()]
-            .map(|catalogue| (catalogue.version(), catalogue))
-            .into(),
+    // A registry that cannot be read is named by whoever reads it next.
+    let registered = registrar.current(&mut *store.read().await?).await;
+    let published = registered.map_or_else(
+        |_| BTreeMap::new(),
+        |registered| registered.registry.catalogues.clone(),
     );
+    let catalogues: Arc<Catalogues> = Arc::new(catalogues::open(folder, &published)?);
     let writer = Writer {
         store: Arc::clone(&store),
         registrar: Arc::clone(&registrar),
@@ -181,6 +197,13 @@ pub async fn start(
     random: Random,
 ) -> Result<Running, StartError> {
     let app = assemble(config, clock, random).await?;
+    let registered = app.registrar().as_last_read();
+    let published = registered.registry.catalogues.keys();
+    if let Some(&version) =
+        (published.into_iter()).find(|version| !app.catalogues().contains_key(version))
+    {
+        return Err(StartError::CatalogueMissing { version });
+    }
     let first_code = if let Some(Behind { signed, here }) = app.kept().behind() {
         tracing::error!(
             log.signed = signed,

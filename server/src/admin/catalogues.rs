@@ -1,10 +1,12 @@
-//! Catalogue versions: which are published, and which is in force.
+//! Catalogue versions: which are published, which is in force, and publishing another.
 
 use store::StoreError;
 use sync_core::catalog::{Capability, Catalogue};
-use sync_core::registry::Published;
+use sync_core::id::Date;
+use sync_core::registry::{Published, RegistryAct};
 
 use crate::admin::mandate::{Mandate, Word};
+use crate::catalogues::{self, KeepError};
 use crate::context::App;
 
 /// A published version.
@@ -26,6 +28,26 @@ pub enum CatalogueFailure {
     /// The caller may not know of them.
     #[error("there are no versions to see")]
     Absent,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Why a version was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishFailure {
+    /// There is no deployment yet.
+    #[error("there are no administrators yet; begin with `zhucun bootstrap`")]
+    Unfounded,
+    /// It may not follow what was published: everything that stands in the way.
+    #[error("it may not follow the version that is published")]
+    Obstacles(Vec<String>),
+    /// It is dated later than today.
+    #[error("it is issued on {0}; publish it then, or write today's date in catalogue.toml")]
+    NotYet(Date),
+    /// It cannot be kept.
+    #[error("it cannot be kept")]
+    Keep(#[from] KeepError),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -67,4 +89,29 @@ pub async fn published(app: &App, version: u32) -> Result<&Catalogue, CatalogueF
         .filter(|(own, published)| own.digest() == published.digest)
         .map(|(own, _)| own)
         .ok_or(CatalogueFailure::Absent)
+}
+
+/// Publishes another version, on the operator's word: from the next start of the server on phones get it, and what they write under it is
+/// judged by it.
+pub async fn publish(app: &App, catalogue: &Catalogue) -> Result<(), PublishFailure> {
+    let mut unit = app.store().begin().await?;
+    let mandate = Mandate::read(app, &mut *unit, Word::Operator, &[]).await?;
+    let mandate = mandate.ok_or(PublishFailure::Unfounded)?;
+    if catalogue.issued() > mandate.today() {
+        return Err(PublishFailure::NotYet(catalogue.issued()));
+    }
+    catalogue
+        .succeeds(app.catalogue())
+        .map_err(PublishFailure::Obstacles)?;
+    catalogues::keep(&app.config().data_dir, catalogue)?;
+    let published = RegistryAct::PublishCatalogue {
+        version: catalogue.version(),
+        digest: catalogue.digest(),
+        from: catalogue.issued(),
+    };
+    app.registrar()
+        .enter(&mut *unit, &[published], None, app.clock().now())
+        .await?;
+    unit.commit().await?;
+    Ok(())
 }

@@ -4,12 +4,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use store::accounts::CodePurpose;
+use sync_core::catalog::Catalogue;
 use sync_core::id::{AssignmentId, Date, DeviceId, UserId};
 use sync_core::limits;
 use sync_core::registry::Standing;
@@ -17,11 +18,13 @@ use sync_core::sync::enrol::OneTimeCode;
 
 use crate::admin::areas::{self, AreaFailure, AreaFilter};
 use crate::admin::assignments::{self, AssignmentFilter, NewAssignment};
+use crate::admin::catalogues::{self, PublishFailure};
 use crate::admin::devices::{self, Cause, DeviceFilter, Taken};
+use crate::admin::log;
 use crate::admin::mandate::Word;
 use crate::admin::users::{self, IssuedCode, UserFilter};
-use crate::admin::{catalogues, log};
 use crate::app;
+use crate::catalogues::{FolderError, read_folder};
 use crate::check::{self, Ground};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -200,6 +203,12 @@ pub(super) struct TakenDevice {
 pub(super) enum CatalogueCommand {
     /// Lists the published versions.
     List,
+    /// Publishes another version, from a folder as `catalog/` is: record kinds, roles, deadlines of a province, the calendar. Without one,
+    /// the version that this program ships. Every mistake is named, and then nothing is published. Stop the server first.
+    Publish {
+        /// The folder.
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -251,6 +260,9 @@ pub(super) fn run(config: Config, admin: Admin, out: &mut impl Write) -> anyhow:
             Admin::Assignment(command) => assignment(&app, command, out).await,
             Admin::Device(command) => device(&app, command, out).await,
             Admin::Catalogue(CatalogueCommand::List) => list_catalogues(&app, out).await,
+            Admin::Catalogue(CatalogueCommand::Publish { folder }) => {
+                publish_catalogue(&app, folder.as_deref(), out).await
+            }
             Admin::Log(LogCommand::Status) => log_status(&app, out).await,
             Admin::Log(LogCommand::Check) => log_check(&app, out).await,
             Admin::Log(LogCommand::Reopen { reason, restored }) => {
@@ -505,6 +517,36 @@ async fn list_catalogues(app: &App, out: &mut impl Write) -> anyhow::Result<()> 
             listed.published.digest
         )?;
     }
+    Ok(())
+}
+
+async fn publish_catalogue(
+    app: &App,
+    folder: Option<&Path>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let catalogue = match folder.map(read_folder) {
+        None => Catalogue::builtin(),
+        Some(Err(FolderError::Mistakes(mistakes))) => {
+            for mistake in &mistakes {
+                writeln!(out, "{mistake}")?;
+            }
+            bail!("nothing was published: correct these lines and publish the folder again");
+        }
+        Some(read) => read?,
+    };
+    match catalogues::publish(app, &catalogue).await {
+        Err(PublishFailure::Obstacles(obstacles)) => {
+            for obstacle in &obstacles {
+                writeln!(out, "{obstacle}")?;
+            }
+            bail!(
+                "nothing was published: names stay, types stay, and `version` in catalogue.toml grows"
+            );
+        }
+        published => published?,
+    }
+    writeln!(out, "{}\t{}", catalogue.version(), catalogue.digest())?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod admin;
+mod catalogues;
 mod cli;
 mod county;
 mod crash;
