@@ -26,6 +26,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where everything is kept: the database, the keys, the blobs.
     pub data_dir: PathBuf,
+    /// The number under which the authorities have filed this service (备案号); the app shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filing_number: Option<String>,
     /// Proxies whose `X-Forwarded-For` is believed. Throttling goes by the client's address, so name yours, and only yours.
     pub trusted_proxies: Vec<IpAddr>,
     /// Connections served at one time; more wait. Keep it below the number of files that the process may open.
@@ -113,6 +116,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
             data_dir: PathBuf::from("./zhucun-data"),
+            filing_number: None,
             trusted_proxies: Vec::new(),
             connections: Within(900),
             header_seconds: Within(30),

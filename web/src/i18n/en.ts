@@ -466,7 +466,7 @@ export const en: Messages = {
     version: 'Version',
     catalogue: 'Catalogue version',
     filing: 'Filing number',
-    filingNone: 'to be filled in by who runs it',
+    filingNone: 'whoever runs this has not named it',
     licence: 'Licence',
     update: 'Look for an update',
     updated: 'This is the newest version',

@@ -466,7 +466,7 @@ export const zh = {
     version: '版本',
     catalogue: '目录版本',
     filing: '备案号',
-    filingNone: '由部署单位填写',
+    filingNone: '部署单位尚未填写',
     licence: '许可证',
     update: '检查更新',
     updated: '已是最新版本',

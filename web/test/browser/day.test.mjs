@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 
+import { FILING } from './deployment.mjs'
 import { enrolled, isQuiet, useDeployment } from './start.mjs'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -91,6 +92,17 @@ test('the app starts with no network at all, and sends when there is one', async
 
   await phone.context.setOffline(false)
   await phone.allReceived()
+  isQuiet(phone)
+})
+
+test('the number under which the service is filed is shown, once heard without a network too', async () => {
+  const phone = await enrolled('ma')
+  for (const offline of [false, true]) {
+    await phone.context.setOffline(offline)
+    await phone.at('/about')
+    await phone.page.getByText(FILING).waitFor()
+    await phone.at('/more')
+  }
   isQuiet(phone)
 })
 

@@ -1,16 +1,19 @@
 // A server with one village, and the line that leads to it.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 
 const WEB = join(import.meta.dirname, '../..')
 const BINARY = process.env.SERVER_BINARY ?? join(WEB, '../target/debug/zhucun')
 const AREAS = join(WEB, '../tests/fixtures/areas/xiji.csv')
+const CATALOGUE = join(WEB, '../catalog')
 const VILLAGE = '640422100203'
+/** Under which the authorities filed this service, or would. */
+export const FILING = '宁ICP备00000000号'
 
 export class Deployment {
   #data
@@ -27,8 +30,8 @@ export class Deployment {
   /** How slow the line is: `{ bytesPerSecond, roundTripMillis }`, or null. */
   slow = null
 
-  /** Starts a server of its own with 马建国 (first secretary) and 李秀英 (team member) in one village. */
-  static async start() {
+  /** Starts a server of its own with 马建国 (first secretary) and 李秀英 (team member) in one village; with these kinds besides. */
+  static async start(kinds = []) {
     if (!existsSync(BINARY)) throw new Error(`needs ${BINARY}: cargo xtask web && cargo build --package server`)
     const started = new Deployment()
     started.#data = mkdtempSync(join(tmpdir(), 'zhucun-browser-'))
@@ -41,9 +44,21 @@ export class Deployment {
       started.#run('user', 'add', name, whole)
       started.#run('assignment', 'give', name, role, VILLAGE)
     }
+    if (kinds.length > 0) started.#publish(kinds)
     await started.#serve()
     await started.#face()
     return started
+  }
+
+  /** Publishes the shipped catalogue with these files of kinds. */
+  #publish(kinds) {
+    const folder = join(this.#data, 'catalogue')
+    cpSync(CATALOGUE, folder, { recursive: true })
+    for (const kind of kinds) copyFileSync(kind, join(folder, 'kinds', basename(kind)))
+    const header = join(folder, 'catalogue.toml')
+    const next = readFileSync(header, 'utf8').replace(/^version = (\d+)/m, (_, version) => `version = ${Number(version) + 1}`)
+    writeFileSync(header, next)
+    this.#run('catalogue', 'publish', folder)
   }
 
   #run(...words) {
@@ -89,7 +104,8 @@ export class Deployment {
 
   async #serve() {
     // The port is the system's choice; the server says in its log which one it is.
-    this.#server = spawn(BINARY, ['--data-dir', this.#data, '--listen', '127.0.0.1:0', '--log-format', 'json', 'serve'])
+    const words = ['--data-dir', this.#data, '--listen', '127.0.0.1:0', '--log-format', 'json', 'serve']
+    this.#server = spawn(BINARY, words, { env: { ...process.env, ZHUCUN_FILING_NUMBER: FILING } })
     this.#port = await new Promise((resolve, reject) => {
       let said = ''
       const read = (chunk) => {

@@ -13,9 +13,9 @@ const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium'
 /** What the tests of a file share, once they run. */
 export const shared = { deployment: null, browser: null }
 
-export function useDeployment() {
+export function useDeployment(kinds) {
   before(async () => {
-    shared.deployment = await Deployment.start()
+    shared.deployment = await Deployment.start(kinds)
     shared.browser = await chromium.launch({
       executablePath: BROWSER,
       args: [

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::context::{App, Json};
 use crate::routes::wire::{Id, PublicKey};
 
-/// What a device must know before it enrols.
+/// What anybody may know of it, and a device must before it enrols.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeploymentView {
     /// The deployment: derived from its operator key.
@@ -18,6 +18,9 @@ pub struct DeploymentView {
     operator: PublicKey,
     /// The newest version of the messages of `POST /v1/sync`.
     protocol: u16,
+    /// The number under which the authorities have filed this service, if whoever runs it has named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filing_number: Option<String>,
 }
 
 /// Says which deployment this is.
@@ -28,5 +31,6 @@ pub async fn show_deployment(State(app): State<App>) -> Json<DeploymentView> {
         deployment: Id(app.deployment()),
         operator: PublicKey::from(&app.registrar().operator().public()),
         protocol: sync_core::sync::PROTOCOL,
+        filing_number: app.config().filing_number.clone(),
     })
 }
