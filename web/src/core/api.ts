@@ -849,7 +849,12 @@ export interface Core {
    */
   enrol(code: string, label: string, pin: string): Promise<Standing>
   unlock(pin: string): Promise<Standing>
-  /** Wipes the data key from memory. Open forms are closed; their drafts stay. */
+  /**
+   * Signs and seals what was saved and never sent, so that it can still be handed over if the PIN is lost. It costs some bytes on the line: what
+   * is sealed together is packed together. For when its person looks away.
+   */
+  sealWaiting(): Promise<void>
+  /** Seals what waits, then wipes the data key from memory. Open forms are closed; their drafts stay. */
   lock(): Promise<void>
   changePin(old: string, next: string): Promise<void>
   /** Begins a session again. */

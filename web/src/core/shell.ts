@@ -202,7 +202,13 @@ export class Shell implements Served {
     await this.files.load()
   }
 
+  sealWaiting(): Promise<void> {
+    return this.alone(() => this.done(this.call(() => this.core().sealWaiting(this.world.now()))))
+  }
+
   async lock(): Promise<void> {
+    // A phone that is full is locked all the same.
+    await this.sealWaiting().catch(() => undefined)
     await this.alone(async () => {
       this.core().lock()
       this.finder = null

@@ -23,6 +23,8 @@ export function lockWhenIdle(): void {
   setInterval(() => void lockIfIdle(), LOOK_MILLIS)
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') void lockIfIdle()
+    // Whoever looks away may never come back with the right PIN.
+    else if (opened()) void core().sealWaiting().catch(() => undefined)
   })
 }
 

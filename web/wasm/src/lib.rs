@@ -182,6 +182,12 @@ impl Core {
         done(self.0.change_pin(pin, &mut rng()))
     }
 
+    /// Seals what waits, so that it can be handed over even if the PIN is lost.
+    #[wasm_bindgen(js_name = sealWaiting)]
+    pub fn seal_waiting(&mut self, now: f64) -> Call<Outcome> {
+        done(within(now, |world| self.0.seal_waiting(world)))
+    }
+
     /// Forgets the data key.
     pub fn lock(&mut self) {
         self.0.lock();

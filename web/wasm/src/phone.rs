@@ -252,6 +252,16 @@ impl Phone {
         })
     }
 
+    /// `sealWaiting()`
+    pub fn seal_waiting(&mut self, world: &mut World<'_>) -> Told<Change> {
+        let (safe, held) = self.parts()?;
+        let effects = held.device.seal(world);
+        Ok(Change {
+            stored: safe.seal(&persisted(&effects), world.rng),
+            ..Change::default()
+        })
+    }
+
     /// Forgets the data key and all that was opened with it.
     pub fn lock(&mut self) {
         self.opened = None;
