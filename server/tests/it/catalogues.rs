@@ -16,8 +16,16 @@ struct County(TempDir);
 impl County {
     fn new() -> Self {
         let county = Self(tempfile::tempdir().unwrap());
-        let founders = ["--system", "a=甲", "--security", "b=乙", "--audit", "c=丙"];
-        assert!(county.run(&[&["bootstrap"], &founders[..]].concat()).0);
+        let founders = [
+            "--system",
+            "han=韩志刚",
+            "--security",
+            "bai=白雪",
+            "--audit",
+            "ding=丁一鸣",
+        ];
+        let (founded, said) = county.run(&[&["bootstrap"], &founders[..]].concat());
+        assert!(founded, "{said}");
         copy(&Path::new(ROOT).join("catalog"), &county.catalogue());
         county
     }
