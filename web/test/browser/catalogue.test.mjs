@@ -14,6 +14,7 @@ async function openKind(phone) {
 
 test('a kind that was published as a file has a form, a list and a page, and is synced', async () => {
   const [phone, mate] = [await enrolled('ma'), await enrolled('li')]
+  await phone.allReceived()
   await phone.context.setOffline(true)
   await openKind(phone)
   await phone.button('新建水窖').tap()
@@ -30,8 +31,9 @@ test('a kind that was published as a file has a form, a list and a page, and is 
   await mate.page.getByRole('link', { name: /海永福/ }).tap()
   await mate.line('存水（方）').getByText('12').waitFor()
   // Its actions are there too.
-  await mate.button('废弃').tap()
+  await mate.button('更多').tap()
   const sheet = mate.page.locator('.sheet')
+  await mate.button('废弃', sheet).tap()
   await sheet.locator('textarea').fill('窖壁裂了')
   await mate.button('废弃', sheet).last().tap()
   await mate.page.locator('.tag', { hasText: '废弃' }).first().waitFor()

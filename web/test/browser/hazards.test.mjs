@@ -259,6 +259,7 @@ test('a form that was open while a teammate wrote the same field keeps both valu
 test('after ten wrong PINs nothing opens, and what was saved is still delivered', async () => {
   const phone = await enrolled('ma')
   await phone.installed()
+  await phone.allReceived()
   await phone.context.setOffline(true)
   await phone.registerHousehold('封存户', '八组')
   // Nothing was ever sent; what is saved is sealed when it locks.
