@@ -20,6 +20,8 @@ const FIELD = process.env.FIELD_BINARY ?? join(import.meta.dirname, '../../../ta
 const LIGHTHOUSE = 'lighthouse@12'
 const SLOWER = 4
 const SLICE_MILLIS = 40
+/** Nothing that is measured may take longer. */
+const PATIENCE_MILLIS = 60_000
 const SLOW_LINE = { bytesPerSecond: 50_000, roundTripMillis: 400 }
 const VISITS = 20
 const EDITS = 10
@@ -70,16 +72,18 @@ function slow(pid) {
 /** How long it takes from the next touch or key until `shown` is on the screen, by the page's own clock. */
 async function felt(page, event, shown, act) {
   await page.evaluate(
-    ([event, shown]) => {
-      window.felt = new Promise((resolve) => {
+    ([event, shown, patience]) => {
+      window.felt = new Promise((resolve, reject) => {
         document.addEventListener(
           event,
           () => {
             const begun = performance.now()
             const look = () => {
               const there = document.evaluate(shown, document, null, XPathResult.BOOLEAN_TYPE).booleanValue
-              if (there) resolve(performance.now() - begun)
-              else requestAnimationFrame(look)
+              const felt = performance.now() - begun
+              if (there) resolve(felt)
+              else if (felt < patience) requestAnimationFrame(look)
+              else reject(new Error(`instead of ${shown}: ${document.body.innerText}`))
             }
             // What was there before is there until the next frame.
             requestAnimationFrame(look)
@@ -88,7 +92,7 @@ async function felt(page, event, shown, act) {
         )
       })
     },
-    [event, shown],
+    [event, shown, PATIENCE_MILLIS],
   )
   await act()
   return page.evaluate(() => window.felt)
@@ -161,6 +165,31 @@ class Writer {
   }
 }
 
+const goals = {
+  first_load_bytes: 900 * 1024,
+  install_errors: 0,
+  cold_start_ms_1k: 2000,
+  cold_start_ms_10k: 3000,
+  save_visit_ms: 100,
+  search_ms_10k: 50,
+  sync_day_ms: 3000,
+  sync_day_requests: 1,
+  memory_mb_10k: 150,
+}
+const floors = { lighthouse_accessibility: 95, lighthouse_best_practices: 95 }
+
+/** What was measured, also if it did not come to its end. */
+function report() {
+  for (const [name, value] of Object.entries(figures)) {
+    const [goal, floor] = [goals[name], floors[name]]
+    const isReached = goal === undefined ? value >= floor : value <= goal
+    const said = goal === undefined ? `≥ ${floor}` : `≤ ${goal}`
+    const verdict = (goal ?? floor) === undefined ? '' : `${said}  ${isReached ? 'reached' : 'MISSED'}`
+    say(`${name.padEnd(28)}${String(value).padStart(10)}  ${verdict}`)
+  }
+  console.log(JSON.stringify(figures))
+}
+
 const figures = {}
 const deployment = await Deployment.start()
 const server = await chromium.launchServer({
@@ -227,6 +256,8 @@ try {
     searches.push(await felt(phone.page, 'input', "boolean(//*[@aria-busy='false'])", () => field.fill(text)))
   }
   figures.search_ms_10k = Math.round(median(searches))
+  // The day is one without a signal.
+  await phone.context.setOffline(true)
   const saves = []
   for (let visit = 0; visit < 5; visit += 1) {
     await phone.at('/visit')
@@ -255,8 +286,6 @@ try {
     await phone.page.locator('button.line').nth(edit).tap()
     await phone.write('村民组', `${edit + 20}组`)
   }
-  deployment.slow = SLOW_LINE
-  const asked = deployment.asked
   await phone.at('/outbox')
   await phone.button('现在同步').waitFor()
   await phone.page.evaluate(() => {
@@ -269,8 +298,13 @@ try {
     }
     requestAnimationFrame(frame)
   })
+  deployment.slow = SLOW_LINE
+  const asked = deployment.asked
   figures.sync_day_ms = Math.round(
-    await felt(phone.page, 'click', "boolean(//*[contains(., '同步完成')])", () => phone.button('现在同步').tap()),
+    await felt(phone.page, 'click', "boolean(//*[contains(., '同步完成')])", async () => {
+      await phone.context.setOffline(false)
+      await phone.button('现在同步').tap()
+    }),
   )
   figures.sync_day_requests = deployment.asked - asked
   figures.sync_day_longest_frame_ms = Math.round(await phone.page.evaluate(() => window.longest))
@@ -291,25 +325,5 @@ try {
   await browser.close()
   await server.close()
   await deployment.stop()
+  report()
 }
-
-const goals = {
-  first_load_bytes: 900 * 1024,
-  install_errors: 0,
-  cold_start_ms_1k: 2000,
-  cold_start_ms_10k: 3000,
-  save_visit_ms: 100,
-  search_ms_10k: 50,
-  sync_day_ms: 3000,
-  sync_day_requests: 1,
-  memory_mb_10k: 150,
-}
-const floors = { lighthouse_accessibility: 95, lighthouse_best_practices: 95 }
-for (const [name, value] of Object.entries(figures)) {
-  const [goal, floor] = [goals[name], floors[name]]
-  const isReached = goal === undefined ? value >= floor : value <= goal
-  const said = goal === undefined ? `≥ ${floor}` : `≤ ${goal}`
-  const verdict = (goal ?? floor) === undefined ? '' : `${said}  ${isReached ? 'reached' : 'MISSED'}`
-  say(`${name.padEnd(28)}${String(value).padStart(10)}  ${verdict}`)
-}
-console.log(JSON.stringify(figures))
