@@ -3,6 +3,7 @@
 //!
 //! One file a version, `catalogues/<version>.json`: the texts as they were published, which the registry's digest proves.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -56,10 +57,11 @@ pub(crate) fn open(
     data_dir: &Path,
     published: &BTreeMap<u32, Published>,
 ) -> Result<Catalogues, KeepError> {
-    let shipped = Catalogue::builtin();
+    // To read it takes longer than all else at a start.
+    let shipped = LazyCell::new(Catalogue::builtin);
     if published.is_empty() {
         keep(data_dir, &shipped)?;
-        return Ok(Catalogues::from([(shipped.version(), shipped)]));
+        return Ok(Catalogues::from([(shipped.version(), shipped.clone())]));
     }
     let mut catalogues = Catalogues::new();
     for (&version, published) in published {
@@ -72,7 +74,7 @@ pub(crate) fn open(
         }
     }
     if catalogues.is_empty() {
-        catalogues.insert(shipped.version(), shipped);
+        catalogues.insert(shipped.version(), shipped.clone());
     }
     Ok(catalogues)
 }
