@@ -1,7 +1,8 @@
 //! The files of the catalogue versions that a deployment published, kept beside its database: entries are folded for ever by the
 //! version that they name, whatever a later program ships.
 //!
-//! One file a version, `catalogues/<version>.json`: the texts as they were published, which the registry's digest proves.
+//! One file a version, `catalogues/<digest>.json`: the texts as they were published, under the digest that the registry names. So nothing
+//! that was kept is ever overwritten by something else, whatever becomes of the registry.
 
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sync_core::admit::Catalogues;
 use sync_core::catalog::{Catalogue, Mistake, SourceFile};
+use sync_core::id::Digest;
 use sync_core::registry::Published;
 
 use crate::keys::{make_folder_durably, write_durably};
@@ -65,8 +67,7 @@ pub(crate) fn open(
     }
     let mut catalogues = Catalogues::new();
     for (&version, published) in published {
-        let kept = kept(data_dir, version)?;
-        if let Some(catalogue) = kept.filter(|kept| kept.digest() == published.digest) {
+        if let Some(catalogue) = kept(data_dir, published.digest)? {
             catalogues.insert(version, catalogue);
         } else if shipped.digest() == published.digest {
             keep(data_dir, &shipped)?;
@@ -79,13 +80,13 @@ pub(crate) fn open(
     Ok(catalogues)
 }
 
-fn path_of(data_dir: &Path, version: u32) -> PathBuf {
-    data_dir.join(FOLDER).join(format!("{version}.json"))
+fn path_of(data_dir: &Path, digest: Digest) -> PathBuf {
+    data_dir.join(FOLDER).join(format!("{digest}.json"))
 }
 
-/// A kept version; nothing if there is none, or what is there is no catalogue.
-fn kept(data_dir: &Path, version: u32) -> Result<Option<Catalogue>, KeepError> {
-    let path = path_of(data_dir, version);
+/// The kept version of this digest; nothing if there is none, or what is there is another.
+fn kept(data_dir: &Path, digest: Digest) -> Result<Option<Catalogue>, KeepError> {
+    let path = path_of(data_dir, digest);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -96,12 +97,13 @@ fn kept(data_dir: &Path, version: u32) -> Result<Option<Catalogue>, KeepError> {
     let files: Vec<SourceFile> = files
         .map(|KeptFile { name, text }| SourceFile { name, text })
         .collect();
-    Ok(Catalogue::parse(&files).ok())
+    let catalogue = Catalogue::parse(&files).ok();
+    Ok(catalogue.filter(|catalogue| catalogue.digest() == digest))
 }
 
 /// Keeps a version, durably.
 pub(crate) fn keep(data_dir: &Path, catalogue: &Catalogue) -> Result<(), KeepError> {
-    let path = path_of(data_dir, catalogue.version());
+    let path = path_of(data_dir, catalogue.digest());
     let files: Vec<KeptFile> = (catalogue.files().iter())
         .map(|SourceFile { name, text }| KeptFile {
             name: name.clone(),

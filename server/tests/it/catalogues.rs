@@ -98,8 +98,7 @@ async fn a_kind_that_was_added_as_a_file_is_published_and_in_force() {
     fs::remove_dir_all(county.catalogue()).unwrap();
     let server = Server::start(county.0.path()).await;
     drop(server);
-    let kept = county.0.path().join("data/catalogues");
-    fs::remove_file(kept.join("2.json")).unwrap();
+    fs::remove_dir_all(county.0.path().join("data/catalogues")).unwrap();
     let without = Server::try_run(&mut Server::command(county.0.path())).await;
     assert!(
         without.is_none(),
