@@ -2,36 +2,29 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
-use tempfile::TempDir;
-
+use crate::cli::Operator;
 use crate::program::Server;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// A founded deployment, and a copy of the shipped catalogue to change.
-struct County(TempDir);
+struct County(Operator);
 
 impl County {
     fn new() -> Self {
-        let county = Self(tempfile::tempdir().unwrap());
-        let founders = [
-            "--system",
-            "han=韩志刚",
-            "--security",
-            "bai=白雪",
-            "--audit",
-            "ding=丁一鸣",
-        ];
-        let (founded, said) = county.run(&[&["bootstrap"], &founders[..]].concat());
-        assert!(founded, "{said}");
+        let county = Self(Operator::of_a_county());
         copy(&Path::new(ROOT).join("catalog"), &county.catalogue());
         county
     }
 
+    fn folder(&self) -> &Path {
+        self.0.0.path()
+    }
+
     fn catalogue(&self) -> PathBuf {
-        self.0.path().join("catalogue")
+        self.folder().join("catalogue")
     }
 
     /// Whether it went well, and all that was said.
@@ -40,13 +33,7 @@ impl County {
             status,
             stdout,
             stderr,
-        } = Command::new(env!("CARGO_BIN_EXE_zhucun"))
-            .arg("--data-dir")
-            .arg(self.0.path().join("data"))
-            .args(arguments)
-            .env_remove("RUST_BACKTRACE")
-            .output()
-            .unwrap();
+        } = self.0.run(arguments);
         let said = String::from_utf8([stdout, stderr].concat()).unwrap();
         (status.success(), said)
     }
@@ -96,10 +83,10 @@ async fn a_kind_that_was_added_as_a_file_is_published_and_in_force() {
 
     // It is served from what was kept, whatever became of the folder.
     fs::remove_dir_all(county.catalogue()).unwrap();
-    let server = Server::start(county.0.path()).await;
+    let server = Server::start(county.folder()).await;
     drop(server);
-    fs::remove_dir_all(county.0.path().join("data/catalogues")).unwrap();
-    let without = Server::try_run(&mut Server::command(county.0.path())).await;
+    fs::remove_dir_all(county.folder().join("data/catalogues")).unwrap();
+    let without = Server::try_run(&mut Server::command(county.folder())).await;
     assert!(
         without.is_none(),
         "what is written under it would be refused"

@@ -11,7 +11,7 @@ const SAMPLE: &str = concat!(
 );
 
 /// An operator with a data folder.
-struct Operator(TempDir);
+pub(crate) struct Operator(pub(crate) TempDir);
 
 impl Operator {
     fn new() -> Self {
@@ -19,7 +19,7 @@ impl Operator {
     }
 
     /// One whose deployment has its three administrators and the areas of the sample.
-    fn of_a_county() -> Self {
+    pub(crate) fn of_a_county() -> Self {
         let operator = Self::new();
         operator.ok(&[
             "bootstrap",
@@ -34,7 +34,7 @@ impl Operator {
         operator
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_zhucun"))
             .arg("--data-dir")
             .arg(self.0.path().join("data"))
