@@ -59,7 +59,7 @@ pub(crate) fn open(
     data_dir: &Path,
     published: &BTreeMap<u32, Published>,
 ) -> Result<Catalogues, KeepError> {
-    // To read it takes longer than all else at a start.
+    // Read only where it is needed.
     let shipped = LazyCell::new(Catalogue::builtin);
     if published.is_empty() {
         keep(data_dir, &shipped)?;
