@@ -277,14 +277,16 @@ impl Parts {
 
     /// Its commands, with their contents where they are at hand.
     pub fn commands(&self) -> impl Iterator<Item = Command> + '_ {
-        self.batch
-            .envelopes
-            .iter()
-            .zip(&self.contents)
-            .map(|(envelope, salted)| Command {
-                envelope: envelope.clone(),
-                content: salted.as_ref().map(|salted| salted.content.clone()),
-            })
+        (0..self.contents.len()).map_while(|index| self.command(index))
+    }
+
+    /// One of them, by its place among them.
+    pub fn command(&self, index: usize) -> Option<Command> {
+        let salted = self.contents.get(index)?.as_ref();
+        Some(Command {
+            envelope: self.batch.envelopes.get(index)?.clone(),
+            content: salted.map(|salted| salted.content.clone()),
+        })
     }
 
     /// The same batch for a reader who may have only the commands that `may_read` names by index.

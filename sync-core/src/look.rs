@@ -17,14 +17,15 @@
 mod page;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::catalog::{Action, Catalogue, Kind, Relation, Urgency};
+use crate::catalog::{Action, Catalogue, DueRule, Kind, Relation, Urgency};
 use crate::command::Verb;
 use crate::due::{self, DueItem, Entered, Facts, Reader};
 use crate::id::{AreaId, Date, DeviceId, JournalId, RecordId, Timestamp, UserId};
 use crate::month;
-use crate::record::{Step, referred};
+use crate::record::{Record, Step, referred};
 use crate::sync::device::{Device, Whereabouts};
 use crate::value::{Fields, Value};
 use crate::view::{PENDING, Shown, View};
@@ -114,19 +115,20 @@ impl Wanted {
         }
     }
 
-    fn takes(&self, view: &View) -> bool {
-        let of_kind = self.kind.as_ref().is_none_or(|kind| view.kind == *kind);
+    /// Whether a record may be among them, by what costs little to see.
+    fn may_take(&self, record: &Record) -> bool {
+        let of_kind = self.kind.as_ref().is_none_or(|kind| record.kind == *kind);
         let in_state = self.states.is_empty()
-            || view
+            || record
                 .state
                 .as_ref()
                 .is_some_and(|state| self.states.contains(state));
-        let refers = self.refers_to.is_none_or(|target| refers_to(view, target));
-        !view.kind.is_empty()
-            && of_kind
-            && in_state
-            && refers
-            && (self.with_void || view.void.is_none())
+        !record.kind.is_empty() && of_kind && in_state && (self.with_void || record.void.is_none())
+    }
+
+    /// Whether one that may be among them is, by what its reader sees of it.
+    fn takes(&self, view: &View) -> bool {
+        self.refers_to.is_none_or(|target| refers_to(view, target))
     }
 }
 
@@ -265,19 +267,26 @@ impl<'d> Look<'d> {
         )
     }
 
-    fn views(&self) -> impl Iterator<Item = View> {
-        let look = *self;
-        let journals = self.device.journals().into_iter();
+    fn records(self) -> impl Iterator<Item = Cow<'d, Record>> {
+        let device = self.device;
+        let journals = device.journals().into_iter();
         let all = journals.flat_map(move |journal| {
-            let records = look.device.records(journal).into_iter();
+            let records = device.records(journal).into_iter();
             records.map(move |record| (journal, record))
         });
-        all.filter_map(move |(journal, record)| look.view(journal, record))
+        all.filter_map(move |(journal, record)| device.record(journal, record))
+    }
+
+    /// What somebody wants, in no order.
+    fn views<'w>(self, wanted: &'w Wanted) -> impl Iterator<Item = View> + use<'d, 'w> {
+        let records = self.records().filter(|record| wanted.may_take(record));
+        let views = records.map(move |record| self.device.view_of(&record, self.now));
+        views.filter(|view| wanted.takes(view))
     }
 
     /// The records that somebody wants, the last touched first.
     pub fn rows(&self, wanted: &Wanted) -> Vec<Row> {
-        let taken = self.views().filter(|view| wanted.takes(view));
+        let taken = self.views(wanted);
         let mut rows: Vec<Row> = taken.map(|view| self.row(&view)).collect();
         rows.sort_by(|a, b| b.touched.cmp(&a.touched).then(a.record.cmp(&b.record)));
         rows
@@ -324,7 +333,7 @@ impl<'d> Look<'d> {
     pub fn households(&self) -> Vec<(Row, Option<Date>)> {
         let mut last: BTreeMap<RecordId, Date> = BTreeMap::new();
         let visits = Wanted::of(Some("visit"), false);
-        for view in self.views().filter(|view| visits.takes(view)) {
+        for view in self.views(&visits) {
             let household = view.value("household").and_then(referred);
             let on = view.value("occurred_on").and_then(as_date);
             let on = on.unwrap_or_else(|| self.row(&view).touched.date());
@@ -350,7 +359,8 @@ impl<'d> Look<'d> {
         };
         let mut views = BTreeMap::new();
         let mut items = Vec::new();
-        for view in self.views().filter(|view| view.void.is_none()) {
+        for record in self.records().filter(|record| waits(catalogue, record)) {
+            let view = self.device.view_of(&record, self.now);
             if let Some(item) = self.due_of(catalogue, &view) {
                 views.insert(view.id, view);
                 items.push(item);
@@ -469,6 +479,16 @@ impl<'d> Look<'d> {
         }
         Err(NotOne::None)
     }
+}
+
+/// Whether a record may be due to anybody: a rule of its kind says so of its state, or it has two values of a field.
+fn waits(catalogue: &Catalogue, record: &Record) -> bool {
+    let Some(kind) = catalogue.kind(&record.kind) else {
+        return false;
+    };
+    let state = record.state.as_ref();
+    let is_due = |rule: &DueRule| state.is_some_and(|state| rule.states.contains(state));
+    record.void.is_none() && (kind.due.iter().any(is_due) || record.conflicts().next().is_some())
 }
 
 /// The records or people that a field refers to.

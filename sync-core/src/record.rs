@@ -71,23 +71,26 @@ impl Logged {
 
 /// The commands of an entry, in order, with what the entry says of each.
 pub fn logged(entry: &Entry) -> impl Iterator<Item = Logged> + '_ {
-    let (head, batch) = (&entry.head, &entry.parts.batch);
-    entry
-        .parts
-        .commands()
-        .zip(&head.fates)
-        .map(|(command, fate)| Logged {
-            place: Place {
-                seq: head.seq,
-                n: command.envelope.n,
-                device: batch.device,
-            },
-            assignment: batch.assignment,
-            received_at: head.received_at,
-            catalogue: head.catalogue,
-            fate: fate.clone(),
-            command,
-        })
+    (0..entry.head.fates.len()).map_while(|index| logged_at(entry, index))
+}
+
+/// One command of an entry, by its place among them.
+pub fn logged_at(entry: &Entry, index: usize) -> Option<Logged> {
+    let (head, parts) = (&entry.head, &entry.parts);
+    let fate = head.fates.get(index)?.clone();
+    let command = parts.command(index)?;
+    Some(Logged {
+        place: Place {
+            seq: head.seq,
+            n: command.envelope.n,
+            device: parts.batch.device,
+        },
+        assignment: parts.batch.assignment,
+        received_at: head.received_at,
+        catalogue: head.catalogue,
+        fate,
+        command,
+    })
 }
 
 /// The records that a command must be folded into: its own, and for an erasure those it links to.

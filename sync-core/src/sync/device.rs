@@ -18,6 +18,7 @@ mod save;
 mod settle;
 mod storage;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
@@ -101,6 +102,8 @@ impl core::fmt::Debug for Identity {
 pub struct Device {
     identity: Identity,
     key: SigningKey,
+    /// The id that the key gives it.
+    id: DeviceId,
     registry: Registry,
     registry_seq: Seq,
     /// The operator keys, each with the registry position after which it signs.
@@ -138,6 +141,7 @@ impl Device {
             operators: [(0, identity.operator.clone())].into_iter().collect(),
             registry: Registry::empty(identity.deployment),
             identity,
+            id: key.public().device(),
             key,
             registry_seq: 0,
             catalogues,
@@ -161,8 +165,8 @@ impl Device {
     }
 
     /// The id that its key gives it.
-    pub fn id(&self) -> DeviceId {
-        self.key.public().device()
+    pub const fn id(&self) -> DeviceId {
+        self.id
     }
 
     /// What it knows of the registry.
@@ -307,7 +311,7 @@ impl Device {
     }
 
     /// A record as folded from the verified journal and this device's own commands on top.
-    pub fn record(&self, journal: JournalId, record: RecordId) -> Option<Record> {
+    pub fn record(&self, journal: JournalId, record: RecordId) -> Option<Cow<'_, Record>> {
         let local = self.journals.get(&journal)?;
         local.record(&self.catalogues, self.id(), record)
     }
@@ -315,12 +319,17 @@ impl Device {
     /// What its user sees of a record: after the lease, only what he wrote himself.
     pub fn view(&self, journal: JournalId, record: RecordId, now: Timestamp) -> Option<View> {
         let record = self.record(journal, record)?;
-        let view = View::of(&record, &self.registry);
-        Some(if self.lease_is_over(now) {
+        Some(self.view_of(&record, now))
+    }
+
+    /// What its user sees of a record that is at hand.
+    pub fn view_of(&self, record: &Record, now: Timestamp) -> View {
+        let view = View::of(record, &self.registry);
+        if self.lease_is_over(now) {
             view.of_own(|device| self.is_own(device))
         } else {
             view
-        })
+        }
     }
 
     /// Where a command of this device is.

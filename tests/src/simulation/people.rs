@@ -1,5 +1,7 @@
 //! What people do, drawn at random from what their phones show them.
 
+use std::borrow::Cow;
+
 use sync_core::command::{Splice, Verb};
 use sync_core::id::{JournalId, RecordId, UserId};
 use sync_core::record::{Record, Slot};
@@ -67,7 +69,7 @@ pub(super) struct Asked<'a> {
 
 impl Asked<'_> {
     /// The records of a kind that the phone shows.
-    fn records(&self, kind: &str) -> Vec<Record> {
+    fn records(&self, kind: &str) -> Vec<Cow<'_, Record>> {
         let all = self.device.records(self.journal).into_iter();
         all.filter_map(|record| self.device.record(self.journal, record))
             .filter(|record| record.kind == kind)

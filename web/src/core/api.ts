@@ -453,6 +453,24 @@ export interface HouseholdLine {
   readonly lastVisit: DateText | null
 }
 
+/** Which households somebody wants. */
+export interface HouseholdsQuery {
+  /** Found by name, pinyin or initials. */
+  readonly text?: string
+  /** These alone. */
+  readonly records?: readonly RecordId[]
+  readonly group?: string
+  readonly limit: number
+}
+
+export interface Households {
+  readonly lines: readonly HouseholdLine[]
+  /** How many there are, those beyond the limit among them. */
+  readonly total: number
+  /** The villagers' groups of all households. */
+  readonly groups: readonly string[]
+}
+
 /** What a search found. */
 export interface Hit {
   readonly journal: JournalId
@@ -867,7 +885,8 @@ export interface Core {
 
   today(): Promise<Today>
   /** Longest waiting first. */
-  households(): Promise<readonly HouseholdLine[]>
+  /** The households, longest waiting first; those whose names a text finds, best first. */
+  households(query: HouseholdsQuery): Promise<Households>
   rows(query: RowsQuery): Promise<Rows>
   /** Titles that contain the text, or whose pinyin or initials begin words with it; best first. */
   search(query: SearchQuery): Promise<readonly Hit[]>

@@ -12,11 +12,14 @@ import {
   type FilesReport,
   type HeldBack,
   type Hit,
+  type Households,
+  type HouseholdsQuery,
   type Kept,
   type Open,
   type Outbox,
   type Remembered,
   type Saved,
+  type SearchQuery,
   type Settings,
   type Standing,
   type SyncReport,
@@ -62,6 +65,8 @@ const NOTE = 'note/'
 /** Where the core keeps the shell's own values. */
 const OWN = 'shell/'
 const SETTINGS = 'settings'
+/** Of more households than these nobody looks for one by its name alone. */
+const FOUND_MAX = 200
 const AT_FIRST: Settings = { lang: null, textSize: 100, autoLockMinutes: 5, wifiOnly: false }
 
 export class Shell implements Served {
@@ -253,18 +258,27 @@ export class Shell implements Served {
   catalogue = this.read((phone, now) => phone.catalogue(now)) as Core['catalogue']
   villages = this.read((phone, now) => phone.villages(now)) as Core['villages']
   today = this.read((phone, now) => this.withFiles(phone.today(now))) as Core['today']
-  households = this.read((phone, now) => phone.households(now)) as Core['households']
   rows = this.read((phone, now, query: unknown) => phone.rows(JSON.stringify(query), now)) as Core['rows']
   record = this.read((phone, now, journal: string, record: string) =>
     phone.record(journal, record, now),
   ) as Core['record']
   receipt = this.read((phone, _, origin: unknown) => phone.receipt(JSON.stringify(origin))) as Core['receipt']
 
-  async search(query: { text: string; kind?: string; limit?: number }): Promise<readonly Hit[]> {
+  async search(query: SearchQuery): Promise<readonly Hit[]> {
+    return this.alone(() => this.found(query))
+  }
+
+  async households({ text, ...query }: HouseholdsQuery): Promise<Households> {
     return this.alone(() => {
-      this.finder ??= new Finder(JSON.parse(this.call(() => this.core().titles(this.world.now()))) as Hit[])
-      return this.finder.search(query.text, query.kind, query.limit)
+      const hits = text === undefined ? null : this.found({ text, kind: 'household', limit: FOUND_MAX })
+      const asked = hits ? { ...query, records: hits.map((hit) => hit.record) } : query
+      return JSON.parse(this.call(() => this.core().households(JSON.stringify(asked), this.world.now()))) as Households
     })
+  }
+
+  private found({ text, kind, limit }: SearchQuery): readonly Hit[] {
+    this.finder ??= new Finder(JSON.parse(this.call(() => this.core().titles(this.world.now()))) as Hit[])
+    return this.finder.search(text, kind, limit)
   }
 
   async reveal(journal: string, record: string, field: string, purpose: string) {

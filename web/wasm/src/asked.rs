@@ -80,6 +80,21 @@ pub(crate) fn span(json: &Json) -> (usize, usize) {
     )
 }
 
+/// The records that are asked for, in this order; all, if the query names none.
+pub(crate) fn records(json: &Json) -> Asked<Option<Vec<RecordId>>> {
+    let named = json.get("records").and_then(Json::as_array);
+    let named = named.map(|named| {
+        let one = |named: &Json| id(named.as_str().unwrap_or_default());
+        named.iter().map(one).collect()
+    });
+    named.transpose()
+}
+
+/// The villagers' group whose households are asked for.
+pub(crate) fn group(json: &Json) -> Option<&str> {
+    json.get("group").and_then(Json::as_str)
+}
+
 // -------------------------------------------------------------------------------------------------------------------- intents
 
 /// One intent, or several in one form.

@@ -243,9 +243,9 @@ impl Core {
         said(self.0.today(at(now)))
     }
 
-    /// `households()`
-    pub fn households(&self, now: f64) -> Call<String> {
-        said(self.0.households(at(now)))
+    /// `households(query)`, with the records that a search found in place of its text.
+    pub fn households(&mut self, query: &str, now: f64) -> Call<String> {
+        said(self.0.households(query, at(now)))
     }
 
     /// `rows(query)`

@@ -5,13 +5,15 @@
 //!
 //! Long because one type stands for the whole of that file: each call there is one here.
 
+use std::collections::{BTreeSet, HashMap};
+
 use rand_core::CryptoRng;
 use serde_json::{Value as Json, json};
 use sync_core::admit::Catalogues;
 use sync_core::catalog::Catalogue;
 use sync_core::cbor;
-use sync_core::id::{JournalId, RecordId, Timestamp, sha256};
-use sync_core::look::Look;
+use sync_core::id::{Date, JournalId, RecordId, Timestamp, sha256};
+use sync_core::look::{Look, Row};
 use sync_core::safe::{self, Safe, Stored, VAULT};
 use sync_core::seal::Parcel;
 use sync_core::sync::courier::{Courier, Failed, Reply, Session};
@@ -61,6 +63,26 @@ struct Held {
     session: Session,
     courier: Option<Courier>,
     enrol_again: bool,
+    /// The households as they are listed, until something changes.
+    listed: Option<Listed>,
+}
+
+/// All households, in the order of their list.
+#[derive(Debug)]
+struct Listed {
+    /// Whether what others wrote is hidden in it.
+    of_own: bool,
+    lines: Vec<Household>,
+    /// Where each is among the lines.
+    places: HashMap<RecordId, usize>,
+    groups: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Household {
+    row: Row,
+    group: String,
+    last_visit: Option<Date>,
 }
 
 /// A phone.
@@ -72,14 +94,26 @@ pub struct Phone {
     opened: Option<Opened>,
 }
 
+/// The catalogues that come with the module: none, for a phone fetches those that its deployment publishes with its first sync and
+/// keeps them. A host in memory publishes what ships with the program and serves no files.
 fn shipped() -> Catalogues {
-    let catalogue = Catalogue::builtin();
-    [(catalogue.version(), catalogue)].into_iter().collect()
+    let known = cfg!(feature = "testing").then(Catalogue::builtin);
+    let known = known.into_iter();
+    known
+        .map(|catalogue| (catalogue.version(), catalogue))
+        .collect()
 }
 
 fn persisted(effects: &[Effect]) -> Vec<Write> {
     let writes = effects.iter().filter_map(shape::writes);
     writes.flatten().cloned().collect()
+}
+
+/// The villagers' group of a household, as its list says it.
+fn group_of(look: &Look<'_>, row: &Row) -> String {
+    let view = look.view(row.journal, row.record);
+    let group = view.and_then(|view| Some(view.value("group")?.as_text()?.to_owned()));
+    group.unwrap_or_default()
 }
 
 fn vault(state: &VaultState) -> Stored {
@@ -93,9 +127,12 @@ impl Opened {
             .ok_or_else(|| Fault::code("not_enrolled"))
     }
 
+    /// Whoever asks for these is about to change something.
     fn parts(&mut self) -> Told<(&Safe, &mut Held)> {
         let held = self.held.as_mut();
-        Ok((&self.safe, held.ok_or_else(|| Fault::code("not_enrolled"))?))
+        let held = held.ok_or_else(|| Fault::code("not_enrolled"))?;
+        held.listed = None;
+        Ok((&self.safe, held))
     }
 }
 
@@ -106,7 +143,33 @@ impl Held {
             session,
             courier: None,
             enrol_again: false,
+            listed: None,
         }
+    }
+
+    /// The households, listed anew unless nothing changed since.
+    fn households(&mut self, now: Timestamp) -> (&Listed, Look<'_>) {
+        let of_own = self.device.lease_is_over(now);
+        let device = &self.device;
+        let listed = self.listed.take().filter(|listed| listed.of_own == of_own);
+        let listed = listed.unwrap_or_else(|| {
+            let look = Look::new(device, now);
+            let line = |(row, last_visit): (Row, Option<Date>)| Household {
+                group: group_of(&look, &row),
+                row,
+                last_visit,
+            };
+            let lines: Vec<Household> = look.households().into_iter().map(line).collect();
+            let groups = lines.iter().map(|one| one.group.clone());
+            Listed {
+                of_own,
+                places: lines.iter().map(|one| one.row.record).zip(0..).collect(),
+                groups: groups.filter(|group| !group.is_empty()).collect(),
+                lines,
+            }
+        });
+        let listed = self.listed.insert(listed);
+        (listed, Look::new(&self.device, now))
     }
 
     fn session(&self, safe: &Safe, rng: &mut dyn CryptoRng) -> Stored {
@@ -437,16 +500,35 @@ impl Phone {
     }
 
     /// `households()`
-    pub fn households(&self, now: Timestamp) -> Told<Json> {
-        let look = self.look(now)?;
-        let households = look.households();
-        let line = |(row, day): &(sync_core::look::Row, Option<sync_core::id::Date>)| {
+    pub fn households(&mut self, query: &str, now: Timestamp) -> Told<Json> {
+        let query = asked::json(query)?;
+        let (from, limit) = asked::span(&query);
+        let (records, group) = (asked::records(&query)?, asked::group(&query));
+        let held = self.opened_mut()?.held.as_mut();
+        let held = held.ok_or_else(|| Fault::code("not_enrolled"))?;
+        let (listed, look) = held.households(now);
+        let wanted: Vec<&Household> = if let Some(records) = &records {
+            let places = records.iter().filter_map(|id| listed.places.get(id));
+            places
+                .filter_map(|place| listed.lines.get(*place))
+                .collect()
+        } else {
+            listed.lines.iter().collect()
+        };
+        let of_group = |one: &&&Household| group.is_none_or(|group| one.group == group);
+        let line = |one: &&Household| {
             json!({
-                "row": shape::row(&look, row),
-                "lastVisit": day.map(|day| day.to_string()),
+                "row": shape::row(&look, &one.row),
+                "lastVisit": one.last_visit.map(|day| day.to_string()),
             })
         };
-        Ok(households.iter().map(line).collect())
+        let taken = || wanted.iter().filter(of_group);
+        let lines: Json = taken().skip(from).take(limit).map(line).collect();
+        Ok(json!({
+            "total": taken().count(),
+            "groups": listed.groups,
+            "lines": lines,
+        }))
     }
 
     /// `rows(query)`

@@ -146,16 +146,16 @@ impl Device {
         let Some(field) = edit.fields.first() else {
             return Vec::new();
         };
-        let text_of = |record: Option<record::Record>| match record
-            .and_then(|mut record| record.fields.remove(field))
+        let text_of = |record: Option<&record::Record>| match record
+            .and_then(|record| record.fields.get(field))
         {
-            Some(Slot::Text(text)) => text,
+            Some(Slot::Text(text)) => text.clone(),
             Some(Slot::Register(_) | Slot::List(_) | Slot::Withheld) | None => String::new(),
         };
         let local = self.journals.get(&journal);
         let seen = local.map(|local| local.as_seen_by(&self.catalogues, edit, author));
         let now = self.record(journal, edit.record);
-        text::rebase(&text_of(seen), splices, &text_of(now))
+        text::rebase(&text_of(seen.as_ref()), splices, &text_of(now.as_deref()))
     }
 }
 

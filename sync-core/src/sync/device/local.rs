@@ -1,5 +1,6 @@
 //! What the device holds of one journal: the verified entries, and its own lane on top.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Device;
@@ -209,7 +210,7 @@ impl Local {
     pub(super) fn logged(&self, record: RecordId) -> Vec<Logged> {
         let places = self.log.get(&record).map(Vec::as_slice).unwrap_or_default();
         let logged =
-            |(seq, index): &(Seq, usize)| record::logged(self.entries.get(seq)?).nth(*index);
+            |(seq, index): &(Seq, usize)| record::logged_at(self.entries.get(seq)?, *index);
         places.iter().filter_map(logged).collect()
     }
 
@@ -299,14 +300,15 @@ impl Local {
         catalogues: &Catalogues,
         device: DeviceId,
         record: RecordId,
-    ) -> Option<Record> {
+    ) -> Option<Cow<'_, Record>> {
         let own = self.own(device, record);
         if own.is_empty() {
-            return self.folded.get(&record).cloned();
+            return self.folded.get(&record).map(Cow::Borrowed);
         }
         let mut log = self.logged(record);
         log.extend(own);
-        Some(record::fold(catalogues, self.journal, record, &log))
+        let folded = record::fold(catalogues, self.journal, record, &log);
+        Some(Cow::Owned(folded))
     }
 
     /// Own commands that the server has not answered for.
@@ -401,13 +403,11 @@ impl Local {
         let mut index = self.predicted(registry, catalogues, batch.device, &wanted.records);
         index.extend(self.predicted(registry, catalogues, batch.device, &Wanted::linked(&index)));
         let received = |seq: &Seq| Some((*seq, self.entries.get(seq)?.head.received_at));
-        let unanswered = self
-            .unanswered()
-            .map(|envelope| (envelope.n, Fate::Accepted));
-        let fates = self
-            .receipts
-            .iter()
-            .map(|(n, (_, fate))| (*n, fate.clone()));
+        let lane_fate = |n: &u64| {
+            let receipt = self.receipts.get(n).map(|(_, fate)| fate.clone());
+            let waits = || self.unanswered().any(|envelope| envelope.n == *n);
+            Some((*n, receipt.or_else(|| waits().then_some(Fate::Accepted))?))
+        };
         let offers_again = batch
             .envelopes
             .iter()
@@ -424,7 +424,7 @@ impl Local {
             },
             head_at_seen: Some(self.chain.end.head),
             received: wanted.bases.iter().filter_map(received).collect(),
-            lane_fates: fates.chain(unanswered).collect(),
+            lane_fates: wanted.lane.iter().filter_map(lane_fate).collect(),
             taken: wanted.origins.intersection(&self.taken).copied().collect(),
             offered,
             index,

@@ -230,6 +230,7 @@ impl Device {
         let old = self.id();
         self.identity.seed = seed;
         self.key = SigningKey::from_seed(seed);
+        self.id = self.key.public().device();
         self.settles = true;
         let new = self.id();
         let mut writes = vec![

@@ -1,6 +1,7 @@
 //! A rich log: two villages, their registry and an office's access journal, with every kind of fate in them, an erasure, a closed
 //! month, amendments, moved people, revoked devices, a new operator key, and leaves of several publications.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use sync_core::admit::{self, LaneEnd};
@@ -376,6 +377,7 @@ impl Story {
         let all = device.records(journal).into_iter();
         all.filter_map(|record| device.record(journal, record))
             .filter(|record| record.kind == kind && !record.marks.contains(&Mark::Erased))
+            .map(Cow::into_owned)
             .collect()
     }
 

@@ -50,7 +50,7 @@ pub(super) fn phones(sim: &Sim, found: &mut Vec<Violation>) {
                     .as_ref()
                     .is_some_and(|here| here.steps.iter().all(|step| step.place.seq != PENDING));
                 if entered && loaded.record(journal, record) != here {
-                    let differ = differ(loaded.record(journal, record).as_ref(), here.as_ref());
+                    let differ = differ(loaded.record(journal, record).as_deref(), here.as_deref());
                     found.push(Sign::OtherWhenLoaded.at(format!(
                         "{} of {}: {differ}",
                         sim.record_name(record),
@@ -96,7 +96,7 @@ pub(super) fn phones(sim: &Sim, found: &mut Vec<Violation>) {
                 let here = device.record(journal, record);
                 let there = sim.fold(journal, record, sim.log(journal, record, reads));
                 if here.as_ref().is_none_or(|here| !same(here, &there)) {
-                    let differ = differ(here.as_ref(), Some(&there));
+                    let differ = differ(here.as_deref(), Some(&there));
                     found.push(Sign::OtherThanServer.at(format!(
                         "{} on the phone of {}: {differ}",
                         sim.record_name(record),

@@ -1,6 +1,7 @@
 //! What befalls phones and people: crashes, wrong clocks, copied storage, lost phones, ended assignments, erasures, a server
 //! with two histories.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::id::{JournalId, Seq};
@@ -66,7 +67,7 @@ impl Sim {
                 device
                     .records(journal)
                     .into_iter()
-                    .map(move |record| device.record(journal, record))
+                    .map(move |record| device.record(journal, record).map(Cow::into_owned))
             })
             .collect()
     }
