@@ -274,7 +274,6 @@ try {
     await phone.page.waitForTimeout(500)
     searches.push(await felt(phone.page, 'input', "boolean(//*[@aria-busy='false'])", () => field.fill(text)))
   }
-  say(searches.map((one) => Math.round(one)).join(" "))
   figures.search_ms_10k = Math.round(median(searches))
   // The day is one without a signal.
   await phone.context.setOffline(true)
