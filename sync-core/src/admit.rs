@@ -29,7 +29,7 @@ use crate::sign::PublicKey;
 
 pub use effect::erases;
 pub(crate) use index::begins_in;
-pub use index::{Flagged, Index, IndexEntry, LastAct, replay};
+pub use index::{Counted, Flagged, Index, IndexEntry, LastAct, Taken, replay, replay_one};
 
 /// Published catalogue versions.
 pub type Catalogues = BTreeMap<u32, Catalogue>;

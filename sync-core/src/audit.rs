@@ -20,7 +20,7 @@ use crate::checkpoint::{self, Checkpoint, Leaf, open_checkpoint};
 use crate::command::Origin;
 use crate::id::{DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq, Timestamp, sha256};
 use crate::journal::{Chain, Entry, Fate};
-use crate::record::{self, FOLD_VERSION, Logged, Place, Record};
+use crate::record::{self, FOLD_VERSION, Logged, Record};
 use crate::registry::{self, Purpose, Registry, RegistryAct, registry_journal};
 use crate::sign::PublicKey;
 use crate::sync::wire::WireEntry;
@@ -743,9 +743,14 @@ impl<'a> Journal<'a> {
     }
 
     fn take(&mut self, entry: &Entry, report: &mut Report) {
-        let batch = &entry.parts.batch;
-        let by = self.registry.assignments.get(&batch.assignment);
-        let catalogue = self.catalogues.get(&entry.head.catalogue);
+        let (head, batch) = (&entry.head, &entry.parts.batch);
+        admit::replay(
+            &mut self.index,
+            &self.registry,
+            self.catalogues,
+            head,
+            batch,
+        );
         for (envelope, fate) in batch.envelopes.iter().zip(&entry.head.fates) {
             let own = batch.origin(envelope.n);
             for origin in [Some(own), envelope.origin].into_iter().flatten() {
@@ -753,15 +758,6 @@ impl<'a> Journal<'a> {
                 if fate.counts() {
                     self.taken.insert(origin);
                 }
-            }
-            if fate.counts() {
-                let place = Place {
-                    seq: entry.head.seq,
-                    n: envelope.n,
-                    device: batch.device,
-                };
-                let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
-                admit::replay(&mut self.index, kind, envelope, fate, place, by);
             }
             self.fates.insert((batch.device, envelope.n), fate.clone());
         }

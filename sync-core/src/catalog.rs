@@ -86,13 +86,17 @@ pub use calendar::{Calendar, Holiday, Reckoned};
 pub use category::{Category, CategorySet, Mark};
 pub use check::FieldProblem;
 pub use field::{Condition, Field, FieldType, Mask, Part, Required, Written};
-pub use kind::{Action, Class, Clock, Creation, DueRule, Kind, Office, Reckoning, State, Urgency};
+pub use kind::{
+    Action, Class, Clock, Creation, DueRule, Kind, Office, Reckoning, Requirement, SinceLast,
+    State, Urgency, Wait,
+};
 pub use measure::Measure;
 pub use profile::{Days, Profile, Unit};
 pub use role::{Capability, Role, Side, audience_name, widens};
 pub use source::{Mistake, SourceFile};
 pub use who::{Grant, Permit, Relation, Who};
 
+use crate::area::AreaCode;
 use crate::id::{Date, Digest, sha256};
 use source::{Desk, Namespace, Page};
 use table::Text;
@@ -256,6 +260,15 @@ impl Catalogue {
             .expect("a catalogue without this file is refused")
     }
 
+    /// The profile of a place by its area's code: the one that names the most of its first digits, else the default.
+    pub fn profile_of(&self, code: Option<AreaCode>) -> &Profile {
+        let code = code.map(|code| code.to_string()).unwrap_or_default();
+        let named = self.profiles.iter();
+        let named = named.filter_map(|profile| Some((profile.digits_for(&code)?, profile)));
+        let nearest = named.max_by_key(|(digits, _)| *digits);
+        nearest.map_or_else(|| self.default_profile(), |(_, profile)| profile)
+    }
+
     /// What people read for a key of the province profiles.
     pub fn days_label(&self, key: &str) -> Option<&Label> {
         self.day_labels.get(key)
@@ -415,8 +428,9 @@ impl Draft {
             );
             return;
         };
-        for (page, keys) in overridden {
+        for ((page, keys), profile) in overridden.iter().zip(&self.profiles) {
             profile::check_keys(*page, keys, &default);
+            profile::check_areas(*page, profile, &self.profiles);
         }
         for profile in &mut self.profiles {
             profile.complete_from(&default);
@@ -455,14 +469,24 @@ impl Draft {
                 .map(|set| set.name.as_str())
                 .collect::<Vec<_>>(),
         );
-        for name in desk.sets_with_named_codes() {
-            if let Some(set) = self.sets.iter().find(|set| set.name == name) {
-                let codes: Vec<&str> = set
-                    .codes
-                    .iter()
-                    .map(|category| category.code.as_str())
-                    .collect();
-                desk.resolve(&Namespace::Code(name), &codes);
+        for namespace in desk.named() {
+            let declared: Option<Vec<&str>> = match &namespace {
+                Namespace::Code(name) => {
+                    let set = self.sets.iter().find(|set| set.name == *name);
+                    set.map(|set| set.codes.iter().map(|one| one.code.as_str()).collect())
+                }
+                Namespace::State(name) => {
+                    let kind = self.kinds.iter().find(|kind| kind.name == *name);
+                    kind.map(|kind| kind.states.iter().map(|one| one.name.as_str()).collect())
+                }
+                Namespace::Field(name) => {
+                    let kind = self.kinds.iter().find(|kind| kind.name == *name);
+                    kind.map(|kind| kind.fields.iter().map(|one| one.name.as_str()).collect())
+                }
+                Namespace::Role | Namespace::Kind | Namespace::Set | Namespace::Days => None,
+            };
+            if let Some(declared) = declared {
+                desk.resolve(&namespace, &declared);
             }
         }
         if let Some(default) = self

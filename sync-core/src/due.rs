@@ -18,6 +18,7 @@
 //!     timeline: &[Entered { state: "issued", at: friday.starts_at() }],
 //!     values: &Fields::default(),
 //!     in_conflict: false,
+//!     last: None,
 //! };
 //! let sign = &clocks(&facts, catalogue.default_profile(), catalogue.calendar())[0];
 //! assert_eq!(sign.clock.name, "sign");
@@ -29,7 +30,7 @@
 
 use crate::catalog::{
     Calendar, Clock, Condition, DueRule, Kind, Label, Office, Profile, Reckoned, Reckoning,
-    Relation, Role, Urgency,
+    Relation, Role, SinceLast, Urgency,
 };
 use crate::id::{Date, RecordId, Timestamp};
 use crate::value::{Fields, Value};
@@ -59,6 +60,8 @@ pub struct Facts<'k, 'f> {
     pub values: &'f Fields,
     /// Whether it has a field in 待核对 that the reader may settle.
     pub in_conflict: bool,
+    /// The day of the last of the records from which its kind's due rule counts, if there was one: see [`SinceLast`].
+    pub last: Option<Date>,
 }
 
 impl Facts<'_, '_> {
@@ -72,6 +75,23 @@ impl Facts<'_, '_> {
             .and_then(Value::as_int)
             .and_then(|days| i32::try_from(days).ok())
             .map(Date)
+    }
+
+    /// The day from some days before which a rule says something is due, if it rests on a day that is known.
+    fn day_of(&self, rule: &DueRule) -> Option<Date> {
+        let on = rule.on.as_deref().and_then(|field| self.date(field));
+        on.or_else(|| self.next(rule.since_last.as_ref()?))
+    }
+
+    /// The day on which the next is due after the last.
+    fn next(&self, since_last: &SinceLast) -> Option<Date> {
+        let every = self.values.get(&since_last.every)?.as_int()?;
+        let every = i32::try_from(every).ok().filter(|days| *days > 0)?;
+        let entered = self.timeline.last()?.at.date();
+        let next = self.last.unwrap_or(entered).plus_days(every);
+        let not_before = since_last.not_before.as_deref();
+        let not_before = not_before.and_then(|field| self.date(field));
+        Some(not_before.map_or(next, |day| next.max(day)))
     }
 
     fn meets(&self, condition: Option<&Condition>) -> bool {
@@ -260,9 +280,7 @@ pub fn due<'a>(
         }
         if rule.urgency < Urgency::Conflict || !facts.in_conflict {
             let mut item = item(rule.urgency, Some(&rule.label));
-            item.due = item
-                .due
-                .or_else(|| rule.on.as_deref().and_then(|field| facts.date(field)));
+            item.due = item.due.or_else(|| facts.day_of(rule));
             return Some(item);
         }
     }
@@ -273,11 +291,9 @@ fn applies(rule: &DueRule, facts: &Facts<'_, '_>, reader: &Reader<'_>, today: Da
     let here = facts
         .state()
         .is_some_and(|state| rule.states.iter().any(|other| other == state));
-    let soon = rule.on.as_deref().is_none_or(|field| {
-        facts
-            .date(field)
-            .is_some_and(|date| date <= today.plus_days(REMIND_DAYS))
-    });
+    let rests_on_a_day = rule.on.is_some() || rule.since_last.is_some();
+    let is_near = |day: Date| day <= today.plus_days(REMIND_DAYS);
+    let soon = !rests_on_a_day || facts.day_of(rule).is_some_and(is_near);
     here && soon
         && facts.meets(rule.when.as_ref())
         && rule

@@ -14,13 +14,14 @@
 //! }
 //! ```
 
+mod households;
 mod page;
 mod text;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::catalog::{Action, Catalogue, DueRule, Kind, Relation, Urgency};
+use crate::catalog::{Action, Catalogue, DueRule, Kind, Relation, SinceLast, Urgency};
 use crate::command::Verb;
 use crate::due::{self, DueItem, Entered, Facts, Reader};
 use crate::id::{AreaId, Date, DeviceId, JournalId, RecordId, Timestamp, UserId};
@@ -31,6 +32,7 @@ use crate::value::{Fields, Value};
 use crate::view::{PENDING, Shown, View};
 
 pub use crate::catalog::Label;
+pub use households::{Household, Households, HouseholdsWanted};
 pub use page::{FieldPage, Page, masked};
 pub use text::both;
 
@@ -141,6 +143,9 @@ pub enum NotOne {
     Several(Vec<Row>),
 }
 
+/// A rule that counts from the last of other records, and their days by whom they are about.
+type LastDays<'c> = (&'c SinceLast, BTreeMap<RecordId, Date>);
+
 /// The least digits of an id that a person may type.
 const ID_DIGITS_MIN: usize = 4;
 /// How far a title follows references.
@@ -163,6 +168,11 @@ impl<'d> Look<'d> {
     pub fn catalogue(&self) -> Option<&'d Catalogue> {
         let device = self.device;
         device.catalogues().get(&device.catalogue(self.now)?)
+    }
+
+    /// Whether what others wrote is hidden: see [`Device::lease_is_over`].
+    pub fn hides_others(&self) -> bool {
+        self.device.lease_is_over(self.now)
     }
 
     /// Whose device it is.
@@ -329,19 +339,24 @@ impl<'d> Look<'d> {
         known.unwrap_or(Whereabouts::Here)
     }
 
-    /// The households, those first that have waited longest for a visit, with the day of the last one.
-    pub fn households(&self) -> Vec<(Row, Option<Date>)> {
+    /// The last day of a kind's records by whom they are about, from the fields that say so; the day on which one was touched where it
+    /// says none.
+    fn last_days(&self, kind: &str, by: &str, on: &str) -> BTreeMap<RecordId, Date> {
         let mut last: BTreeMap<RecordId, Date> = BTreeMap::new();
-        let visits = Wanted::of(Some("visit"), false);
-        for view in self.views(&visits) {
-            let household = view.value("household").and_then(referred);
-            let on = view.value("occurred_on").and_then(as_date);
-            let on = on.unwrap_or_else(|| self.row(&view).touched.date());
-            if let Some(household) = household {
-                let latest = last.entry(household).or_insert(on);
-                *latest = on.max(*latest);
+        for view in self.views(&Wanted::of(Some(kind), false)) {
+            let day = view.value(on).and_then(as_date);
+            let day = day.unwrap_or_else(|| self.row(&view).touched.date());
+            for target in linked(&view, by) {
+                let latest = last.entry(target).or_insert(day);
+                *latest = day.max(*latest);
             }
         }
+        last
+    }
+
+    /// The households, those first that have waited longest for a visit, with the day of the last one.
+    pub fn households(&self) -> Vec<(Row, Option<Date>)> {
+        let last = self.last_days("visit", "household", "occurred_on");
         let rows = self.rows(&Wanted::of(Some("household"), false));
         let with_day = |row: Row| {
             let day = last.get(&row.record).copied();
@@ -357,11 +372,12 @@ impl<'d> Look<'d> {
         let Some(catalogue) = self.catalogue() else {
             return Vec::new();
         };
+        let last = self.last_by_kind(catalogue);
         let mut views = BTreeMap::new();
         let mut items = Vec::new();
         for record in self.records().filter(|record| waits(catalogue, record)) {
             let view = self.device.view_of(&record, self.now);
-            if let Some(item) = self.due_of(catalogue, &view) {
+            if let Some(item) = self.due_of(catalogue, &last, &view) {
                 views.insert(view.id, view);
                 items.push(item);
             }
@@ -379,9 +395,27 @@ impl<'d> Look<'d> {
         items.into_iter().filter_map(line).collect()
     }
 
-    fn due_of<'c>(&self, catalogue: &'c Catalogue, view: &View) -> Option<DueItem<'c>> {
+    /// For each kind with a rule that counts from the last of other records, the days of those.
+    fn last_by_kind<'c>(&self, catalogue: &'c Catalogue) -> BTreeMap<&'c str, LastDays<'c>> {
+        let rules = catalogue.kinds().flat_map(|kind| {
+            let rules = kind.due.iter().filter_map(|rule| rule.since_last.as_ref());
+            rules.map(move |rule| (kind.name.as_str(), rule))
+        });
+        let days = |rule: &SinceLast| self.last_days(&rule.kind, &rule.by, &rule.on);
+        rules
+            .map(|(kind, rule)| (kind, (rule, days(rule))))
+            .collect()
+    }
+
+    fn due_of<'c>(
+        &self,
+        catalogue: &'c Catalogue,
+        last: &BTreeMap<&str, LastDays<'_>>,
+        view: &View,
+    ) -> Option<DueItem<'c>> {
         let kind = catalogue.kind(&view.kind)?;
         let role = catalogue.role(self.device.role(view.journal, self.now)?)?;
+        let today = self.now.date();
         let timeline = timeline(kind, &view.steps);
         let timeline: Vec<Entered<'_>> = timeline
             .iter()
@@ -395,6 +429,13 @@ impl<'d> Look<'d> {
             timeline: &timeline,
             values: &values(view),
             in_conflict: view.conflicts().any(|(field, _)| settles(field)),
+            last: last.get(view.kind.as_str()).and_then(|(rule, days)| {
+                let about = match &rule.of {
+                    Some(field) => linked(view, field).next()?,
+                    None => view.id,
+                };
+                days.get(&about).copied()
+            }),
         };
         let reader = Reader {
             role,
@@ -403,9 +444,9 @@ impl<'d> Look<'d> {
         due::due(
             &facts,
             &reader,
-            catalogue.default_profile(),
+            catalogue.profile_of(self.device.registry().code_of(view.journal, today)),
             catalogue.calendar(),
-            self.now.date(),
+            today,
         )
     }
 
@@ -487,7 +528,11 @@ fn waits(catalogue: &Catalogue, record: &Record) -> bool {
         return false;
     };
     let state = record.state.as_ref();
-    let is_due = |rule: &DueRule| state.is_some_and(|state| rule.states.contains(state));
+    let is_due = |rule: &DueRule| {
+        let every = rule.since_last.as_ref().map(|since_last| &since_last.every);
+        state.is_some_and(|state| rule.states.contains(state))
+            && every.is_none_or(|field| record.fields.contains_key(field))
+    };
     record.void.is_none() && (kind.due.iter().any(is_due) || record.conflicts().next().is_some())
 }
 
@@ -497,7 +542,7 @@ fn linked<'v>(view: &'v View, field: &str) -> impl Iterator<Item = RecordId> + '
 }
 
 /// What a value refers to.
-fn targets(value: &Value) -> Vec<RecordId> {
+pub(crate) fn targets(value: &Value) -> Vec<RecordId> {
     match value {
         Value::List(values) => values.iter().filter_map(referred).collect(),
         value => referred(value).into_iter().collect(),

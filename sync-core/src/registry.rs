@@ -354,6 +354,12 @@ impl Registry {
             .map(|(_, area)| *area)
     }
 
+    /// The latest code of the area to which a journal belongs on a day.
+    pub fn code_of(&self, journal: JournalId, day: Date) -> Option<AreaCode> {
+        let area = self.areas.get(&self.area_of(journal, day)?)?;
+        area.latest().map(|(code, _)| *code)
+    }
+
     /// The village journals of an area and all that lies in it, in order of their ids.
     pub fn journals_within(
         &self,

@@ -39,6 +39,8 @@ pub const FLAGS: &[CodeWords] = words! {
 pub const NO_EFFECT: &[CodeWords] = words! {
     "superseded": "您还没看到时，别人已先办了一步", "another step was taken that you had not seen",
         "请看记录现状，需要时重新办理。", "See how the record stands, and act again if need be.";
+    "not_ready": "所涉及的记录还没到这一步", "a record that it rests on is not as far yet";
+    "too_early": "还没到规定的天数", "the days that it must wait are not over";
     "wrong_state": "记录当时的状态不能这样办", "the record's state did not allow it",
         "请看记录现状，需要时重新办理。", "See how the record stands, and act again if need be.";
     "filed": "已存档，不能直接改", "the record is filed",

@@ -13,7 +13,7 @@ use sync_core::cbor;
 use sync_core::command::{Origin, Verb};
 use sync_core::id::{DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq, Timestamp};
 use sync_core::journal::{Chain, Entry, EntryHead};
-use sync_core::record::{self, Place, Record};
+use sync_core::record::{self, Record};
 use sync_core::registry::{self, Registry, RegistryAct, Standing};
 use sync_core::sync::wire::{WireBody, WireEntry};
 
@@ -188,8 +188,8 @@ impl Walk<'_> {
         if head.catalogue == 0 {
             return true;
         }
-        let by = self.known.registry.assignments.get(&batch.assignment);
-        let catalogue = self.ground.catalogues.get(&head.catalogue);
+        let (registry, catalogues) = (&self.known.registry, self.ground.catalogues);
+        admit::replay(&mut self.index, registry, catalogues, head, batch);
         for (envelope, fate) in batch.envelopes.iter().zip(&head.fates) {
             // One in another journal is refused, and stands nowhere here.
             let here = |origin: &Origin| origin.journal == self.chain.journal;
@@ -202,15 +202,6 @@ impl Walk<'_> {
                     n: column(envelope.n),
                     counts: fate.counts().into(),
                 });
-            }
-            if fate.counts() {
-                let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
-                let place = Place {
-                    seq,
-                    n: envelope.n,
-                    device: batch.device,
-                };
-                admit::replay(&mut self.index, kind, envelope, fate, place, by);
             }
         }
         let log = Entry {

@@ -33,6 +33,10 @@ pub mod no_effect {
     pub const NOT_FLAGGED: &str = "not_flagged";
     /// The command it needs has no effect.
     pub const NEEDS: &str = "needs";
+    /// A record that it refers to is not in a state that it requires.
+    pub const NOT_READY: &str = "not_ready";
+    /// The days that it must wait are not over.
+    pub const TOO_EARLY: &str = "too_early";
 }
 
 /// Why a command is refused.

@@ -2,10 +2,10 @@
 
 use super::codes::{no_effect, refused};
 use super::judge::{Bench, Refusal};
-use super::{Index, IndexEntry, LastAct};
-use crate::catalog::{Action, Catalogue, FieldProblem, Kind, State};
-use crate::command::{Content, Envelope, Verb};
-use crate::id::RecordId;
+use super::{Index, IndexEntry, LastAct, Taken};
+use crate::catalog::{Action, Catalogue, FieldProblem, Kind, Profile, Requirement, State, Wait};
+use crate::command::{Content, Envelope, Link, Verb};
+use crate::id::{Date, RecordId};
 use crate::limits;
 use crate::month;
 use crate::principal::{Operation, Principal, Standing, allows};
@@ -38,6 +38,7 @@ pub(super) fn decide(
     principal: &Principal,
     envelope: &Envelope,
     content: Option<&Content>,
+    on: Date,
     index: &mut Index,
 ) -> Result<(), Verdict> {
     let catalogue = bench.catalogue.ok_or(refused::UNKNOWN_CATALOGUE)?;
@@ -65,6 +66,8 @@ pub(super) fn decide(
     let case = Case {
         principal,
         catalogue,
+        profile: bench.profile(catalogue),
+        on,
         kind,
         envelope,
         entry,
@@ -77,7 +80,8 @@ pub(super) fn decide(
     case.allowed()?;
     case.takes_effect()?;
     if let Some(entry) = index.get_mut(&envelope.record) {
-        entry.advance(kind, envelope, place, principal.user);
+        let by = principal.user;
+        entry.advance(kind, envelope, place, Taken { by, on });
     }
     for target in erases(envelope) {
         if let Some(erased) = index.get_mut(&target) {
@@ -115,6 +119,11 @@ fn create(
         return Err(refused::NOT_ALLOWED.into());
     }
     links_lead_somewhere(bench, kind, envelope, index)?;
+    let creation = kind.creation(&principal.role);
+    let requires = creation.map_or(&[][..], |creation| &creation.requires);
+    if !requirements_hold(requires, envelope, &[], index) {
+        return Err(Verdict::NoEffect(no_effect::NOT_READY));
+    }
     Ok(IndexEntry::created(
         envelope,
         place,
@@ -153,6 +162,30 @@ fn seal(
     ))
 }
 
+/// Whether what an action or a creation requires holds of the records that its fields refer to, the command's own references in place
+/// of those that the record had.
+fn requirements_hold(
+    requirements: &[Requirement],
+    envelope: &Envelope,
+    had: &[Link],
+    index: &Index,
+) -> bool {
+    let state_of = |link: &Link| {
+        let target = index.get(&link.target).filter(|_| link.journal.is_none())?;
+        (!target.void && !target.erased).then_some(target.state.as_deref()?)
+    };
+    requirements.iter().all(|requirement| {
+        let of_field = |link: &&Link| link.field == requirement.field;
+        let brings = envelope.links.iter().any(|link| of_field(&link));
+        let links = if brings {
+            envelope.links.as_slice()
+        } else {
+            had
+        };
+        requirement.holds(links.iter().filter(of_field).map(state_of))
+    })
+}
+
 /// References within this journal must lead to records of the kind that the field wants; others are checked for form only.
 fn links_lead_somewhere(
     bench: &Bench<'_>,
@@ -188,6 +221,9 @@ fn links_lead_somewhere(
 struct Case<'a> {
     principal: &'a Principal,
     catalogue: &'a Catalogue,
+    profile: &'a Profile,
+    /// The day on which it was written.
+    on: Date,
     kind: &'a Kind,
     envelope: &'a Envelope,
     entry: &'a IndexEntry,
@@ -326,7 +362,11 @@ impl Case<'_> {
     fn action_leaves_from_here(&self) -> Result<(), Verdict> {
         let action = self.action()?;
         if let Some(other) = &action.not_same_person_as
-            && self.entry.actors.get(other) == Some(&self.principal.user)
+            && self
+                .entry
+                .actors
+                .get(other)
+                .is_some_and(|taken| taken.by == self.principal.user)
         {
             return Err(refused::SAME_PERSON.into());
         }
@@ -334,11 +374,34 @@ impl Case<'_> {
             return Err(Verdict::NoEffect(no_effect::SUPERSEDED));
         }
         let state = self.entry.state.as_deref().unwrap_or_default();
-        if action.from.iter().any(|from| from == state) {
-            Ok(())
-        } else {
-            Err(Verdict::NoEffect(no_effect::WRONG_STATE))
+        if !action.from.iter().any(|from| from == state) {
+            return Err(Verdict::NoEffect(no_effect::WRONG_STATE));
         }
+        if !requirements_hold(
+            &action.requires,
+            self.envelope,
+            &self.entry.links,
+            self.index,
+        ) {
+            return Err(Verdict::NoEffect(no_effect::NOT_READY));
+        }
+        if action
+            .waits
+            .as_ref()
+            .is_some_and(|wait| !self.is_over(wait))
+        {
+            return Err(Verdict::NoEffect(no_effect::TOO_EARLY));
+        }
+        Ok(())
+    }
+
+    /// Whether the days after the other action are over.
+    fn is_over(&self, wait: &Wait) -> bool {
+        let Some(taken) = self.entry.actors.get(&wait.since) else {
+            return false;
+        };
+        let days = self.profile.days(&wait.days);
+        days.is_some_and(|days| self.on >= self.catalogue.calendar().add(taken.on, days).value)
     }
 
     fn saw_the_last_action(&self) -> bool {

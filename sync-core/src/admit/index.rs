@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
 
-use crate::catalog::Kind;
+use super::{Catalogues, codes};
+use crate::batch::Batch;
+use crate::catalog::{Catalogue, Kind};
 use crate::command::{Audience, Envelope, Link, Verb};
-use crate::id::{AreaId, DeviceId, RecordId, Seq, UserId};
-use crate::journal::Fate;
+use crate::id::{AreaId, Date, DeviceId, RecordId, Seq, Timestamp, UserId};
+use crate::journal::{EntryHead, Fate};
 use crate::month;
 use crate::record::{Place, touches};
-use crate::registry::Assignment;
+use crate::registry::{Assignment, Registry};
 
 /// The last action that took effect on a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -18,6 +20,17 @@ pub struct LastAct {
     /// Where.
     #[n(0)]
     pub place: Place,
+}
+
+/// That somebody took an action, and it counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Taken {
+    /// Who.
+    #[n(0)]
+    pub by: UserId,
+    /// On which day: as claimed, or as received where the claim lies outside its bounds.
+    #[n(1)]
+    pub on: Date,
 }
 
 /// What admission knows of one record.
@@ -50,9 +63,9 @@ pub struct IndexEntry {
     /// The last action that took effect.
     #[n(8)]
     pub acted: Option<LastAct>,
-    /// Who last took each action.
+    /// Who last took each action, and when.
     #[n(9)]
-    pub actors: BTreeMap<String, UserId>,
+    pub actors: BTreeMap<String, Taken>,
     /// Whether it is void.
     #[n(10)]
     pub void: bool,
@@ -154,7 +167,7 @@ impl IndexEntry {
     }
 
     /// What any other command that counts makes of it.
-    pub(super) fn advance(&mut self, kind: &Kind, envelope: &Envelope, place: Place, user: UserId) {
+    pub(super) fn advance(&mut self, kind: &Kind, envelope: &Envelope, place: Place, taken: Taken) {
         *self.lanes.entry(place.device).or_insert(0) += 1;
         if envelope.widens() {
             self.audience = envelope.audience;
@@ -166,7 +179,7 @@ impl IndexEntry {
                     .as_deref()
                     .and_then(|name| kind.action(name))
                 {
-                    self.actors.insert(action.name.clone(), user);
+                    self.actors.insert(action.name.clone(), taken);
                     if !action.concurrent {
                         self.acted = Some(LastAct { place });
                         if let Some(to) = &action.to {
@@ -214,20 +227,78 @@ pub(crate) fn begins_in(envelope: &Envelope) -> Option<String> {
     }
 }
 
-/// Enters a command that counts into the index: what admission wrote, from what its entry says. Total.
+/// The day on which a command was written, for what rests on days: as it claims, or as received where it is marked for its clock.
+pub(super) fn day_of(envelope: &Envelope, has_wrong_clock: bool, received_at: Timestamp) -> Date {
+    if has_wrong_clock {
+        received_at.date()
+    } else {
+        envelope.at.date()
+    }
+}
+
+/// A command that counts, with what is known of it besides.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted<'a> {
+    /// The command.
+    pub envelope: &'a Envelope,
+    /// What became of it.
+    pub fate: &'a Fate,
+    /// Where it stands.
+    pub place: Place,
+    /// When it was received.
+    pub received_at: Timestamp,
+}
+
+/// Enters into the index what of an entry counts: what admission wrote, from what the entry says. Total.
 pub fn replay(
     index: &mut Index,
-    kind: Option<&Kind>,
-    envelope: &Envelope,
-    fate: &Fate,
-    place: Place,
+    registry: &Registry,
+    catalogues: &Catalogues,
+    head: &EntryHead,
+    batch: &Batch,
+) {
+    let catalogue = catalogues.get(&head.catalogue);
+    let by = registry.assignments.get(&batch.assignment);
+    for (envelope, fate) in batch.envelopes.iter().zip(&head.fates) {
+        if fate.counts() {
+            let counted = Counted {
+                envelope,
+                fate,
+                place: Place {
+                    seq: head.seq,
+                    n: envelope.n,
+                    device: batch.device,
+                },
+                received_at: head.received_at,
+            };
+            replay_one(index, catalogue, counted, by);
+        }
+    }
+}
+
+/// Enters one command into the index: one that counts, or one that is expected to.
+pub fn replay_one(
+    index: &mut Index,
+    catalogue: Option<&Catalogue>,
+    counted: Counted<'_>,
     by: Option<&Assignment>,
 ) {
-    enter(index, kind, envelope, place, by);
-    if let Fate::Flagged(causes) = fate {
-        let user = by.map_or(UserId([0; 16]), |by| by.user);
-        flag(index, envelope, causes, user, place.seq);
-    }
+    let Counted {
+        envelope,
+        fate,
+        place,
+        received_at,
+    } = counted;
+    let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
+    let causes = match fate {
+        Fate::Flagged(causes) => causes.as_slice(),
+        Fate::Accepted | Fate::NoEffect(_) | Fate::Refused(..) => &[],
+    };
+    let user = by.map_or(UserId([0; 16]), |by| by.user);
+    let has_wrong_clock = causes.iter().any(|cause| cause == codes::flag::CLOCK);
+    let on = day_of(envelope, has_wrong_clock, received_at);
+    enter(index, kind, envelope, place, by, Taken { by: user, on });
+    flag(index, envelope, causes, user, place.seq);
 }
 
 /// Marks all records in whose timelines a command stands.
@@ -251,6 +322,7 @@ fn enter(
     envelope: &Envelope,
     place: Place,
     by: Option<&Assignment>,
+    taken: Taken,
 ) {
     if envelope.makes() {
         // A phone may not know a distant author; then no relation to him holds.
@@ -264,12 +336,7 @@ fn enter(
         return;
     }
     if let (Some(entry), Some(kind)) = (index.get_mut(&envelope.record), kind) {
-        entry.advance(
-            kind,
-            envelope,
-            place,
-            by.map_or(UserId([0; 16]), |by| by.user),
-        );
+        entry.advance(kind, envelope, place, taken);
     }
     for target in super::erases(envelope) {
         if let Some(erased) = index.get_mut(&target) {

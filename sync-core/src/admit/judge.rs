@@ -6,7 +6,7 @@ use super::codes::{flag, no_effect, refused};
 use super::effect;
 use super::{Circumstances, Index};
 use crate::batch::{Batch, Parts};
-use crate::catalog::{Capability, Catalogue};
+use crate::catalog::{Capability, Catalogue, Profile};
 use crate::command::{Content, Envelope, Origin, Verb};
 use crate::id::{DeviceId, Seq, Timestamp};
 use crate::journal::Fate;
@@ -131,13 +131,15 @@ impl Bench<'_> {
             Some(Some(Fate::NoEffect(_))) => return Fate::NoEffect(no_effect::NEEDS.to_owned()),
             Some(Some(Fate::Refused(..)) | None) => return Refusal::from(refused::NEEDS).into(),
         }
-        if bounds.clamp(envelope.at) != envelope.at {
+        let has_wrong_clock = bounds.clamp(envelope.at) != envelope.at;
+        if has_wrong_clock {
             flags.push(flag::CLOCK.to_owned());
         }
+        let on = super::index::day_of(envelope, has_wrong_clock, self.received_at);
         if self.comes_after_its_seal(envelope, index) {
             flags.push(flag::AFTER_SEAL.to_owned());
         }
-        match effect::decide(self, &principal, envelope, content, index) {
+        match effect::decide(self, &principal, envelope, content, on, index) {
             Ok(()) if flags.is_empty() => Fate::Accepted,
             Ok(()) => {
                 super::index::flag(index, envelope, &flags, principal.user, self.seq);
@@ -326,6 +328,12 @@ impl Bench<'_> {
         } else {
             Err(refused::NOT_ALLOWED.into())
         }
+    }
+
+    /// The numbers of days of the place where the journal is.
+    pub(super) fn profile<'c>(&self, catalogue: &'c Catalogue) -> &'c Profile {
+        let day = self.received_at.date();
+        catalogue.profile_of(self.registry.code_of(self.batch.journal, day))
     }
 
     pub(super) fn place(&self, n: u64) -> Place {

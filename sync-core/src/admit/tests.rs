@@ -5,6 +5,7 @@ mod effect;
 mod flags;
 mod lanes;
 mod limits;
+mod machines;
 mod month;
 mod policy;
 mod scene;

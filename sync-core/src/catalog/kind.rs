@@ -183,6 +183,42 @@ pub struct Creation {
     pub roles: Vec<String>,
     /// The state in which the record then is.
     pub state: String,
+    /// What must hold of the records that it refers to.
+    pub requires: Vec<Requirement>,
+}
+
+/// What must hold of the records that a field refers to: that one of them is in a state, or that none is.
+///
+/// It reads the admission index alone, so that it is decided at the command's place in the journal. A field that refers to nothing
+/// requires nothing: whether it must is said elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// A reference field of the kind.
+    pub field: String,
+    /// Whether none may be in these states; otherwise one must be.
+    pub none: bool,
+    /// The states.
+    pub states: Vec<String>,
+}
+
+impl Requirement {
+    /// Whether it holds, from the states of the records that the field refers to; one that is void, erased or elsewhere has none.
+    pub fn holds<'s>(&self, states: impl IntoIterator<Item = Option<&'s str>>) -> bool {
+        let is_named = |state: Option<&str>| {
+            state.is_some_and(|state| self.states.iter().any(|named| named == state))
+        };
+        let mut named = states.into_iter().map(is_named).peekable();
+        named.peek().is_none() || named.any(|is_named| is_named) != self.none
+    }
+}
+
+/// How long after another action of the same record an action can be taken at the earliest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// The other action; the last time that it took effect counts.
+    pub since: String,
+    /// The profile's key.
+    pub days: String,
 }
 
 /// One action of a kind.
@@ -209,6 +245,10 @@ pub struct Action {
     pub concurrent: bool,
     /// An action whose last author may not take this one.
     pub not_same_person_as: Option<String>,
+    /// What must hold of the records that it refers to.
+    pub requires: Vec<Requirement>,
+    /// How long it must wait.
+    pub waits: Option<Wait>,
     /// Whether it can no longer be taken. Actions are never removed.
     pub retired: bool,
 }
@@ -328,6 +368,24 @@ impl Urgency {
     ];
 }
 
+/// After how many days without another record, such as a visit, something is due again. The days count from the last one, or from when
+/// the record came into its state if there was none since it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinceLast {
+    /// The kind of the others.
+    pub kind: String,
+    /// Their field that refers to whom they are about.
+    pub by: String,
+    /// Their date field: the day that counts.
+    pub on: String,
+    /// The field of this record that refers to the same; the record itself, if `None`.
+    pub of: Option<String>,
+    /// The field of this record that says how many days; never due while it has no value.
+    pub every: String,
+    /// A date field of this record before which it is not due.
+    pub not_before: Option<String>,
+}
+
 /// When a record is due, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueRule {
@@ -339,6 +397,8 @@ pub struct DueRule {
     pub when: Option<Condition>,
     /// A date field: due only from some days before it, and while it has a value.
     pub on: Option<String>,
+    /// Due so many days after the last of other records, which nobody has to enter.
+    pub since_last: Option<SinceLast>,
     /// To whom it is due.
     pub to: Who,
     /// How urgent it is.

@@ -68,6 +68,15 @@ impl Check<'_> {
         at
     }
 
+    /// Notes that a name must be declared elsewhere.
+    pub(super) fn uses(&self, path: &[&str], namespace: Namespace, name: &str) {
+        let text = Text {
+            value: name.to_owned(),
+            at: self.at(path),
+        };
+        self.page.uses(namespace, &text);
+    }
+
     pub(super) fn note(
         &self,
         path: &[&str],
@@ -156,11 +165,7 @@ impl Check<'_> {
             return;
         };
         for code in &condition.is {
-            let text = Text {
-                value: code.clone(),
-                at: self.at(path),
-            };
-            self.page.uses(Namespace::Code(set.clone()), &text);
+            self.uses(path, Namespace::Code(set.clone()), code);
         }
     }
 

@@ -3,7 +3,8 @@
 use super::Label;
 use super::field_file::{condition, field};
 use super::kind::{
-    Action, Class, Clock, Creation, DueRule, Kind, Office, Reckoning, State, Urgency,
+    Action, Class, Clock, Creation, DueRule, Kind, Office, Reckoning, Requirement, SinceLast,
+    State, Urgency, Wait,
 };
 use super::role::{AUDIENCES, chosen_all};
 use super::source::{Namespace, Page, instead};
@@ -229,11 +230,52 @@ fn creation(mut table: Table<'_>) -> Creation {
     let state = table
         .need_text("state", "\"the state in which the record then is\"")
         .value;
+    let requires = requirements(&mut table);
     table.finish();
     Creation {
         roles: names,
         state,
+        requires,
     }
+}
+
+/// Reads what must hold of the records that are referred to: each a field, `in` or `not in`, and states.
+fn requirements(table: &mut Table<'_>) -> Vec<Requirement> {
+    let texts = table.texts("requires");
+    let read = |text: &Text| {
+        let words: Vec<&str> = text.value.split_whitespace().collect();
+        let (field, none, states) = match words.as_slice() {
+            [field, "not", "in", states @ ..] if !states.is_empty() => (field, true, states),
+            [field, "in", states @ ..] if !states.is_empty() => (field, false, states),
+            _ => {
+                let message = format!("{} requires `{}`", table.what, text.value);
+                let remedy =
+                    "write `FIELD in STATE` or `FIELD not in STATE`, with one state or several";
+                table.note(text.at, message, remedy);
+                return None;
+            }
+        };
+        Some(Requirement {
+            field: (*field).to_owned(),
+            none,
+            states: states.iter().map(|state| (*state).to_owned()).collect(),
+        })
+    };
+    texts.iter().filter_map(read).collect()
+}
+
+fn wait(table: &mut Table<'_>) -> Option<Wait> {
+    let mut inner = table.table("waits")?;
+    let since = inner.need_text("since", "\"another action\"").value;
+    let days = inner.need_text("days", "\"a key of the province profile\"");
+    if !days.value.is_empty() {
+        inner.page.uses(Namespace::Days, &days);
+    }
+    inner.finish();
+    Some(Wait {
+        since,
+        days: days.value,
+    })
 }
 
 fn action(name: &Text, mut table: Table<'_>) -> Action {
@@ -282,6 +324,8 @@ fn action(name: &Text, mut table: Table<'_>) -> Action {
         writes,
         concurrent: table.flag("concurrent"),
         not_same_person_as: table.text("not_same_person_as").map(|text| text.value),
+        requires: requirements(&mut table),
+        waits: wait(&mut table),
         retired: table.flag("retired"),
     };
     if action.concurrent && action.to.is_some() {
@@ -354,6 +398,36 @@ fn clock(name: &Text, mut table: Table<'_>) -> Clock {
     }
 }
 
+fn since_last(table: &mut Table<'_>) -> Option<SinceLast> {
+    let mut inner = table.table("since_last")?;
+    let kind = inner.need_text("kind", "\"visit\"");
+    if !kind.value.is_empty() {
+        inner.page.uses(Namespace::Kind, &kind);
+    }
+    let mut field = |key, example| {
+        let name = inner.need_text(key, example);
+        if !kind.value.is_empty() && key != "every" && !name.value.is_empty() {
+            let namespace = Namespace::Field(kind.value.clone());
+            inner.page.uses(namespace, &name);
+        }
+        name.value
+    };
+    let by = field("by", "\"household\"");
+    let on = field("on", "\"occurred_on\"");
+    let every = field("every", "\"every_days\"");
+    let of = inner.text("of").map(|text| text.value);
+    let not_before = inner.text("not_before").map(|text| text.value);
+    inner.finish();
+    Some(SinceLast {
+        kind: kind.value,
+        by,
+        on,
+        of,
+        every,
+        not_before,
+    })
+}
+
 fn due(mut table: Table<'_>) -> DueRule {
     let label: Label = table.label();
     let states: Vec<String> = table
@@ -377,6 +451,7 @@ fn due(mut table: Table<'_>) -> DueRule {
         states,
         when: condition(&mut table, "when"),
         on: table.text("on").map(|text| text.value),
+        since_last: since_last(&mut table),
         to: to.unwrap_or_default(),
         urgency: urgency.unwrap_or(Urgency::Routine),
     };

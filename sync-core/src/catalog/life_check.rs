@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::field::FieldType;
-use super::kind::Reckoning;
+use super::kind::{Action, Reckoning, Requirement};
 use super::kind_check::Check;
-use super::source::{instead, listed};
+use super::source::{Namespace, instead, listed};
 
 impl Check<'_> {
     /// Notes whatever does not hold.
@@ -25,6 +25,7 @@ impl Check<'_> {
                 &["create", &index, "state"],
                 core::slice::from_ref(&creation.state),
             );
+            self.requirements(&["create", &index, "requires"], &creation.requires);
             for role in &creation.roles {
                 if !seen.insert(role) {
                     let message = format!("the role `{role}` creates records in two ways");
@@ -106,23 +107,16 @@ impl Check<'_> {
             self.known_states(&path("from"), &action.from);
             self.known_states(&path("to"), action.to.as_slice());
             self.known_relations(&path("by"), &action.by);
-            if let Some(other) = &action.not_same_person_as
-                && (self.kind.action(other).is_none() || *other == action.name)
-            {
-                let others = self
-                    .kind
-                    .actions
-                    .iter()
-                    .filter(|other| other.name != action.name);
-                let names: Vec<&str> = others.map(|other| other.name.as_str()).collect();
-                let remedy = instead(other, &names)
-                    .unwrap_or_else(|| format!("write one of {}", listed(&names)));
-                self.note(
-                    &path("not_same_person_as"),
-                    format!("there is no other action `{other}`"),
-                    remedy,
-                );
+            let others = [
+                ("not_same_person_as", action.not_same_person_as.as_ref()),
+                ("waits", action.waits.as_ref().map(|wait| &wait.since)),
+            ];
+            for (key, other) in others {
+                if let Some(other) = other {
+                    self.other_action(&path(key), action, other);
+                }
             }
+            self.requirements(&path("requires"), &action.requires);
             let mut audiences = BTreeSet::new();
             for name in &action.writes {
                 let key = if action.needs.contains(name) {
@@ -150,6 +144,38 @@ impl Check<'_> {
                     action.name
                 );
                 self.note(&path("writes"), message, "keep to fields of one audience");
+            }
+        }
+    }
+
+    fn other_action(&self, path: &[&str], action: &Action, other: &str) {
+        if self.kind.action(other).is_some() && other != action.name {
+            return;
+        }
+        let others = self.kind.actions.iter();
+        let others = others.filter(|other| other.name != action.name);
+        let names: Vec<&str> = others.map(|other| other.name.as_str()).collect();
+        let remedy =
+            instead(other, &names).unwrap_or_else(|| format!("write one of {}", listed(&names)));
+        self.note(path, format!("there is no other action `{other}`"), remedy);
+    }
+
+    /// The fields refer to records of one kind, which has the states.
+    fn requirements(&self, path: &[&str], requirements: &[Requirement]) {
+        for requirement in requirements {
+            let Some(field) = self.known_field(path, &requirement.field) else {
+                continue;
+            };
+            let Some(kind) = field.ty.target_kind() else {
+                self.note(
+                    path,
+                    format!("`{}` does not refer to records of one kind", field.name),
+                    "name a field of type `ref` or `refs` with a kind",
+                );
+                continue;
+            };
+            for state in &requirement.states {
+                self.uses(path, Namespace::State(kind.to_owned()), state);
             }
         }
     }
@@ -199,6 +225,15 @@ impl Check<'_> {
     }
 
     fn due(&self) {
+        let mut since_last = self
+            .kind
+            .due
+            .iter()
+            .filter(|rule| rule.since_last.is_some());
+        if since_last.nth(1).is_some() {
+            let message = "two due rules count from the last of other records";
+            self.note(&["due"], message, "keep one");
+        }
         for (index, rule) in self.kind.due.iter().enumerate() {
             let index = index.to_string();
             let path = |key| ["due", index.as_str(), key];
@@ -210,6 +245,19 @@ impl Check<'_> {
             }
             if let Some(field) = &rule.on {
                 self.date_field(&path("on"), field);
+            }
+            if let Some(since_last) = &rule.since_last {
+                let fields = since_last.of.iter().chain([&since_last.every]);
+                for field in fields {
+                    self.known_field(&path("since_last"), field);
+                }
+                if let Some(field) = &since_last.not_before {
+                    self.date_field(&path("since_last"), field);
+                }
+                if rule.on.is_some() {
+                    let message = "it is due on a date and since the last";
+                    self.note(&path("since_last"), message, "keep `on` or `since_last`");
+                }
             }
         }
     }

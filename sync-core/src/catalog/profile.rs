@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Label;
 use super::source::Page;
-use super::table::Text;
+use super::table::{Table, Text};
+use crate::area::AreaCode;
 
 /// The unit of a number of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +32,8 @@ pub struct Profile {
     pub name: String,
     /// What people read.
     pub label: Label,
+    /// The first digits of the codes of the areas that it is for.
+    areas: Vec<String>,
     /// Its own numbers, and the default's where it says nothing.
     days: BTreeMap<String, Days>,
 }
@@ -39,6 +42,12 @@ impl Profile {
     /// The number of days under a key; every key that a kind's clock names has one.
     pub fn days(&self, key: &str) -> Option<Days> {
         self.days.get(key).copied()
+    }
+
+    /// How many first digits of an area's code it names; none if it is for other areas.
+    pub(super) fn digits_for(&self, code: &str) -> Option<usize> {
+        let areas = self.areas.iter().filter(|digits| code.starts_with(*digits));
+        areas.map(String::len).max()
     }
 
     /// All numbers by key.
@@ -62,6 +71,7 @@ pub(super) fn parse(page: Page<'_>) -> (Profile, Vec<Text>, BTreeMap<String, Lab
     let root = page.parse();
     let mut file = page.root(&root);
     let label = file.label();
+    let areas = areas(&mut file);
     let mut days = BTreeMap::new();
     let mut keys = Vec::new();
     let mut labels = BTreeMap::new();
@@ -96,11 +106,39 @@ pub(super) fn parse(page: Page<'_>) -> (Profile, Vec<Text>, BTreeMap<String, Lab
         Profile {
             name: page.stem().to_owned(),
             label,
+            areas,
             days,
         },
         keys,
         labels,
     )
+}
+
+/// The first digits of the codes of the areas that a profile is for.
+fn areas(file: &mut Table<'_>) -> Vec<String> {
+    let mut areas = Vec::new();
+    for digits in file.texts("areas") {
+        let is_code = digits.value.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_code || !(2..=AreaCode::DIGITS).contains(&digits.value.len()) {
+            let message = format!("`{}` does not begin an area's code", digits.value);
+            let remedy =
+                "write two to twelve digits, \"62\" for a province or \"410581\" for a county";
+            file.note(digits.at, message, remedy);
+        }
+        areas.push(digits.value);
+    }
+    areas
+}
+
+/// Notes an area that another profile names as well.
+pub(super) fn check_areas(page: Page<'_>, profile: &Profile, others: &[Profile]) {
+    let others = || others.iter().filter(|other| other.name != profile.name);
+    for digits in &profile.areas {
+        if let Some(other) = others().find(|other| other.areas.contains(digits)) {
+            let message = format!("the profile `{}` is for `{digits}` as well", other.name);
+            page.note(0, message, "name each area in one profile");
+        }
+    }
 }
 
 /// Notes a key that the default does not declare.

@@ -5,6 +5,7 @@
 
 use core::cell::RefCell;
 use core::fmt;
+use std::collections::BTreeSet;
 
 use toml::Spanned;
 use toml::de::DeTable;
@@ -59,6 +60,10 @@ pub(super) enum Namespace {
     Days,
     /// The codes of one set.
     Code(String),
+    /// The states of one kind.
+    State(String),
+    /// The fields of one kind.
+    Field(String),
 }
 
 impl Namespace {
@@ -69,6 +74,8 @@ impl Namespace {
             Self::Set => "category set",
             Self::Days => "number of days",
             Self::Code(_) => "code",
+            Self::State(_) => "state of that kind",
+            Self::Field(_) => "field of that kind",
         }
     }
 
@@ -79,6 +86,7 @@ impl Namespace {
             Self::Set => "declare it in a file of categories/",
             Self::Days => "declare it under [days] in profiles/default.toml",
             Self::Code(_) => "declare it in its category set",
+            Self::State(_) | Self::Field(_) => "declare it in the file of that kind",
         }
     }
 }
@@ -191,18 +199,10 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// The category sets of whose codes some are named.
-    pub(super) fn sets_with_named_codes(&self) -> Vec<String> {
+    /// The namespaces of which something is named: the codes of sets and the states of kinds among them, each set and kind its own.
+    pub(super) fn named(&self) -> BTreeSet<Namespace> {
         let uses = self.uses.borrow();
-        uses.iter()
-            .filter_map(|used| {
-                if let Namespace::Code(set) = &used.namespace {
-                    Some(set.clone())
-                } else {
-                    None
-                }
-            })
-            .collect()
+        uses.iter().map(|used| used.namespace.clone()).collect()
     }
 
     /// All mistakes, in the order of files, lines and columns, each once.

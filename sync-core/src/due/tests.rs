@@ -47,6 +47,7 @@ fn check_clocks(kind: &str, steps: &[&str], values: &Fields, expected: &[&str]) 
         timeline: &timeline,
         values,
         in_conflict: false,
+        last: None,
     };
     let runs = clocks(&facts, catalogue.default_profile(), catalogue.calendar());
     let said: Vec<String> = runs
@@ -124,6 +125,7 @@ fn a_step_is_in_time_on_its_last_day() {
         timeline: &timeline,
         values: &values,
         in_conflict: false,
+        last: None,
     };
     let sign = clocks(&facts, catalogue.default_profile(), catalogue.calendar())[0];
     assert!(!sign.is_broken(date("2026-03-05")) && sign.is_broken(date("2026-03-06")));
@@ -181,6 +183,7 @@ fn check_due_with(
         timeline: &timeline,
         values,
         in_conflict,
+        last: None,
     };
     let reader = Reader {
         role: catalogue.role(role).unwrap(),
@@ -405,7 +408,7 @@ proptest! {
             })
             .collect();
         let values = values(vec![("deadline", day("2026-03-25"))]);
-        let facts = Facts { record: RECORD, kind, timeline: &timeline, values: &values, in_conflict: false };
+        let facts = Facts { record: RECORD, kind, timeline: &timeline, values: &values, in_conflict: false, last: None };
         let runs = clocks(&facts, catalogue.default_profile(), catalogue.calendar());
         for clock in &kind.clocks {
             let mine: Vec<_> = runs.iter().filter(|run| run.clock == clock).collect();
@@ -417,4 +420,148 @@ proptest! {
             }
         }
     }
+}
+
+/// What is due of a care plan that began on a day, with the last visit on another.
+#[track_caller]
+fn check_care(began: &str, last: Option<&str>, today: &str, expected: Option<&str>) {
+    let catalogue = shipped();
+    let began = format!("{began} active");
+    let timeline = timeline(&[&began]);
+    let every = values(vec![("every_days", Value::Int(7))]);
+    let facts = Facts {
+        record: RECORD,
+        kind: catalogue.kind("care_plan").unwrap(),
+        timeline: &timeline,
+        values: &every,
+        in_conflict: false,
+        last: last.map(date),
+    };
+    let reader = Reader {
+        role: catalogue.role("FS").unwrap(),
+        stands: &|_| false,
+    };
+    let (profile, calendar) = (catalogue.default_profile(), catalogue.calendar());
+    let item = due(&facts, &reader, profile, calendar, date(today));
+    let day = item.map(|item| item.due.expect("it has a day").to_string());
+    assert_eq!(day.as_deref(), expected);
+}
+
+#[test]
+fn care_falls_due_by_itself_after_the_last_visit() {
+    check_care("2026-03-01", None, "2026-03-04", None);
+    check_care("2026-03-01", None, "2026-03-05", Some("2026-03-08"));
+    check_care("2026-03-01", Some("2026-03-05"), "2026-03-08", None);
+    check_care(
+        "2026-03-01",
+        Some("2026-03-05"),
+        "2026-03-09",
+        Some("2026-03-12"),
+    );
+    // Whoever was seen before the plan began is due from then on.
+    check_care(
+        "2026-03-01",
+        Some("2026-01-05"),
+        "2026-03-01",
+        Some("2026-01-12"),
+    );
+}
+
+#[test]
+fn a_household_is_due_again_only_if_somebody_said_how_often_and_not_while_it_is_paused() {
+    let catalogue = shipped();
+    let timeline = timeline(&["2026-03-01 registered"]);
+    let due_on = |fields: Vec<(&'static str, Value)>, today: &str| {
+        let facts = Facts {
+            record: RECORD,
+            kind: catalogue.kind("household").unwrap(),
+            timeline: &timeline,
+            values: &values(fields),
+            in_conflict: false,
+            last: Some(date("2026-03-10")),
+        };
+        let reader = Reader {
+            role: catalogue.role("FS").unwrap(),
+            stands: &|_| false,
+        };
+        let (profile, calendar) = (catalogue.default_profile(), catalogue.calendar());
+        let item = due(&facts, &reader, profile, calendar, date(today));
+        item.map(|item| item.due.expect("it has a day").to_string())
+    };
+    let every = || ("visit_every_days", Value::Int(30));
+    let paused = || ("paused_until", day("2026-05-01"));
+    assert_eq!(due_on(vec![], "2026-12-01"), None, "off by default");
+    assert_eq!(due_on(vec![every()], "2026-04-05"), None);
+    let next = Some("2026-04-09".to_owned());
+    assert_eq!(due_on(vec![every()], "2026-04-06"), next);
+    assert_eq!(due_on(vec![every(), paused()], "2026-04-20"), None);
+    let next = Some("2026-05-01".to_owned());
+    assert_eq!(due_on(vec![every(), paused()], "2026-04-28"), next);
+}
+
+/// Days counted by hand on the calendar of 2026: New Year's Day with the two days after it, worked for on Sunday 4 January; Spring
+/// Festival from 15 to 23 February, worked for on Saturdays 14 and 28 February.
+#[test]
+fn each_clock_of_a_case_ends_on_the_day_that_was_counted_by_hand() {
+    let catalogue = shipped();
+    let kind = catalogue.kind("case").unwrap();
+    let check = |profile: &str, began: &str, values: Fields, expected: &[(&str, &str)]| {
+        let timeline = timeline(&[began]);
+        let facts = Facts {
+            record: RECORD,
+            kind,
+            timeline: &timeline,
+            values: &values,
+            in_conflict: false,
+            last: None,
+        };
+        let profile = catalogue.profile(profile).unwrap();
+        let found = clocks(&facts, profile, catalogue.calendar());
+        let found: Vec<(&str, String)> = found
+            .iter()
+            .map(|run| (run.clock.name.as_str(), run.due.to_string()))
+            .collect();
+        let expected: Vec<(&str, String)> = expected
+            .iter()
+            .map(|(clock, day)| (*clock, (*day).to_owned()))
+            .collect();
+        assert_eq!(found, expected, "{began}");
+    };
+    let received = |on: &str| values(vec![("received_on", day(on))]);
+    // Wednesday 31 December: 4 (a Sunday that is worked), 5, 6, 7 and 8 January.
+    check(
+        "default",
+        "2025-12-31 verify",
+        received("2025-12-31"),
+        &[("verify", "2026-01-08"), ("identify_team", "2026-01-29")],
+    );
+    // Thursday 12 February: 13, 14 (a Saturday that is worked), 24, 25 and 26 February.
+    check(
+        "default",
+        "2026-02-12 verify",
+        received("2026-02-12"),
+        &[("verify", "2026-02-26"), ("identify_team", "2026-03-18")],
+    );
+    // Linzhou's fifteen days for the whole of it.
+    check(
+        "linzhou",
+        "2026-03-02 verify",
+        received("2026-03-02"),
+        &[("verify", "2026-03-09"), ("identify_team", "2026-03-23")],
+    );
+    let deliberated = || {
+        values(vec![
+            ("received_on", day("2026-03-02")),
+            ("deliberated_on", day("2026-03-16")),
+        ])
+    };
+    check(
+        "default",
+        "2026-03-25 township",
+        deliberated(),
+        &[
+            ("approve_township", "2026-04-07"),
+            ("identify_township", "2026-03-30"),
+        ],
+    );
 }

@@ -19,7 +19,7 @@ use crate::id::{DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq, sha256
 use crate::journal::{Chain, Entry, Fate};
 use crate::limits;
 use crate::pack::Room;
-use crate::record::{self, Place};
+use crate::record;
 use crate::registry::{Registry, Standing};
 use crate::sign::{PublicKey, Signature, SigningKey};
 
@@ -229,21 +229,8 @@ impl GivenBack {
 
     /// What its commands make of the index, as admission made it then.
     pub fn replay(&self, index: &mut Index, registry: &Registry, catalogues: &Catalogues) {
-        let batch = &self.entry.parts.batch;
-        let catalogue = catalogues.get(&self.entry.head.catalogue);
-        let by = registry.assignments.get(&batch.assignment);
-        for (envelope, fate) in batch.envelopes.iter().zip(&self.entry.head.fates) {
-            if !fate.counts() {
-                continue;
-            }
-            let place = Place {
-                seq: self.entry.head.seq,
-                n: envelope.n,
-                device: batch.device,
-            };
-            let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
-            admit::replay(index, kind, envelope, fate, place, by);
-        }
+        let (head, batch) = (&self.entry.head, &self.entry.parts.batch);
+        admit::replay(index, registry, catalogues, head, batch);
     }
 }
 

@@ -9,7 +9,6 @@ use crate::command::{Content, Verb};
 use crate::id::{RecordId, Seq, Timestamp};
 use crate::journal::Fate;
 use crate::month::{self, Month};
-use crate::record::Place;
 use crate::value::Value;
 
 pub(super) fn month_of(scene: &Scene, month: &str) -> RecordId {
@@ -237,21 +236,10 @@ fn the_county_opens_a_month_again_with_a_reason() {
 /// The index that a phone or an auditor makes of what the entries say.
 fn replayed(scene: &Scene) -> Index {
     let mut index = Index::new();
-    let catalogue = &scene.host.catalogues()[&1];
     for entry in scene.host.entries(scene.village.journal) {
-        let batch = &entry.parts.batch;
-        let by = scene.host.registry().assignments.get(&batch.assignment);
-        for (envelope, fate) in batch.envelopes.iter().zip(&entry.head.fates) {
-            if fate.counts() {
-                let place = Place {
-                    seq: entry.head.seq,
-                    n: envelope.n,
-                    device: batch.device,
-                };
-                let kind = catalogue.kind(&envelope.kind);
-                admit::replay(&mut index, kind, envelope, fate, place, by);
-            }
-        }
+        let (head, batch) = (&entry.head, &entry.parts.batch);
+        let registry = scene.host.registry();
+        admit::replay(&mut index, registry, scene.host.catalogues(), head, batch);
     }
     index
 }

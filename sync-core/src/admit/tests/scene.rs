@@ -17,7 +17,7 @@ pub(super) const NOON: Timestamp = Timestamp(1_795_233_600_000);
 
 /// Somebody with a phone, by his place in [`Scene::hands`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Who(usize);
+pub(super) struct Who(pub(super) usize);
 
 pub(super) const SECRETARY: Who = Who(0);
 pub(super) const MEMBER: Who = Who(1);
@@ -131,7 +131,7 @@ impl Scene {
 
     /// Seals commands without moving the lane.
     pub(super) fn sealed(&mut self, who: Who, drafts: Vec<Draft>, seen: Position) -> Parts {
-        self.seals += 1;
+        self.seals = self.seals.wrapping_add(1);
         let hand = &self.hands[who.0];
         let device = hand.key.public().device();
         let number = |(n, draft): (u64, Draft)| {

@@ -753,6 +753,8 @@ fn profiles_and_calendars_are_checked() {
         "[days.task_sign]",
         "[days.task_signing]",
         expect![[r#"
+            kinds/measure.toml `days = "task_sign"`: there is no number of days `task_sign`: did you mean `task_signing`?
+            kinds/need.toml `days = "task_sign"`: there is no number of days `task_sign`: did you mean `task_signing`?
             kinds/task.toml `days = "task_sign"`: there is no number of days `task_sign`: did you mean `task_signing`?
         "#]],
     );
@@ -941,4 +943,62 @@ fn a_kind_has_so_many_fields() {
     };
     assert!(is_sound(of_fields(FIELDS_MAX)));
     assert!(!is_sound(of_fields(FIELDS_MAX + 1)));
+}
+
+#[test]
+fn what_an_action_requires_names_fields_and_states_that_are_there() {
+    let file = "kinds/case.toml";
+    check_edit(
+        file,
+        "requires = [\"clue in confirmed\"]",
+        "requires = [\"clue in confirmd\", \"clu in confirmed\", \"category in unstable\", \"clue confirmed\"]",
+        expect![[r#"
+            kinds/case.toml `requires = ["clue in confirmd", "clu in confirmed", "category in unstable", "clue confirmed"]`: `category` does not refer to records of one kind: name a field of type `ref` or `refs` with a kind
+            kinds/case.toml `requires = ["clue in confirmd", "clu in confirmed", "category in unstable", "clue confirmed"]`: there is no field `clu`: did you mean `clue`?
+            kinds/case.toml `requires = ["clue in confirmd", "clu in confirmed", "category in unstable", "clue confirmed"]`: there is no state of that kind `confirmd`: did you mean `confirmed`?
+            kinds/case.toml `requires = ["clue in confirmd", "clu in confirmed", "category in unstable", "clue confirmed"]`: a `create` of the file requires `clue confirmed`: write `FIELD in STATE` or `FIELD not in STATE`, with one state or several
+        "#]],
+    );
+}
+
+#[test]
+fn what_an_action_waits_for_is_another_action_and_a_number_of_days() {
+    check_edit(
+        "kinds/notice.toml",
+        "waits = { since = \"post\", days = \"notice_least\" }",
+        "waits = { since = \"end\", days = \"notice_lest\" }",
+        expect![[r#"
+            kinds/notice.toml `waits = { since = "end", days = "notice_lest" }`: there is no other action `end`: write one of `answer`, `object`, `post`, `uphold`
+            kinds/notice.toml `waits = { since = "end", days = "notice_lest" }`: there is no number of days `notice_lest`: did you mean `notice_least`?
+        "#]],
+    );
+}
+
+#[test]
+fn what_counts_from_the_last_names_fields_of_both_kinds() {
+    check_edit(
+        "kinds/care_plan.toml",
+        "by = \"household\", on = \"occurred_on\", of = \"household\", every = \"every_days\"",
+        "by = \"houshold\", on = \"occured_on\", of = \"household\", every = \"each\"",
+        expect![[r#"
+            kinds/care_plan.toml `since_last = { kind = "visit", by = "houshold", on = "occured_on", of = "household", every = "each" }`: there is no field `each`: declare it as `[fields.each]`
+            kinds/care_plan.toml `since_last = { kind = "visit", by = "houshold", on = "occured_on", of = "household", every = "each" }`: there is no field of that kind `houshold`: did you mean `household`?
+            kinds/care_plan.toml `since_last = { kind = "visit", by = "houshold", on = "occured_on", of = "household", every = "each" }`: there is no field of that kind `occured_on`: did you mean `occurred_on`?
+        "#]],
+    );
+}
+
+#[test]
+fn two_profiles_are_not_for_one_place() {
+    check_edit(
+        "profiles/hainan.toml",
+        "areas = [\"46\"]",
+        "areas = [\"64\", \"4\", \"西\"]",
+        expect![[r#"
+            profiles/hainan.toml `# Example: 20 working days for the whole identification.`: the profile `ningxia` is for `64` as well: name each area in one profile
+            profiles/hainan.toml `areas = ["64", "4", "西"]`: `4` does not begin an area's code: write two to twelve digits, "62" for a province or "410581" for a county
+            profiles/hainan.toml `areas = ["64", "4", "西"]`: `西` does not begin an area's code: write two to twelve digits, "62" for a province or "410581" for a county
+            profiles/ningxia.toml `# For a demonstration in Ningxia. Its numbers are the default's: no text of the region that says others was at hand.`: the profile `hainan` is for `64` as well: name each area in one profile
+        "#]],
+    );
 }

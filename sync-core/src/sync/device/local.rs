@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Device;
 use super::storage::{Key, PendingCommand, Write};
-use crate::admit::{self, Catalogues, Circumstances, Index, LaneEnd, Wanted};
+use crate::admit::{self, Catalogues, Circumstances, Counted, Index, LaneEnd, Wanted};
 use crate::batch::{Batch, Parts, Unsealed, WireBatch};
 use crate::command::{Command, Envelope, Origin, Verb};
 use crate::id::{
@@ -122,8 +122,7 @@ impl Local {
         chain: Chain,
     ) -> BTreeSet<RecordId> {
         let batch = &entry.parts.batch;
-        let catalogue = catalogues.get(&entry.head.catalogue);
-        let by = registry.assignments.get(&batch.assignment);
+        admit::replay(&mut self.index, registry, catalogues, &entry.head, batch);
         let mut touched = BTreeSet::new();
         for (index, (envelope, fate)) in (batch.envelopes.iter().zip(&entry.head.fates)).enumerate()
         {
@@ -132,13 +131,6 @@ impl Local {
                 self.receipts.insert(envelope.n, receipt);
             }
             if fate.counts() {
-                let place = Place {
-                    seq: entry.head.seq,
-                    n: envelope.n,
-                    device: batch.device,
-                };
-                let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
-                admit::replay(&mut self.index, kind, envelope, fate, place, by);
                 self.taken.insert(batch.origin(envelope.n));
                 self.taken.extend(envelope.origin);
             }
@@ -166,19 +158,8 @@ impl Local {
     fn reindex(&mut self, registry: &Registry, catalogues: &Catalogues) {
         self.index = Index::new();
         for entry in self.entries.values() {
-            let batch = &entry.parts.batch;
-            let catalogue = catalogues.get(&entry.head.catalogue);
-            let by = registry.assignments.get(&batch.assignment);
-            let fates = batch.envelopes.iter().zip(&entry.head.fates);
-            for (envelope, fate) in fates.filter(|(_, fate)| fate.counts()) {
-                let place = Place {
-                    seq: entry.head.seq,
-                    n: envelope.n,
-                    device: batch.device,
-                };
-                let kind = catalogue.and_then(|catalogue| catalogue.kind(&envelope.kind));
-                admit::replay(&mut self.index, kind, envelope, fate, place, by);
-            }
+            let (head, batch) = (&entry.head, &entry.parts.batch);
+            admit::replay(&mut self.index, registry, catalogues, head, batch);
         }
     }
 
@@ -462,22 +443,18 @@ impl Local {
         {
             let fate = self.receipts.get(&envelope.n).map(|(_, fate)| fate);
             if fate.is_none_or(Fate::counts) {
-                let by = registry.assignments.get(&assignment);
-                let kind = catalogues
-                    .get(&catalogue)
-                    .and_then(|catalogue| catalogue.kind(&envelope.kind));
-                admit::replay(
-                    &mut index,
-                    kind,
+                let counted = Counted {
                     envelope,
-                    fate.unwrap_or(&Fate::Accepted),
-                    Place {
+                    fate: fate.unwrap_or(&Fate::Accepted),
+                    place: Place {
                         seq: PENDING,
                         n: envelope.n,
                         device,
                     },
-                    by,
-                );
+                    received_at: envelope.at,
+                };
+                let by = registry.assignments.get(&assignment);
+                admit::replay_one(&mut index, catalogues.get(&catalogue), counted, by);
             }
         }
         index
