@@ -553,6 +553,8 @@ export const en: Messages = {
     },
     noEffect: {
       superseded: { is: 'Another step was taken that you had not seen', remedy: 'See how the record stands, and act again if need be.' },
+      not_ready: { is: 'A record that it rests on is not as far yet', remedy: 'See to that record first, then offer this again.' },
+      too_early: { is: 'The days that it must wait are not over', remedy: 'Offer it again once they are.' },
       wrong_state: { is: 'The record\'s state did not allow it', remedy: 'See how the record stands, and act again if need be.' },
       filed: { is: 'The record is filed', remedy: 'Its author can correct it, giving a reason.' },
       field_closed: { is: 'The field takes no more changes in this state', remedy: '' },

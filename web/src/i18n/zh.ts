@@ -553,6 +553,8 @@ export const zh = {
     },
     noEffect: {
       superseded: { is: '您还没看到时，别人已先办了一步', remedy: '请看记录现状，需要时重新办理。' },
+      not_ready: { is: '所涉及的记录还没到这一步', remedy: '请先办好所涉及的记录，再重新提交。' },
+      too_early: { is: '还没到规定的天数', remedy: '请在期满之后重新提交。' },
       wrong_state: { is: '记录当时的状态不能这样办', remedy: '请看记录现状，需要时重新办理。' },
       filed: { is: '已存档，不能直接改', remedy: '请由记录人更正，并写明原因。' },
       field_closed: { is: '这个状态下该字段不能再改', remedy: '' },

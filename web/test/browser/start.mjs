@@ -39,6 +39,8 @@ export function useDeployment(kinds) {
 export async function enrolled(user, options) {
   const phone = await Phone.take(shared.browser, shared.deployment.address, options)
   await phone.enrol(shared.deployment.code(user))
+  // Its village and its catalogue come with the first sync.
+  await phone.allReceived()
   return phone
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use sync_core::catalog::{Catalogue, FieldType, Kind, Part, SourceFile};
 use sync_core::command::{Audience, Link, Origin, Verb};
 use sync_core::id::{Date, ItemId, JournalId, RecordId};
-use sync_core::look::{Look, Wanted};
+use sync_core::look::{HouseholdsWanted, Look, Wanted};
 use sync_core::sign::{PublicKey, Signature};
 use sync_core::sync::courier::Tokens;
 use sync_core::sync::device::{Intent, Target};
@@ -80,19 +80,15 @@ pub(crate) fn span(json: &Json) -> (usize, usize) {
     )
 }
 
-/// The records that are asked for, in this order; all, if the query names none.
-pub(crate) fn records(json: &Json) -> Asked<Option<Vec<RecordId>>> {
+/// Which households are asked for.
+pub(crate) fn households(json: &Json) -> Asked<HouseholdsWanted> {
+    let one = |named: &Json| id(named.as_str().unwrap_or_default());
     let named = json.get("records").and_then(Json::as_array);
-    let named = named.map(|named| {
-        let one = |named: &Json| id(named.as_str().unwrap_or_default());
-        named.iter().map(one).collect()
-    });
-    named.transpose()
-}
-
-/// The villagers' group whose households are asked for.
-pub(crate) fn group(json: &Json) -> Option<&str> {
-    json.get("group").and_then(Json::as_str)
+    let named = named.map(|named| named.iter().map(one).collect());
+    Ok(HouseholdsWanted {
+        records: named.transpose()?,
+        group: json.get("group").and_then(Json::as_str).map(str::to_owned),
+    })
 }
 
 // -------------------------------------------------------------------------------------------------------------------- intents

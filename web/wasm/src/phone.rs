@@ -5,15 +5,13 @@
 //!
 //! Long because one type stands for the whole of that file: each call there is one here.
 
-use std::collections::{BTreeSet, HashMap};
-
 use rand_core::CryptoRng;
 use serde_json::{Value as Json, json};
 use sync_core::admit::Catalogues;
 use sync_core::catalog::Catalogue;
 use sync_core::cbor;
-use sync_core::id::{Date, JournalId, RecordId, Timestamp, sha256};
-use sync_core::look::{Look, Row};
+use sync_core::id::{JournalId, RecordId, Timestamp, sha256};
+use sync_core::look::{Households, Look};
 use sync_core::safe::{self, Safe, Stored, VAULT};
 use sync_core::seal::Parcel;
 use sync_core::sync::courier::{Courier, Failed, Reply, Session};
@@ -64,25 +62,7 @@ struct Held {
     courier: Option<Courier>,
     enrol_again: bool,
     /// The households as they are listed, until something changes.
-    listed: Option<Listed>,
-}
-
-/// All households, in the order of their list.
-#[derive(Debug)]
-struct Listed {
-    /// Whether what others wrote is hidden in it.
-    of_own: bool,
-    lines: Vec<Household>,
-    /// Where each is among the lines.
-    places: HashMap<RecordId, usize>,
-    groups: BTreeSet<String>,
-}
-
-#[derive(Debug)]
-struct Household {
-    row: Row,
-    group: String,
-    last_visit: Option<Date>,
+    households: Option<Households>,
 }
 
 /// A phone.
@@ -109,13 +89,6 @@ fn persisted(effects: &[Effect]) -> Vec<Write> {
     writes.flatten().cloned().collect()
 }
 
-/// The villagers' group of a household, as its list says it.
-fn group_of(look: &Look<'_>, row: &Row) -> String {
-    let view = look.view(row.journal, row.record);
-    let group = view.and_then(|view| Some(view.value("group")?.as_text()?.to_owned()));
-    group.unwrap_or_default()
-}
-
 fn vault(state: &VaultState) -> Stored {
     (VAULT.to_owned(), Some(state.to_cbor()))
 }
@@ -131,7 +104,7 @@ impl Opened {
     fn parts(&mut self) -> Told<(&Safe, &mut Held)> {
         let held = self.held.as_mut();
         let held = held.ok_or_else(|| Fault::code("not_enrolled"))?;
-        held.listed = None;
+        held.households = None;
         Ok((&self.safe, held))
     }
 }
@@ -143,33 +116,16 @@ impl Held {
             session,
             courier: None,
             enrol_again: false,
-            listed: None,
+            households: None,
         }
     }
 
-    /// The households, listed anew unless nothing changed since.
-    fn households(&mut self, now: Timestamp) -> (&Listed, Look<'_>) {
-        let of_own = self.device.lease_is_over(now);
-        let device = &self.device;
-        let listed = self.listed.take().filter(|listed| listed.of_own == of_own);
-        let listed = listed.unwrap_or_else(|| {
-            let look = Look::new(device, now);
-            let line = |(row, last_visit): (Row, Option<Date>)| Household {
-                group: group_of(&look, &row),
-                row,
-                last_visit,
-            };
-            let lines: Vec<Household> = look.households().into_iter().map(line).collect();
-            let groups = lines.iter().map(|one| one.group.clone());
-            Listed {
-                of_own,
-                places: lines.iter().map(|one| one.row.record).zip(0..).collect(),
-                groups: groups.filter(|group| !group.is_empty()).collect(),
-                lines,
-            }
-        });
-        let listed = self.listed.insert(listed);
-        (listed, Look::new(&self.device, now))
+    /// The households, read anew unless nothing changed since.
+    fn households(&mut self, now: Timestamp) -> (&Households, Look<'_>) {
+        let look = Look::new(&self.device, now);
+        let known = self.households.take().filter(|known| known.stand(&look));
+        let known = known.unwrap_or_else(|| Households::read(&look));
+        (self.households.insert(known), look)
     }
 
     fn session(&self, safe: &Safe, rng: &mut dyn CryptoRng) -> Stored {
@@ -503,31 +459,15 @@ impl Phone {
     pub fn households(&mut self, query: &str, now: Timestamp) -> Told<Json> {
         let query = asked::json(query)?;
         let (from, limit) = asked::span(&query);
-        let (records, group) = (asked::records(&query)?, asked::group(&query));
         let held = self.opened_mut()?.held.as_mut();
         let held = held.ok_or_else(|| Fault::code("not_enrolled"))?;
-        let (listed, look) = held.households(now);
-        let wanted: Vec<&Household> = if let Some(records) = &records {
-            let places = records.iter().filter_map(|id| listed.places.get(id));
-            places
-                .filter_map(|place| listed.lines.get(*place))
-                .collect()
-        } else {
-            listed.lines.iter().collect()
-        };
-        let of_group = |one: &&&Household| group.is_none_or(|group| one.group == group);
-        let line = |one: &&Household| {
-            json!({
-                "row": shape::row(&look, &one.row),
-                "lastVisit": one.last_visit.map(|day| day.to_string()),
-            })
-        };
-        let taken = || wanted.iter().filter(of_group);
-        let lines: Json = taken().skip(from).take(limit).map(line).collect();
+        let (households, look) = held.households(now);
+        let wanted = households.wanted(&asked::households(&query)?);
+        let page = wanted.iter().skip(from).take(limit);
         Ok(json!({
-            "total": taken().count(),
-            "groups": listed.groups,
-            "lines": lines,
+            "total": wanted.len(),
+            "groups": households.groups(),
+            "lines": page.map(|line| shape::household(&look, line)).collect::<Json>(),
         }))
     }
 

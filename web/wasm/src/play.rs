@@ -454,8 +454,8 @@ impl Day {
     fn portrait(&mut self) -> String {
         let (now, journal) = (self.now, self.journal);
         let mut lines = core::mem::take(&mut self.lines);
-        for player in &self.players {
-            let phone = &player.phone;
+        for player in &mut self.players {
+            let phone = &mut player.phone;
             let end = phone
                 .device()
                 .ok()
@@ -471,7 +471,7 @@ impl Day {
             let views = [
                 phone.villages(now),
                 phone.today(now),
-                phone.households(now),
+                phone.households("{}", now),
                 phone.outbox(now),
                 Ok(rows),
             ];

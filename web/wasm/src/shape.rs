@@ -8,7 +8,7 @@ use sync_core::cbor;
 use sync_core::command::{Audience, Envelope, Origin, Verb};
 use sync_core::id::{Date, JournalId, RecordId, Timestamp, UserId};
 use sync_core::journal::Fate;
-use sync_core::look::{Due, FieldPage, Look, Page, Reach, Row, both, masked};
+use sync_core::look::{Due, FieldPage, Household, Look, Page, Reach, Row, both, masked};
 use sync_core::record::{Mark, Step};
 use sync_core::seal::SealError;
 use sync_core::sync::courier::{Ask, Ended, Failed, Reply};
@@ -105,6 +105,14 @@ pub(crate) fn row(look: &Look<'_>, row: &Row) -> Json {
         "reach": reach(row.reach),
         "conflict": row.in_conflict,
         "shown": list(&beside, shown),
+    })
+}
+
+/// A line of the list of households.
+pub(crate) fn household(look: &Look<'_>, household: &Household) -> Json {
+    json!({
+        "row": row(look, &household.row),
+        "lastVisit": household.last_visit.map(date),
     })
 }
 
