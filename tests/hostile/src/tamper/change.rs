@@ -182,6 +182,21 @@ fn village(bundle: &Bundle, dice: &mut Dice) -> Option<Spot> {
         .find(|spot| spot.part.is_some())
 }
 
+/// A place in a village's journal where not all commands of an entry had the same fate: there are few.
+fn mixed(bundle: &Bundle, dice: &mut Dice) -> Option<Spot> {
+    let mut spots = Vec::new();
+    for (part, journal) in bundle.journals.iter().enumerate() {
+        for (index, wire) in journal.entries.iter().enumerate() {
+            let fates = opened(bundle.deployment, wire).map(|entry| entry.head.fates);
+            if fates.is_some_and(|fates| fates.iter().any(|fate| Some(fate) != fates.first())) {
+                let part = Some(part);
+                spots.push(Spot { part, index });
+            }
+        }
+    }
+    (!spots.is_empty()).then(|| spots[dice.index(spots.len())])
+}
+
 fn opened(deployment: DeploymentId, wire: &WireEntry) -> Option<Entry> {
     wire.open(deployment, |_| None).ok()
 }
@@ -374,11 +389,10 @@ impl Change {
     fn one_entry(self, log: &Log, bundle: &mut Bundle, dice: &mut Dice) -> Option<Spot> {
         let at = match self {
             Self::MoveReceipt | Self::EditFold => spot(bundle, dice)?,
-            Self::SwapFates
-            | Self::EditFate
-            | Self::MoveRegistry
-            | Self::SwapContents
-            | Self::EditContent => village(bundle, dice)?,
+            Self::SwapFates => mixed(bundle, dice)?,
+            Self::EditFate | Self::MoveRegistry | Self::SwapContents | Self::EditContent => {
+                village(bundle, dice)?
+            }
             Self::EditSalt
             | Self::EditEnvelope
             | Self::EditBatch
@@ -404,11 +418,11 @@ impl Change {
         match self {
             Self::EditFold => entry.head.fold = u16::try_from(dice.below(9)).unwrap_or(9),
             Self::SwapFates => {
-                let (one, other) = (
-                    dice.index(entry.head.fates.len()),
-                    dice.index(entry.head.fates.len()),
-                );
-                entry.head.fates.swap(one, other);
+                let fates = &mut entry.head.fates;
+                let one = dice.index(fates.len());
+                let differs = |other: &usize| fates[*other] != fates[one];
+                let others: Vec<usize> = (0..fates.len()).filter(differs).collect();
+                fates.swap(one, others[dice.index(others.len())]);
             }
             Self::EditFate => {
                 let fate = match dice.below(4) {
