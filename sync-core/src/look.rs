@@ -372,11 +372,15 @@ impl<'d> Look<'d> {
         let Some(catalogue) = self.catalogue() else {
             return Vec::new();
         };
-        let last = self.last_by_kind(catalogue);
+        let waiting = self.records().filter(|record| waits(catalogue, record));
+        let waiting: Vec<View> = waiting
+            .map(|record| self.device.view_of(&record, self.now))
+            .collect();
+        let kinds = waiting.iter().filter_map(|view| catalogue.kind(&view.kind));
+        let last = self.last_by_kind(kinds);
         let mut views = BTreeMap::new();
         let mut items = Vec::new();
-        for record in self.records().filter(|record| waits(catalogue, record)) {
-            let view = self.device.view_of(&record, self.now);
+        for view in waiting {
             if let Some(item) = self.due_of(catalogue, &last, &view) {
                 views.insert(view.id, view);
                 items.push(item);
@@ -395,16 +399,19 @@ impl<'d> Look<'d> {
         items.into_iter().filter_map(line).collect()
     }
 
-    /// For each kind with a rule that counts from the last of other records, the days of those.
-    fn last_by_kind<'c>(&self, catalogue: &'c Catalogue) -> BTreeMap<&'c str, LastDays<'c>> {
-        let rules = catalogue.kinds().flat_map(|kind| {
+    /// For each of these kinds with a rule that counts from the last of other records, the days of those.
+    fn last_by_kind<'c>(
+        &self,
+        kinds: impl Iterator<Item = &'c Kind>,
+    ) -> BTreeMap<&'c str, LastDays<'c>> {
+        let rules = kinds.flat_map(|kind| {
             let rules = kind.due.iter().filter_map(|rule| rule.since_last.as_ref());
             rules.map(move |rule| (kind.name.as_str(), rule))
         });
+        let rules: BTreeMap<&str, &SinceLast> = rules.collect();
         let days = |rule: &SinceLast| self.last_days(&rule.kind, &rule.by, &rule.on);
-        rules
-            .map(|(kind, rule)| (kind, (rule, days(rule))))
-            .collect()
+        let of_kind = |(kind, rule)| (kind, (rule, days(rule)));
+        rules.into_iter().map(of_kind).collect()
     }
 
     fn due_of<'c>(
