@@ -3,6 +3,7 @@
 use sync_core::catalog::{Action, FieldType, Kind};
 use sync_core::id::{Date, JournalId, RecordId, Timestamp, UserId};
 use sync_core::look::{Look, Wanted};
+use sync_core::sync::device::Intent;
 use sync_core::value::Value;
 use sync_core::view::View;
 
@@ -61,6 +62,18 @@ impl Field {
     /// The actions that this user may take on a record as it stands, as far as this phone knows.
     pub fn actions<'k>(&self, kind: &'k Kind, view: &View, now: Timestamp) -> Vec<&'k Action> {
         self.look(now).actions(kind, view)
+    }
+
+    /// The field by which a new record of a kind would refer to another, if one may be made from it as it stands.
+    pub fn next(&self, view: &View, kind: &str, now: Timestamp) -> Option<String> {
+        let next = self.look(now).next(view).into_iter();
+        let mut of_kind = next.filter(|next| next.kind.name == kind);
+        of_kind.next().map(|next| next.by.name.clone())
+    }
+
+    /// An intent with what is known already of its fields.
+    pub fn complete(&self, journal: JournalId, intent: Intent, now: Timestamp) -> Intent {
+        self.look(now).complete(journal, intent)
     }
 
     /// The one record of a kind (or of any) that a person means by an id's first digits, a title, or the beginning of one.

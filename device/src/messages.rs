@@ -131,6 +131,7 @@ texts! {
     Carried = "已收下 {} 批，下次同步时代送。", "Batches taken along: {}. They go with the next sync.";
     WhichRecord = "请写明是哪一条记录。", "Say which record.";
     ReasonPrompt = "原因：", "Reason:";
+    NotFromThat = "这种记录不能由那条记录建：或者种类之间没有引用，或者那条记录还没到这一步。", "That cannot be made from this record: either it does not refer to such records, or the record has not come so far.";
     NoSuchAudience = "可见范围有：village、team、county、sensitive。", "Audiences are village, team, county and sensitive.";
     NotAText = "这不是长文本字段，请用 set。", "This is no long text: use set.";
     NothingChanged = "没有改动。", "Nothing was changed.";

@@ -85,7 +85,7 @@ use std::collections::BTreeMap;
 pub use calendar::{Calendar, Holiday, Reckoned};
 pub use category::{Category, CategorySet, Mark};
 pub use check::FieldProblem;
-pub use field::{Condition, Field, FieldType, Mask, Part, Required, Written};
+pub use field::{Condition, Field, FieldType, Fill, Mask, Part, Required, Written};
 pub use kind::{
     Action, Class, Clock, Creation, DueRule, Kind, Office, Reckoning, Requirement, SinceLast,
     State, Urgency, Wait,
@@ -98,7 +98,7 @@ pub use who::{Grant, Permit, Relation, Who};
 
 use crate::area::AreaCode;
 use crate::id::{Date, Digest, sha256};
-use source::{Desk, Namespace, Page};
+use source::{Desk, FieldLike, Namespace, Page};
 use table::Text;
 
 /// What people read, in both languages. Chinese first; English complete.
@@ -482,6 +482,14 @@ impl Draft {
                 Namespace::Field(name) => {
                     let kind = self.kinds.iter().find(|kind| kind.name == *name);
                     kind.map(|kind| kind.fields.iter().map(|one| one.name.as_str()).collect())
+                }
+                Namespace::FieldLike(name, like) => {
+                    let kind = self.kinds.iter().find(|kind| kind.name == *name);
+                    let is_like = |field: &&Field| FieldLike::of(field).as_ref() == Some(like);
+                    kind.map(|kind| {
+                        let fields = kind.fields.iter().filter(is_like);
+                        fields.map(|one| one.name.as_str()).collect()
+                    })
                 }
                 Namespace::Role | Namespace::Kind | Namespace::Set | Namespace::Days => None,
             };

@@ -15,6 +15,7 @@
 //! ```
 
 mod households;
+mod next;
 mod page;
 mod text;
 
@@ -33,6 +34,7 @@ use crate::view::{PENDING, Shown, View};
 
 pub use crate::catalog::Label;
 pub use households::{Household, Households, HouseholdsWanted};
+pub use next::Next;
 pub use page::{FieldPage, Page, masked};
 pub use text::both;
 
@@ -120,12 +122,17 @@ impl Wanted {
     /// Whether a record may be among them, by what costs little to see.
     fn may_take(&self, record: &Record) -> bool {
         let of_kind = self.kind.as_ref().is_none_or(|kind| record.kind == *kind);
+        let is_here = self.journal.is_none_or(|journal| record.journal == journal);
         let in_state = self.states.is_empty()
             || record
                 .state
                 .as_ref()
                 .is_some_and(|state| self.states.contains(state));
-        !record.kind.is_empty() && of_kind && in_state && (self.with_void || record.void.is_none())
+        !record.kind.is_empty()
+            && of_kind
+            && is_here
+            && in_state
+            && (self.with_void || record.void.is_none())
     }
 
     /// Whether one that may be among them is, by what its reader sees of it.

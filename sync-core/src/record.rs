@@ -687,7 +687,8 @@ pub fn referred(value: &Value) -> Option<RecordId> {
     RecordId::try_from(bytes.get(..16)?).ok()
 }
 
-fn link_value(links: &[&crate::command::Link]) -> Value {
+/// The value of references of one field.
+pub(crate) fn link_value(links: &[&crate::command::Link]) -> Value {
     let one = |link: &crate::command::Link| {
         let mut bytes = link.target.0.to_vec();
         bytes.extend(link.journal.iter().flat_map(|journal| journal.0));

@@ -106,12 +106,8 @@ pub enum Command {
     New {
         #[arg(value_name = "KIND")]
         kind: String,
-        #[arg(long, value_name = "FIELD=VALUE")]
-        set: Vec<String>,
-        #[arg(long, value_name = "AUDIENCE")]
-        audience: Option<String>,
-        #[arg(long, value_name = "VILLAGE")]
-        village: Option<String>,
+        #[command(flatten)]
+        new: New,
     },
     /// Sets fields.
     Set {
@@ -263,6 +259,19 @@ pub enum Command {
 pub enum PinCommand {
     /// Changes it.
     Change,
+}
+
+/// What a new record begins with.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct New {
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub(super) set: Vec<String>,
+    #[arg(long, value_name = "RECORD")]
+    pub(super) from: Option<String>,
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(super) audience: Option<String>,
+    #[arg(long, value_name = "VILLAGE")]
+    pub(super) village: Option<String>,
 }
 
 /// What an action brings.

@@ -155,12 +155,7 @@ impl<'a> Desk<'a> {
                 action,
                 with,
             } => self.act(record, action, with),
-            Command::New {
-                kind,
-                set,
-                audience,
-                village,
-            } => self.create(kind, set, audience.as_deref(), village.as_deref()),
+            Command::New { kind, new } => self.create(kind, new),
             Command::Set { record, fields } => self.set(record, fields),
             Command::Amend {
                 record,

@@ -12,7 +12,7 @@ use sync_core::text::splices;
 use sync_core::value::Value;
 use sync_core::view::{Shown, View};
 
-use super::args::With;
+use super::args::{New, With};
 use super::{Complaint, Desk, Done};
 use crate::look::Row;
 use crate::messages::{NoAction, Said, Text};
@@ -39,6 +39,7 @@ impl Desk<'_> {
             ..Intent::act(row.record, action)
         };
         self.fill_in(&mut intent, &row, &with.fields)?;
+        let mut intent = self.field.complete(row.journal, intent, self.now);
         self.ask_for_needs(&mut intent, &kind, &row)?;
         self.save(row.journal, intent)?;
         Ok(())
@@ -103,20 +104,23 @@ impl Desk<'_> {
         Ok(())
     }
 
-    pub(super) fn create(
-        &mut self,
-        kind: &str,
-        typed: &[String],
-        audience: Option<&str>,
-        village: Option<&str>,
-    ) -> Done {
+    pub(super) fn create(&mut self, kind: &str, new: &New) -> Done {
+        let New {
+            set: typed,
+            from,
+            audience,
+            village,
+        } = new;
         let kind = self.kind_named(kind)?.clone();
-        let journal = match village {
-            Some(name) => self.village_named(name)?,
-            None => self.journal_of(&kind, typed)?,
+        let from = from.as_deref().map(|from| self.found(from, None));
+        let from = from.transpose()?;
+        let journal = match (&from, village) {
+            (Some((row, _)), _) => row.journal,
+            (None, Some(name)) => self.village_named(name)?,
+            (None, None) => self.journal_of(&kind, typed)?,
         };
         let kind = kind.name;
-        let audience = match audience {
+        let audience = match audience.as_deref() {
             Some(name) => Some(named_audience(name)?),
             None => None,
         };
@@ -127,9 +131,15 @@ impl Desk<'_> {
             },
             Verb::Create,
         );
+        if let Some((row, view)) = from {
+            let by = self.field.next(&view, &kind, self.now);
+            let by = by.ok_or(Said(Text::NotFromThat))?;
+            intent = intent.link(by, row.record);
+        }
         for text in typed {
             self.reading(journal)?.add(&mut intent, &kind, text)?;
         }
+        let intent = self.field.complete(journal, intent, self.now);
         self.save(journal, intent)?;
         Ok(())
     }

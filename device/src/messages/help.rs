@@ -131,6 +131,11 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("new", "新建任何种类的记录", "Make a record of any kind"),
     ("new kind", "种类", "A kind"),
     (
+        "new from",
+        "由哪条记录建（如由走访建线索），已写过的内容自动带入",
+        "From which record, as a clue from a visit; what is written there is taken over",
+    ),
+    (
         "new village",
         "在哪个村新建（任职不止一村、又没有写明农户等引用时）",
         "In which village, for those who work in several and refer to no record of one",

@@ -4,9 +4,10 @@ use device::Field;
 use device::field::{EnrolError, NewDevice, SaveError, SyncError};
 use device::server::{Deployment, Failure};
 use device::store::Locked;
-use sync_core::command::Verb;
-use sync_core::id::{RecordId, Timestamp};
+use sync_core::command::{Audience, Verb};
+use sync_core::id::{JournalId, RecordId, Timestamp};
 use sync_core::journal::Fate;
+use sync_core::look::Wanted;
 use sync_core::registry::Standing;
 use sync_core::sign::SigningKey;
 use sync_core::sync::device::{CannotSave, Intent, Target, World};
@@ -485,4 +486,135 @@ fn a_reveal_is_a_command_like_any_other() {
         (Verb::Reveal, Some("上门送药"), &Fate::Accepted)
     );
     assert!(view.value("illness").is_some(), "it changes nothing");
+}
+
+#[test]
+fn a_fact_is_written_once_and_found_by_each_form_that_asks_for_it() {
+    let mut team = Team::new();
+    let journal = team.journal();
+    let day = |field: &str, intent: &Intent| intent.values.get(field).and_then(Value::as_int);
+    let visit = Intent::create("visit")
+        .link("household", team.household)
+        .with("occurred_on", Value::Int(i64::from(NOW.date().0) - 3))
+        .with(
+            "risks",
+            Value::List(vec![Value::text("illness"), Value::text("disaster")]),
+        )
+        .with("note", Value::text("屋顶漏了"));
+    let visit = team.save(true, visit, minutes(1)).unwrap();
+    let look = team.fs.look(minutes(2));
+    let view = look.view(journal, visit).unwrap();
+    let made: Vec<_> = look
+        .next(&view)
+        .iter()
+        .map(|next| next.kind.name.clone())
+        .collect();
+    expect_test::expect![[r#"
+        [
+            "clue",
+            "diary",
+            "issue",
+            "need",
+            "task",
+        ]
+    "#]]
+    .assert_debug_eq(&made);
+
+    let clue = team.fs.complete(
+        journal,
+        Intent::create("clue").link("visit", visit),
+        minutes(2),
+    );
+    assert_eq!(
+        clue.links
+            .iter()
+            .filter(|link| link.field == "household" && link.target == team.household)
+            .count(),
+        1
+    );
+    assert_eq!(day("received_on", &clue), Some(i64::from(NOW.date().0) - 3));
+    assert_eq!(
+        clue.values
+            .get("risks")
+            .map(|risks| matches!(risks, Value::List(risks) if risks.len() == 2)),
+        Some(true)
+    );
+    assert_eq!(
+        clue.values.get("note").and_then(Value::as_text),
+        Some("屋顶漏了")
+    );
+
+    // What is said is not said otherwise, and what nobody knows is left open.
+    let own = Intent::create("clue")
+        .link("visit", visit)
+        .with("note", Value::text("已看过"));
+    let own = team.fs.complete(journal, own, minutes(2));
+    assert_eq!(
+        own.values.get("note").and_then(Value::as_text),
+        Some("已看过")
+    );
+    assert!(!own.values.contains_key("channel"));
+
+    // What the team keeps to itself is not carried into what more people read; the reference, which all read, is.
+    let secret = Intent {
+        target: Target::New {
+            kind: "visit".into(),
+            audience: Some(Audience::Team),
+        },
+        ..Intent::create("visit")
+    };
+    let secret = secret
+        .link("household", team.household)
+        .with("note", Value::text("只给队里看"));
+    let secret = team.save(true, secret, minutes(3)).unwrap();
+    let clue = team.fs.complete(
+        journal,
+        Intent::create("clue").link("visit", secret),
+        minutes(4),
+    );
+    assert!(!clue.values.contains_key("note"));
+    assert_eq!(clue.links.len(), 2);
+
+    // Records of one village are no other's.
+    let elsewhere = Wanted {
+        journal: Some(JournalId([9; 16])),
+        ..Wanted::default()
+    };
+    assert_eq!(team.fs.look(minutes(4)).rows(&elsewhere), []);
+
+    // A record that is made from it only once it stands where that may be.
+    let saved = team
+        .save(true, own.with("channel", Value::text("visit")), minutes(5))
+        .unwrap();
+    let look = team.fs.look(minutes(6));
+    let clue = look.view(journal, saved).unwrap();
+    let made = |view| {
+        look.next(view)
+            .iter()
+            .map(|next| next.kind.name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(!made(&clue).contains(&"case".to_owned()));
+    assert!(made(&clue).contains(&"issue".to_owned()));
+
+    // Of two values that nobody has chosen between, none is proposed.
+    team.meet(minutes(7));
+    let risks = |code: &str| Value::List(vec![Value::text(code)]);
+    team.save(
+        true,
+        Intent::set(saved).with("risks", risks("illness")),
+        minutes(8),
+    )
+    .unwrap();
+    team.save(
+        false,
+        Intent::set(saved).with("risks", risks("schooling")),
+        minutes(8),
+    )
+    .unwrap();
+    team.meet(minutes(9));
+    let case = Intent::create("case").link("clue", saved);
+    let case = team.fs.complete(journal, case, minutes(10));
+    assert!(!case.values.contains_key("risks"));
+    assert_eq!(day("received_on", &case), Some(i64::from(NOW.date().0) - 3));
 }

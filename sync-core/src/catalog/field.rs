@@ -3,6 +3,8 @@
 use super::Label;
 use super::who::Who;
 use crate::command::Audience;
+use crate::id::RecordId;
+use crate::value::Value;
 
 /// What a field holds. A field's type never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +136,36 @@ impl FieldType {
         matches!(self, Self::LongText { .. })
     }
 
+    /// What values of it are like: a form that asks for the one takes the other. `None` for items and files, which are brought one by one.
+    pub(super) fn alike(&self) -> Option<String> {
+        let named = |word: &str, name: Option<&str>| format!("{word} {}", name.unwrap_or("any"));
+        match self {
+            Self::Text { .. } | Self::LongText { .. } => Some("text".to_owned()),
+            Self::Code { set } | Self::Codes { set, .. } => Some(named("code", Some(set))),
+            Self::Ref { kind } | Self::Refs { kind, .. } => Some(named("ref", kind.as_deref())),
+            Self::User | Self::Users { .. } => Some("user".to_owned()),
+            Self::List { .. } | Self::Blob | Self::Blobs { .. } => None,
+            plain => Some(plain.name().to_owned()),
+        }
+    }
+
+    /// A value that is like its own, as a value of it; `None` if it holds more than that.
+    pub(crate) fn fitted(&self, value: Value) -> Option<Value> {
+        match (self, value) {
+            // What refers to another journal is no matter of this one's forms.
+            (_, Value::Bytes(id)) if id.len() != size_of::<RecordId>() => None,
+            (Self::Codes { .. }, code @ Value::Text(_)) => Some(Value::List(vec![code])),
+            (Self::Code { .. } | Self::Ref { .. } | Self::User, Value::List(mut several)) => {
+                several.pop().filter(|_| several.is_empty())
+            }
+            (Self::Text { max } | Self::LongText { max }, Value::Text(text)) => {
+                let fits = text.chars().count() <= *max as usize;
+                fits.then_some(Value::Text(text))
+            }
+            (_, value) => Some(value),
+        }
+    }
+
     /// Its name in the files.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -252,6 +284,27 @@ pub struct Condition {
     pub is: Vec<String>,
 }
 
+/// Where a form finds what a field is to say, so that nobody types again what is written already. It proposes and writes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fill {
+    /// What the record that a reference of this one names says.
+    Of {
+        /// The reference.
+        link: String,
+        /// The field of the other.
+        field: String,
+    },
+    /// The records that refer to this one.
+    Those {
+        /// Their kind.
+        kind: String,
+        /// Their reference.
+        by: String,
+    },
+    /// The day on which the form is filled in.
+    Today,
+}
+
 /// One field of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -269,6 +322,8 @@ pub struct Field {
     pub audience: Option<Audience>,
     /// How it is shown to those who may not see it whole.
     pub mask: Option<Mask>,
+    /// Where a form finds what it is to say; the first that says something counts.
+    pub fill: Vec<Fill>,
     /// Which commands may write it.
     pub written: Written,
     /// Who may set it, if not whoever may set the kind's fields.

@@ -1,6 +1,6 @@
 //! Reading the `fields` of a kind.
 
-use super::field::{Condition, Field, FieldType, Mask, Part, Required, Written};
+use super::field::{Condition, Field, FieldType, Fill, Mask, Part, Required, Written};
 use super::kind_file::{reserved, who};
 use super::role::AUDIENCES;
 use super::source::{Namespace, instead, listed};
@@ -38,6 +38,7 @@ pub(super) fn field(name: &Text, mut table: Table<'_>) -> Field {
         required_when: condition(&mut table, "required_when"),
         audience: table.choice("audience", &AUDIENCES),
         mask: table.choice("mask", &Mask::NAMES),
+        fill: fills(&mut table),
         written: written.unwrap_or(Written::Always),
         set_by: who(&mut table, "set_by"),
         closed_in: table
@@ -65,6 +66,32 @@ pub(super) fn field(name: &Text, mut table: Table<'_>) -> Field {
     }
     table.finish();
     field
+}
+
+fn fills(table: &mut Table<'_>) -> Vec<Fill> {
+    let texts = table.texts("fill");
+    let read = |text: &Text| {
+        if text.value == "today" {
+            return Some(Fill::Today);
+        }
+        if let Some((link, field)) = text.value.split_once('.') {
+            return Some(Fill::Of {
+                link: link.to_owned(),
+                field: field.to_owned(),
+            });
+        }
+        if let Some((kind, by)) = text.value.split_once(" by ") {
+            return Some(Fill::Those {
+                kind: kind.to_owned(),
+                by: by.to_owned(),
+            });
+        }
+        let message = format!("{} is filled from `{}`", table.what, text.value);
+        let remedy = "write `REFERENCE.FIELD`, `KIND by REFERENCE` or `today`";
+        table.note(text.at, message, remedy);
+        None
+    };
+    texts.iter().filter_map(read).collect()
 }
 
 /// Reads that a field has one of some codes.

@@ -3,10 +3,10 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::field::{Condition, Field, FieldType, Mask, Required, Written};
+use super::field::{Condition, Field, FieldType, Fill, Mask, Required, Written};
 use super::kind::{Class, Kind, State};
 use super::role::widens;
-use super::source::{Namespace, Page, instead};
+use super::source::{FieldLike, Namespace, Page, instead};
 use super::table::Text;
 use super::who::{Relation, Who};
 use crate::command::Audience;
@@ -282,6 +282,9 @@ impl Check<'_> {
             self.condition(&path("required_when"), condition);
         }
         self.field_audience(field);
+        for fill in &field.fill {
+            self.fill(&path("fill"), field, fill);
+        }
         let masked = match field.mask {
             None | Some(Mask::All) => true,
             Some(Mask::Year) => field.ty == FieldType::Date,
@@ -318,6 +321,34 @@ impl Check<'_> {
                 format!("an action writes the derived field `{}`", field.name),
                 "remove it there",
             );
+        }
+    }
+
+    /// A field is filled from its like.
+    fn fill(&self, path: &[&str], field: &Field, fill: &Fill) {
+        let fits = match fill {
+            Fill::Today => field.ty == FieldType::Date,
+            Fill::Those { kind, by } => {
+                let like = FieldLike::refers_to(&self.kind.name);
+                self.uses(path, Namespace::Kind, kind);
+                self.uses(path, Namespace::FieldLike(kind.clone(), like), by);
+                field.ty.target_kind() == Some(kind)
+            }
+            Fill::Of { link, field: other } => {
+                let Some(link) = self.known_field(path, link) else {
+                    return;
+                };
+                let like = FieldLike::of(field);
+                let kind = link.ty.target_kind().filter(|_| !link.ty.is_user());
+                if let Some((kind, like)) = kind.zip(like.clone()) {
+                    self.uses(path, Namespace::FieldLike(kind.to_owned(), like), other);
+                }
+                like.is_some() && kind.is_some()
+            }
+        };
+        if !fits || field.derived || field.retired {
+            let message = format!("`{}` cannot be filled so", field.name);
+            self.note(path, message, "remove it, or name what is of its type");
         }
     }
 

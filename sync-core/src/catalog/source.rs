@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::field::{Field, FieldType};
 use super::table::{Table, Text};
+use crate::command::Audience;
 
 /// One file of the catalogue: its name within the folder `catalog/` (`kinds/visit.toml`) and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,25 @@ pub(super) enum Namespace {
     State(String),
     /// The fields of one kind.
     Field(String),
+    /// The fields of one kind that are like another field.
+    FieldLike(String, FieldLike),
+}
+
+/// What fields have in common, of which one can be filled from the other: what their values are like, and who may read them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FieldLike(String, Option<Audience>);
+
+impl FieldLike {
+    /// Those like this one; `None` if none can be.
+    pub(super) fn of(field: &Field) -> Option<Self> {
+        Some(Self(field.ty.alike()?, field.audience))
+    }
+
+    /// References to records of a kind.
+    pub(super) fn refers_to(kind: &str) -> Self {
+        let kind = Some(kind.to_owned());
+        Self(FieldType::Ref { kind }.alike().unwrap_or_default(), None)
+    }
 }
 
 impl Namespace {
@@ -76,6 +97,7 @@ impl Namespace {
             Self::Code(_) => "code",
             Self::State(_) => "state of that kind",
             Self::Field(_) => "field of that kind",
+            Self::FieldLike(..) => "field of that kind, of the same type and audience,",
         }
     }
 
@@ -86,7 +108,9 @@ impl Namespace {
             Self::Set => "declare it in a file of categories/",
             Self::Days => "declare it under [days] in profiles/default.toml",
             Self::Code(_) => "declare it in its category set",
-            Self::State(_) | Self::Field(_) => "declare it in the file of that kind",
+            Self::State(_) | Self::Field(_) | Self::FieldLike(..) => {
+                "declare it in the file of that kind"
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One record whole: each field with what its user may do with it now, as far as this phone knows. The server judges.
 
-use super::Look;
+use super::{Look, Next};
 use crate::catalog::{Action, Field, Kind, Label, Relation, Required, widens};
 use crate::command::{Audience, Verb};
 use crate::id::{Seq, UserId};
@@ -22,6 +22,8 @@ pub struct Page<'k> {
     pub fields: Vec<FieldPage<'k>>,
     /// The actions that its user may take now.
     pub actions: Vec<&'k Action>,
+    /// What he may make from it.
+    pub next: Vec<Next<'k>>,
     /// Whether he may hide it.
     pub may_void: bool,
     /// Whether he may amend it.
@@ -59,6 +61,7 @@ impl<'d> Look<'d> {
                 seq,
                 fields,
                 actions: Vec::new(),
+                next: Vec::new(),
                 may_void: false,
                 may_amend: false,
                 may_open_to: Vec::new(),
@@ -88,6 +91,7 @@ impl<'d> Look<'d> {
             seq,
             fields,
             actions,
+            next: self.next(&view),
             may_void: self.may_void(kind, &view),
             may_amend,
             may_open_to: self.may_open_to(kind, &view),
@@ -113,7 +117,7 @@ impl<'d> Look<'d> {
         self.user_of(step.place.device)
     }
 
-    fn role(&self, view: &View) -> Option<&'d str> {
+    pub(super) fn role(&self, view: &View) -> Option<&'d str> {
         let shown = view.void.is_none();
         self.device.role(view.journal, self.now).filter(|_| shown)
     }

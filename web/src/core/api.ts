@@ -528,11 +528,19 @@ export interface RecordPage {
   readonly steps: readonly Step[]
   /** The actions that this person may take now, as far as this phone knows. */
   readonly actions: readonly string[]
+  /** What this person may make from it: of which kind, and which of its fields then refers to this record. */
+  readonly next: readonly Next[]
   /** Whether this person may hide the record, and amend it. */
   readonly mayVoid: boolean
   readonly mayAmend: boolean
   /** The audiences to which this person may open the record. */
   readonly mayOpenTo: readonly Audience[]
+}
+
+/** A kind of which a record may be made from another, and its field that refers to that one. */
+export interface Next {
+  readonly kind: string
+  readonly field: string
 }
 
 /** Marks that concern a whole record. */
@@ -899,6 +907,8 @@ export interface Core {
   /** Opens a form on a record, or for a new one. It pins what its person is looking at. */
   openForm(journal: JournalId, record: RecordId | null): Promise<FormId>
   closeForm(form: FormId): Promise<void>
+  /** What the form of a `create` or an `act` need not ask for: of the fields that say nothing in it yet, those of which something is known. */
+  filled(journal: JournalId, intent: Intent): Promise<Values>
   /**
    * Saves what a person asked for: all of it or nothing. Through a form it stands on what the form was opened on, and closes it;
    * without one, on what is shown now.

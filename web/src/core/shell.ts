@@ -312,6 +312,10 @@ export class Shell implements Served {
     await this.alone(() => this.call(() => this.core().closeForm(form)))
   }
 
+  filled = this.read((phone, now, journal: string, intent: unknown) =>
+    phone.filled(journal, JSON.stringify(intent), now),
+  ) as Core['filled']
+
   async save(...[journal, form, intents]: Parameters<Core['save']>): ReturnType<Core['save']> {
     return this.alone(() => {
       const asked = JSON.stringify(intents)

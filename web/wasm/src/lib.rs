@@ -297,6 +297,11 @@ impl Core {
         self.0.close_form(form(number)).map_err(thrown)
     }
 
+    /// `filled(journal, intent)`
+    pub fn filled(&self, journal: &str, intent: &str, now: f64) -> Call<String> {
+        said(self.0.filled(journal, intent, at(now)))
+    }
+
     /// `save(journal, form, intents)`
     pub fn save(
         &mut self,

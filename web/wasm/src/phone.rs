@@ -570,6 +570,14 @@ impl Phone {
         Ok(())
     }
 
+    /// `filled(journal, intent)`
+    pub fn filled(&self, journal: &str, intent: &str, now: Timestamp) -> Told<Json> {
+        let (journal, look) = (asked::id(journal)?, self.look(now)?);
+        let intents = asked::intents(&look, journal, &asked::json(intent)?)?;
+        let filled = intents.iter().flat_map(|one| look.filled(journal, one));
+        Ok(shape::filled(filled))
+    }
+
     /// `save(journal, form, intents)`
     pub fn save(
         &mut self,

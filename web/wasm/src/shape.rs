@@ -288,6 +288,12 @@ impl Showing<'_, '_> {
     }
 }
 
+/// What is known of a form's fields.
+pub(crate) fn filled<'f>(known: impl Iterator<Item = (&'f Field, Value)>) -> Json {
+    let entry = |(field, known): (&Field, Value)| (field.name.clone(), value(&field.ty, &known));
+    known.map(entry).collect::<Map<_, _>>().into()
+}
+
 pub(crate) fn page(look: &Look<'_>, page: &Page<'_>) -> Json {
     let view = &page.view;
     let showing = Showing {
@@ -320,6 +326,7 @@ pub(crate) fn page(look: &Look<'_>, page: &Page<'_>) -> Json {
         "fields": list(&page.fields, field),
         "steps": list(&view.steps, step),
         "actions": list(&page.actions, |action| json!(action.name)),
+        "next": list(&page.next, |next| json!({ "kind": next.kind.name, "field": next.by.name })),
         "mayVoid": page.may_void,
         "mayAmend": page.may_amend,
         "mayOpenTo": list(&page.may_open_to, |one: &Audience| json!(audience_name(*one))),

@@ -1002,3 +1002,78 @@ fn two_profiles_are_not_for_one_place() {
         "#]],
     );
 }
+
+#[test]
+fn a_form_is_filled_from_what_is_alike() {
+    let fields = |fill: &str| {
+        format!(
+            r#"
+[fields.name]
+label = {{ zh = "名称", en = "Name" }}
+type = "text"
+[fields.visit]
+label = {{ zh = "走访", en = "Visit" }}
+type = "ref"
+kind = "visit"
+[fields.risks]
+label = {{ zh = "风险", en = "Risks" }}
+type = "codes"
+set = "risk"
+{fill}
+"#
+        )
+    };
+    let name = r#"
+[fields.name]
+label = { zh = "名称", en = "Name" }
+type = "text"
+"#;
+    for (fill, expected) in [
+        (r#"fill = ["visit.risks"]"#, expect![[""]]),
+        (
+            r#"fill = ["visit.risk"]"#,
+            expect![[r#"
+            kinds/sample.toml:32:1: there is no field of that kind, of the same type and audience, `risk`: did you mean `risks`?
+        "#]],
+        ),
+        (
+            r#"fill = ["visit.needs"]"#,
+            expect![[r#"
+            kinds/sample.toml:32:1: there is no field of that kind, of the same type and audience, `needs`: declare it in the file of that kind
+        "#]],
+        ),
+        (
+            r#"fill = ["visits.risks"]"#,
+            expect![[r#"
+            kinds/sample.toml:32:1: there is no field `visits`: did you mean `visit`?
+        "#]],
+        ),
+        (
+            r#"fill = ["name.risks"]"#,
+            expect![[r#"
+            kinds/sample.toml:32:1: `risks` cannot be filled so: remove it, or name what is of its type
+        "#]],
+        ),
+        (
+            r#"fill = ["today"]"#,
+            expect![[r#"
+            kinds/sample.toml:32:1: `risks` cannot be filled so: remove it, or name what is of its type
+        "#]],
+        ),
+        (
+            r#"fill = ["visit by household"]"#,
+            expect![[r#"
+            kinds/sample.toml:32:1: `risks` cannot be filled so: remove it, or name what is of its type
+            kinds/sample.toml:32:1: there is no field of that kind, of the same type and audience, `household`: declare it in the file of that kind
+        "#]],
+        ),
+        (
+            r#"fill = ["the visit"]"#,
+            expect![[r#"
+            kinds/sample.toml:32:9: the field `risks` is filled from `the visit`: write `REFERENCE.FIELD`, `KIND by REFERENCE` or `today`
+        "#]],
+        ),
+    ] {
+        check_sample(name, &fields(fill), expected);
+    }
+}
