@@ -287,7 +287,11 @@ impl<'a> Desk<'a> {
     }
 
     /// The record that a text names.
+    /// A record by its id's first digits or its title; of a kind, or as `KIND/TITLE`, where records of several kinds are called alike.
     pub(super) fn found(&self, text: &str, kind: Option<&str>) -> Result<(Row, View), Complaint> {
+        let named = text.split_once('/').filter(|_| kind.is_none());
+        let named = named.and_then(|(kind, title)| Some((self.kind_named(kind).ok()?, title)));
+        let (kind, text) = named.map_or((kind, text), |(named, title)| (Some(&*named.name), title));
         let misnamed = |not_one: NotOne| crate::values::Misread::Record(text.to_owned(), not_one);
         let row = self.field.find(text, kind, self.now).map_err(misnamed)?;
         let view = self.field.view(row.journal, row.record, self.now);

@@ -16,8 +16,8 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ("*lang", "语言：zh 或 en", "The language: zh or en"),
     (
         "*record",
-        "记录：编号开头四位以上，或标题",
-        "A record: four or more digits of its id, or its title",
+        "记录：编号开头四位以上，或标题；几种记录同名时写 种类/标题，如 线索/张三",
+        "A record: four or more digits of its id, or its title; KIND/TITLE where records of several kinds have the same",
     ),
     ("*reason", "原因", "Why"),
     (
