@@ -1,14 +1,16 @@
-//! The story that `cargo xtask demo` plays: two days of one village, over the real server and real devices.
+//! The story that `cargo xtask demo` plays: half a year of one household and two days of one village, over the real server and real devices.
 //!
 //! - `clock` makes two days pass in a minute.
 //! - `county` is the server, what its administrators set up, and who reads in a browser.
 //! - `phone` is a field device: what its person types, and what it answers.
-//! - `day` is the story itself. Every scene checks what it tells.
+//! - `half_year` is what goes before: one household, from a first sign of trouble to being safe again.
+//! - `day` is the story of the two days. Every scene checks what it tells.
 //! - `teller` says what happens.
 
 mod clock;
 mod county;
 mod day;
+mod half_year;
 mod phone;
 mod teller;
 

@@ -107,7 +107,7 @@ pub enum Command {
         #[arg(value_name = "KIND")]
         kind: String,
         #[command(flatten)]
-        new: New,
+        new: NewRecord,
     },
     /// Sets fields.
     Set {
@@ -263,7 +263,7 @@ pub enum PinCommand {
 
 /// What a new record begins with.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct New {
+pub struct NewRecord {
     #[arg(long, value_name = "FIELD=VALUE")]
     pub(super) set: Vec<String>,
     #[arg(long, value_name = "RECORD")]

@@ -12,7 +12,7 @@ use sync_core::text::splices;
 use sync_core::value::Value;
 use sync_core::view::{Shown, View};
 
-use super::args::{New, With};
+use super::args::{NewRecord, With};
 use super::{Complaint, Desk, Done};
 use crate::look::Row;
 use crate::messages::{NoAction, Said, Text};
@@ -104,8 +104,8 @@ impl Desk<'_> {
         Ok(())
     }
 
-    pub(super) fn create(&mut self, kind: &str, new: &New) -> Done {
-        let New {
+    pub(super) fn create(&mut self, kind: &str, new: &NewRecord) -> Done {
+        let NewRecord {
             set: typed,
             from,
             audience,

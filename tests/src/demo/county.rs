@@ -13,7 +13,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 use server::app::{self, Running};
 use server::clock::Clock as _;
-use server::config::Config;
+use server::config::{Config, Within};
 use server::journals::{fold, publish};
 use server::random::Random;
 use sync_core::id::{Date, Timestamp};
@@ -24,6 +24,9 @@ use tokio::runtime::Runtime;
 use super::clock::StoryClock;
 use super::phone::Phone;
 use crate::fixtures;
+
+/// When all begins, counted from the last day.
+const BEGINS: i32 = -214;
 
 /// Somebody with an account.
 #[derive(Debug, Clone)]
@@ -62,12 +65,14 @@ impl<'a> County<'a> {
         config: Config,
     ) -> anyhow::Result<Self> {
         let clock = Arc::new(StoryClock::start());
-        clock.leap(clock.last_day().plus_days(-1), 7, 30);
-        let config = Config {
+        clock.leap(clock.last_day().plus_days(BEGINS), 7, 30);
+        let mut config = Config {
             data_dir: folder.join("server"),
             listen,
             ..config
         };
+        // Nobody in the story stops to log in again.
+        config.sessions.device_days = Within::new(365).context("a year is within the bounds")?;
         let started = app::start(config, Arc::clone(&clock) as _, Random::system());
         Ok(Self {
             running: runtime.block_on(started)?,
@@ -106,7 +111,7 @@ impl<'a> County<'a> {
         self.clock.last_day()
     }
 
-    /// It is such a time on the first (0) or second (1) day.
+    /// It is such a time on the first (0) or second (1) day, or on one before.
     pub(super) fn at(&self, day: i32, hour: i64, minute: i64) {
         self.clock
             .leap(self.clock.last_day().plus_days(day - 1), hour, minute);

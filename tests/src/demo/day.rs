@@ -59,6 +59,7 @@ pub(super) fn play(county: &mut County<'_>, teller: &mut Teller<'_>) -> anyhow::
         "Two days of one village in Xiji county, over the real server (SQLite) and real devices. The places are real (division codes of the National Bureau of Statistics); the people are made up.",
     )?;
     set_up(county, teller)?;
+    super::half_year::play(county, teller)?;
     let mut team = enrol(county, teller)?;
     offline_visits(county, teller, &mut team)?;
     held_open(county, teller, &mut team)?;
@@ -630,7 +631,7 @@ pub(super) fn look_around(county: &County<'_>, teller: &mut Teller<'_>) -> anyho
 }
 
 /// Types a command and shows what comes of it.
-fn typed(
+pub(super) fn typed(
     county: &County<'_>,
     teller: &mut Teller<'_>,
     phone: &mut Phone,
@@ -642,7 +643,7 @@ fn typed(
 }
 
 /// Types a command that is refused, and shows why.
-fn fails(
+pub(super) fn fails(
     county: &County<'_>,
     teller: &mut Teller<'_>,
     phone: &mut Phone,
@@ -654,7 +655,7 @@ fn fails(
 }
 
 /// Types a command whose answer adds nothing to the story.
-fn quietly(
+pub(super) fn quietly(
     county: &County<'_>,
     teller: &Teller<'_>,
     phone: &mut Phone,

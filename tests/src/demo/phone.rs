@@ -10,7 +10,8 @@ use device::field::NewDevice;
 use device::look::Row;
 use device::messages::Lang;
 use device::transport::Http;
-use sync_core::id::Timestamp;
+use sync_core::id::{RecordId, Timestamp};
+use sync_core::look::Wanted;
 use sync_core::sync::device::World;
 use sync_core::vault::Pin;
 
@@ -100,6 +101,20 @@ impl Phone {
         let done = Desk::new(&mut self.field, lang, now, &mut Nobody, &mut out).type_line(line);
         let complaint = done.err().map(|complaint| complaint.worded(lang));
         Ok((String::from_utf8(out)?, complaint))
+    }
+
+    /// The record of a kind with a title that was touched last.
+    pub(super) fn last_of(
+        &self,
+        kind: &str,
+        title: &str,
+        now: Timestamp,
+    ) -> anyhow::Result<RecordId> {
+        let rows = self.field.look(now).rows(&Wanted::of(Some(kind), false));
+        let mut titled = rows.into_iter().filter(|row| row.title == title);
+        let row = titled.next();
+        row.map(|row| row.record)
+            .with_context(|| format!("{} has no {kind} {title}", self.owner))
     }
 
     /// The one record of a kind with a title, or the only one of its kind.
