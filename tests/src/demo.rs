@@ -1,17 +1,11 @@
 //! The story that `cargo xtask demo` plays: half a year of one household and two days of one village, over the real server and real devices.
 //!
-//! - `clock` makes two days pass in a minute.
-//! - `county` is the server, what its administrators set up, and who reads in a browser.
-//! - `phone` is a field device: what its person types, and what it answers.
 //! - `half_year` is what goes before: one household, from a first sign of trouble to being safe again.
 //! - `day` is the story of the two days. Every scene checks what it tells.
 //! - `teller` says what happens.
 
-mod clock;
-mod county;
 mod day;
 mod half_year;
-mod phone;
 mod teller;
 
 use std::io::Write;
@@ -23,6 +17,8 @@ use device::messages::Lang;
 use serde_json::{Value as Json, json};
 use server::config::{Config, Sessions, Within};
 
+use crate::county::County;
+
 /// Plays the story and says on `out` what happens; unless it is to end with the story, leaves the server running until it is interrupted.
 ///
 /// # Errors
@@ -33,7 +29,7 @@ pub fn play(lang: Lang, listen: SocketAddr, once: bool, out: &mut dyn Write) -> 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let mut county = county::County::start(&runtime, folder.path(), listen, Config::default())?;
+    let mut county = County::start(&runtime, folder.path(), listen, Config::default())?;
     let mut teller = teller::Teller::new(lang, out);
     day::play(&mut county, &mut teller)?;
     if once {
@@ -45,7 +41,7 @@ pub fn play(lang: Lang, listen: SocketAddr, once: bool, out: &mut dyn Write) -> 
 
 /// A server after the story, for programs that ask it things.
 #[derive(Debug)]
-pub struct Stage<'a>(county::County<'a>);
+pub struct Stage<'a>(County<'a>);
 
 impl Stage<'_> {
     /// Where it listens.
@@ -99,7 +95,7 @@ pub fn stage<T>(ask: impl FnOnce(&Stage<'_>) -> anyhow::Result<T>) -> anyhow::Re
         ..Config::default()
     };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut county = county::County::start(&runtime, folder.path(), listen, config)?;
+    let mut county = County::start(&runtime, folder.path(), listen, config)?;
     day::play(
         &mut county,
         &mut teller::Teller::new(Lang::En, &mut std::io::sink()),

@@ -148,13 +148,12 @@ impl Desk<'_> {
     fn journal_of(&self, kind: &Kind, typed: &[String]) -> Result<JournalId, Complaint> {
         let referred = typed.iter().find_map(|text| {
             let (name, target) = crate::values::assignment(text).ok()?;
-            let is_ref = crate::values::called(&kind.fields, name).is_some_and(|field| {
-                matches!(field.ty, FieldType::Ref { .. } | FieldType::Refs { .. })
-            });
-            is_ref.then_some(target)
+            let field = crate::values::called(&kind.fields, name)?;
+            let is_ref = matches!(field.ty, FieldType::Ref { .. } | FieldType::Refs { .. });
+            is_ref.then_some((target, field.ty.target_kind()))
         });
         match referred {
-            Some(target) => Ok(self.found(target, None)?.0.journal),
+            Some((target, of)) => Ok(self.found(target, of)?.0.journal),
             None => self.journal(),
         }
     }

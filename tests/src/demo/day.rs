@@ -19,9 +19,9 @@ use sync_core::sync::device::{Intent, World};
 use sync_core::value::Value;
 use sync_core::view::Shown;
 
-use super::county::County;
-use super::phone::Phone;
 use super::teller::Teller;
+use crate::county::County;
+use crate::county::phone::Phone;
 
 const COUNTY: &str = "640422000000";
 const PROVINCE: &str = "640000000000";

@@ -3,10 +3,10 @@
 use anyhow::{Context as _, ensure};
 use sync_core::id::RecordId;
 
-use super::county::County;
 use super::day::{fails, quietly, typed};
-use super::phone::Phone;
 use super::teller::Teller;
+use crate::county::County;
+use crate::county::phone::Phone;
 
 const VILLAGE: &str = "640422100207";
 const TOWNSHIP: &str = "640422100000";

@@ -18,5 +18,6 @@ mod javascript;
 mod kill;
 mod licences;
 mod product_laws;
+mod rows;
 mod simulation;
 mod tidy;

@@ -10,14 +10,14 @@ const MINUTE_MS: i64 = 60_000;
 
 /// The machine's clock, set to where the story is. Between two leaps it runs as any clock does.
 #[derive(Debug)]
-pub(super) struct StoryClock {
+pub(crate) struct StoryClock {
     machine: SystemClock,
     behind_ms: AtomicI64,
     leapt_ms: AtomicI64,
 }
 
 impl StoryClock {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self {
             machine: SystemClock::start(),
             behind_ms: AtomicI64::new(0),
@@ -26,18 +26,18 @@ impl StoryClock {
     }
 
     /// The last day of the story, which is yesterday: when it has been told, the clock can run on as it is.
-    pub(super) fn last_day(&self) -> Date {
+    pub(crate) fn last_day(&self) -> Date {
         self.machine.now().date().plus_days(-1)
     }
 
     /// Leaps to a time of day, in the county's own time.
-    pub(super) fn leap(&self, day: Date, hour: i64, minute: i64) {
+    pub(crate) fn leap(&self, day: Date, hour: i64, minute: i64) {
         let to = day.starts_at().plus_ms((hour * 60 + minute) * MINUTE_MS);
         self.leap_to(to);
     }
 
     /// Leaps to the present.
-    pub(super) fn leap_to_present(&self) {
+    pub(crate) fn leap_to_present(&self) {
         self.leap_to(self.machine.now());
     }
 

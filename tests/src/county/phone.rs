@@ -16,9 +16,9 @@ use sync_core::sync::device::World;
 use sync_core::vault::Pin;
 
 /// A device, and whose it is.
-pub(super) struct Phone {
-    pub(super) owner: &'static str,
-    pub(super) field: Field,
+pub(crate) struct Phone {
+    pub(crate) owner: &'static str,
+    pub(crate) field: Field,
 }
 
 /// In a story nobody is there to be asked: every command says what it has to say.
@@ -36,7 +36,7 @@ impl Ask for Nobody {
 
 impl Phone {
     /// Enrols a device by a one-time code, over HTTP.
-    pub(super) fn enrol(
+    pub(crate) fn enrol(
         owner: &'static str,
         folder: &Path,
         pin: &str,
@@ -67,7 +67,7 @@ impl Phone {
     }
 
     /// What the device answers to a typed command.
-    pub(super) fn type_line(
+    pub(crate) fn type_line(
         &mut self,
         line: &str,
         lang: Lang,
@@ -81,7 +81,7 @@ impl Phone {
     }
 
     /// Why the device does not do what was typed.
-    pub(super) fn is_refused(
+    pub(crate) fn is_refused(
         &mut self,
         line: &str,
         lang: Lang,
@@ -104,21 +104,22 @@ impl Phone {
     }
 
     /// The record of a kind with a title that was touched last.
-    pub(super) fn last_of(
+    pub(crate) fn last_of(
         &self,
         kind: &str,
         title: &str,
         now: Timestamp,
     ) -> anyhow::Result<RecordId> {
         let rows = self.field.look(now).rows(&Wanted::of(Some(kind), false));
+        let titles: Vec<String> = rows.iter().map(|row| row.title.clone()).collect();
         let mut titled = rows.into_iter().filter(|row| row.title == title);
         let row = titled.next();
         row.map(|row| row.record)
-            .with_context(|| format!("{} has no {kind} {title}", self.owner))
+            .with_context(|| format!("{} has no {kind} {title}: {titles:?}", self.owner))
     }
 
     /// The one record of a kind with a title, or the only one of its kind.
-    pub(super) fn record(&self, kind: &str, title: &str, now: Timestamp) -> anyhow::Result<Row> {
+    pub(crate) fn record(&self, kind: &str, title: &str, now: Timestamp) -> anyhow::Result<Row> {
         let found = self.field.find(title, Some(kind), now);
         found.map_err(|_| anyhow!("{} has no one {kind} {title}", self.owner))
     }

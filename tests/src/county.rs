@@ -1,5 +1,9 @@
 //! The county's server, what its administrators set up, and who reads in a browser.
 
+pub(crate) mod phone;
+
+mod clock;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,25 +25,25 @@ use sync_core::sync::enrol::OneTimeCode;
 use sync_core::vault::Pin;
 use tokio::runtime::Runtime;
 
-use super::clock::StoryClock;
-use super::phone::Phone;
 use crate::fixtures;
+use clock::StoryClock;
+use phone::Phone;
 
 /// When all begins, counted from the last day.
 const BEGINS: i32 = -214;
 
 /// Somebody with an account.
 #[derive(Debug, Clone)]
-pub(super) struct Account {
-    pub(super) user_name: &'static str,
-    pub(super) name: &'static str,
-    pub(super) role: &'static str,
-    pub(super) password: String,
+pub(crate) struct Account {
+    pub(crate) user_name: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) role: &'static str,
+    pub(crate) password: String,
     user: String,
 }
 
 /// The server, over HTTP, and the secrets that its people know.
-pub(super) struct County<'a> {
+pub(crate) struct County<'a> {
     runtime: &'a Runtime,
     running: Running,
     clock: Arc<StoryClock>,
@@ -58,7 +62,7 @@ impl fmt::Debug for County<'_> {
 
 impl<'a> County<'a> {
     /// Starts an empty server on SQLite in a folder.
-    pub(super) fn start(
+    pub(crate) fn start(
         runtime: &'a Runtime,
         folder: &Path,
         listen: SocketAddr,
@@ -86,39 +90,39 @@ impl<'a> County<'a> {
         })
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.running.address())
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub(super) fn pin(&self) -> &str {
+    pub(crate) fn pin(&self) -> &str {
         &self.pin
     }
 
-    pub(super) fn accounts(&self) -> impl Iterator<Item = &Account> {
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values()
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// The second and last day of the story.
-    pub(super) fn last_day(&self) -> Date {
+    pub(crate) fn last_day(&self) -> Date {
         self.clock.last_day()
     }
 
     /// It is such a time on the first (0) or second (1) day, or on one before.
-    pub(super) fn at(&self, day: i32, hour: i64, minute: i64) {
+    pub(crate) fn at(&self, day: i32, hour: i64, minute: i64) {
         self.clock
             .leap(self.clock.last_day().plus_days(day - 1), hour, minute);
     }
 
     /// Founds the deployment with its three administrators.
-    pub(super) fn found(
+    pub(crate) fn found(
         &mut self,
         people: [(&'static str, &'static str); 3],
     ) -> anyhow::Result<()> {
@@ -162,7 +166,7 @@ impl<'a> County<'a> {
     }
 
     /// Imports the areas of the sample: what the server says of it.
-    pub(super) fn import_areas(&self) -> anyhow::Result<Json> {
+    pub(crate) fn import_areas(&self) -> anyhow::Result<Json> {
         let token = self.log_in("SYS")?;
         let import = self
             .request(Method::POST, Some(&token), "/v1/areas/import")
@@ -172,7 +176,7 @@ impl<'a> County<'a> {
     }
 
     /// Makes an account with a role in an area from the first day of the story, known under `key`.
-    pub(super) fn person(
+    pub(crate) fn person(
         &mut self,
         key: &'static str,
         (user_name, name): (&'static str, &'static str),
@@ -201,7 +205,7 @@ impl<'a> County<'a> {
     }
 
     /// Enrols a device for somebody, as an administrator hands out a code.
-    pub(super) fn phone(&self, key: &str) -> anyhow::Result<Phone> {
+    pub(crate) fn phone(&self, key: &str) -> anyhow::Result<Phone> {
         let account = self.account(key)?;
         let folder = self.folder.join("phones").join(account.user_name);
         let code = self.enrolment_code(key)?;
@@ -216,14 +220,14 @@ impl<'a> County<'a> {
     }
 
     /// A one-time code by which somebody enrols a device.
-    pub(super) fn enrolment_code(&self, key: &str) -> anyhow::Result<String> {
+    pub(crate) fn enrolment_code(&self, key: &str) -> anyhow::Result<String> {
         let path = format!("/v1/users/{}/enrolment-code", self.account(key)?.user);
         let issued = self.post(Some(&self.log_in("SYS")?), &path, &json!({}))?;
         text(&issued["code"])
     }
 
     /// Revokes a device for good.
-    pub(super) fn revoke(&self, phone: &Phone, cause: &str) -> anyhow::Result<()> {
+    pub(crate) fn revoke(&self, phone: &Phone, cause: &str) -> anyhow::Result<()> {
         let path = format!("/v1/devices/{}/revoke", phone.field.device().id());
         self.post(
             Some(&self.log_in("SYS")?),
@@ -234,7 +238,7 @@ impl<'a> County<'a> {
     }
 
     /// What the server does by itself within a minute: folds what arrived, and publishes a checkpoint.
-    pub(super) fn settle(&self) -> anyhow::Result<()> {
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
         let app = self.running.app();
         self.runtime.block_on(async {
             fold::fold_all(app.store(), app.catalogues(), app.deployment()).await?;
@@ -244,7 +248,7 @@ impl<'a> County<'a> {
     }
 
     /// An access token of a browser's session: that of the last log-in, while it is good.
-    pub(super) fn log_in(&self, key: &'static str) -> anyhow::Result<String> {
+    pub(crate) fn log_in(&self, key: &'static str) -> anyhow::Result<String> {
         let now = self.now();
         if let Some((token, until)) = self.signed_in.borrow().get(key)
             && now < *until
@@ -267,26 +271,26 @@ impl<'a> County<'a> {
         Ok(token)
     }
 
-    pub(super) fn get(&self, token: &str, path: &str) -> anyhow::Result<Json> {
+    pub(crate) fn get(&self, token: &str, path: &str) -> anyhow::Result<Json> {
         Ok(serde_json::from_slice(&self.get_bytes(token, path)?)?)
     }
 
-    pub(super) fn get_bytes(&self, token: &str, path: &str) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn get_bytes(&self, token: &str, path: &str) -> anyhow::Result<Vec<u8>> {
         self.send(self.request(Method::GET, Some(token), path))
     }
 
     /// Ends with the story.
-    pub(super) fn stop(self) -> anyhow::Result<()> {
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
         Ok(self.runtime.block_on(self.running.stop())?)
     }
 
     /// From now on it is as late as it is.
-    pub(super) fn stay(&self) {
+    pub(crate) fn stay(&self) {
         self.clock.leap_to_present();
     }
 
     /// Lets people look around until somebody presses Ctrl-C.
-    pub(super) fn run_until_interrupted(self) -> anyhow::Result<()> {
+    pub(crate) fn run_until_interrupted(self) -> anyhow::Result<()> {
         self.stay();
         let interrupted = async {
             // Whoever cannot be told to stop would run for ever.
