@@ -80,6 +80,9 @@ texts! {
     AnswerThem = "重新提交：again 编号；不再需要：leave 编号。", "Offer one again: again N. No longer needed: leave N.";
     NoSuchNumber = "没有这个编号。", "There is no such number.";
     LeftAside = "已搁置，记录里仍然看得到。", "Left aside; the record still shows it.";
+    NoClusters = "没有同因多户的情况。", "No cause is found at several households.";
+    AtHouseholds = "{} 户", "{} households";
+    SinceDay = "自 {}", "since {}";
     NoConflicts = "没有待核对的内容。", "There is nothing to be settled.";
     ChooseThem = "选定：choose 记录 字段 编号。", "Choose: choose RECORD FIELD N.";
     NothingFlagged = "没有带标记的内容。", "Nothing is marked.";

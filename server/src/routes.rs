@@ -113,6 +113,7 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(records::show::show_record))
         .routes(routes!(records::history::show_history))
         .routes(routes!(records::document::export_document))
+        .routes(routes!(records::clusters::list_clusters))
         .routes(routes!(records::conflicts::list_conflicts))
         .routes(routes!(records::unanswered::list_unanswered))
         .routes(routes!(records::flagged::list_flagged))

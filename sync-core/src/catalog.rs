@@ -87,8 +87,8 @@ pub use category::{Category, CategorySet, Mark};
 pub use check::FieldProblem;
 pub use field::{Condition, Field, FieldType, Fill, Mask, Part, Required, Written};
 pub use kind::{
-    Action, Class, Clock, Creation, DueRule, Kind, Office, Reckoning, Requirement, SinceLast,
-    State, Urgency, Wait,
+    Action, Class, Clock, ClusterRule, Creation, DueRule, Kind, Office, Reckoning, Requirement,
+    SinceLast, State, Urgency, Wait,
 };
 pub use measure::Measure;
 pub use profile::{Days, Profile, Unit};

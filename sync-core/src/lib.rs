@@ -85,6 +85,7 @@ pub mod batch;
 pub mod catalog;
 pub mod cbor;
 pub mod checkpoint;
+pub mod cluster;
 pub mod command;
 pub mod due;
 pub mod id;

@@ -23,6 +23,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::catalog::{Action, Catalogue, DueRule, Kind, Relation, SinceLast, Urgency};
+use crate::cluster::{self, Cluster};
 use crate::command::Verb;
 use crate::due::{self, DueItem, Entered, Facts, Reader};
 use crate::id::{AreaId, Date, DeviceId, JournalId, RecordId, Timestamp, UserId};
@@ -372,6 +373,25 @@ impl<'d> Look<'d> {
         let mut households: Vec<_> = rows.into_iter().map(with_day).collect();
         households.sort_by(|(a, a_day), (b, b_day)| a_day.cmp(b_day).then(a.title.cmp(&b.title)));
         households
+    }
+
+    /// One cause at several households, among what is on this phone.
+    pub fn clusters(&self) -> Vec<Cluster> {
+        let Some(catalogue) = self.catalogue() else {
+            return Vec::new();
+        };
+        let telling = cluster::kinds(catalogue).flat_map(|kind| {
+            let wanted = Wanted::of(Some(&kind.name), false);
+            self.views(&wanted).collect::<Vec<View>>()
+        });
+        let telling: Vec<View> = telling.collect();
+        cluster::find(catalogue, self.device.registry(), &telling, self.now.date())
+    }
+
+    /// What an area is called.
+    pub fn place(&self, area: AreaId) -> String {
+        let known = self.device.registry().areas.get(&area);
+        known.map_or_else(|| area.short(), |area| area.name().to_owned())
     }
 
     /// What is due to this user, in the order in which it is to be done. After the lease nothing that rests on others' work is.

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use device::messages::Lang;
+use serde_json::Value as Json;
 use server::config::Config;
 use sync_core::id::RecordId;
 use sync_core::view::View;
@@ -19,6 +20,7 @@ use crate::county::phone::Phone;
 const VILLAGE: &str = "640422100207";
 const TOWNSHIP: &str = "640422100000";
 const COUNTY: &str = "640422000000";
+const PROVINCE: &str = "640000000000";
 /// Who has a device: role, user name, name, area.
 const PEOPLE: [(&str, &str, &str, &str); 5] = [
     ("FS", "he", "何志远", VILLAGE),
@@ -126,6 +128,7 @@ impl<'c> Village<'c> {
         for (role, user_name, name, area) in PEOPLE {
             county.person(role, (user_name, name), (role, area), None)?;
         }
+        county.person("PA", ("zhou", "周国栋"), ("PA", PROVINCE), None)?;
         let phones = PEOPLE.map(|(role, ..)| Ok((role, county.phone(role)?)));
         let phones = phones.into_iter().collect::<anyhow::Result<_>>()?;
         let mut village = Self {
@@ -152,6 +155,15 @@ impl<'c> Village<'c> {
     fn pass(&mut self, days: i32) {
         self.day += days;
         self.county.at(self.day, 9, 0);
+    }
+
+    /// Days pass on which everybody keeps in touch.
+    fn stay(&mut self, days: i32) -> anyhow::Result<()> {
+        for _ in 0..days / 20 {
+            self.pass(20);
+            self.meet()?;
+        }
+        Ok(())
     }
 
     fn phone(&mut self, role: &str) -> anyhow::Result<&mut Phone> {
@@ -288,7 +300,57 @@ fn put_right(village: &mut Village<'_>) -> anyhow::Result<()> {
     village.settle_issue("管网漏水", "put_right")
 }
 
-fn cluster(_village: &mut Village<'_>) -> anyhow::Result<()> {
+fn cluster(village: &mut Village<'_>) -> anyhow::Result<()> {
+    village.stay(40)?;
+    let told = |village: &Village<'_>, role| -> anyhow::Result<Vec<Json>> {
+        village.county.settle()?;
+        let said = village
+            .county
+            .get(&village.county.log_in(role)?, "/v1/clusters")?;
+        Ok(said["clusters"].as_array().cloned().unwrap_or_default())
+    };
+    let clue = |name: &str| {
+        format!("new clue --set household={name} --set channel=other --set risks=disaster")
+    };
+    for name in [HOUSEHOLD, "李存福", "李存福"] {
+        village.types("FS", &clue(name))?;
+    }
+    village.meet()?;
+    // Twice at one household is once.
+    ensure!(
+        told(village, "CS")?.is_empty(),
+        "two households are none yet"
+    );
+    village.types("FS", &clue("马德福"))?;
+    village.meet()?;
+    for role in ["CS", "PA"] {
+        let found = told(village, role)?;
+        let [one] = found.as_slice() else {
+            bail!("{role} is told of one: {found:?}");
+        };
+        ensure!(
+            one["households"] == 3 && one["cause"]["name"] == "disaster",
+            "{one}"
+        );
+        ensure!(
+            one["area"]["code"] == VILLAGE,
+            "one village has them all: {one}"
+        );
+        ensure!(
+            !one.to_string().contains(HOUSEHOLD),
+            "nobody is named: {one}"
+        );
+    }
+    let listed = village.types("CS", "clusters")?;
+    ensure!(
+        listed.contains("因灾") && listed.contains("3 户"),
+        "{listed}"
+    );
+    village.stay(40)?;
+    ensure!(
+        told(village, "CS")?.is_empty(),
+        "it is over some time later"
+    );
     Ok(())
 }
 

@@ -168,6 +168,8 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+    /// One cause at several households.
+    Clusters,
     /// Fields with several values.
     Conflicts,
     /// Chooses one of several values.

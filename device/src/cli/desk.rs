@@ -180,6 +180,7 @@ impl<'a> Desk<'a> {
             } => self.remove_item(record, field, *number),
             Command::Void { record, reason } => self.void(record, reason),
             Command::Erase { records, reason } => self.erase(records, reason),
+            Command::Clusters => self.clusters(),
             Command::Conflicts => self.conflicts(),
             Command::Choose {
                 record,

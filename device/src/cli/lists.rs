@@ -1,5 +1,6 @@
 //! Lists: what is due, the households, records of a kind, conflicts, refusals.
 
+use sync_core::cluster;
 use sync_core::journal::Fate;
 use sync_core::sync::device::Unanswered;
 
@@ -175,6 +176,28 @@ impl Desk<'_> {
         } else {
             self.say(Text::ChooseThem)
         }
+    }
+
+    /// Where one cause is found at several households, as far as this device holds their records.
+    pub(super) fn clusters(&mut self) -> Done {
+        let look = self.field.look(self.now);
+        let mut table = Table::default();
+        for found in look.clusters() {
+            let cause = cluster::cause(self.catalogue()?, &found);
+            let cause = cause.map_or_else(
+                || found.cause.clone(),
+                |label| self.lang.of(label).to_owned(),
+            );
+            table.row([
+                look.place(found.area),
+                self.kind_label(&found.kind),
+                cause,
+                self.lang
+                    .fill(Text::AtHouseholds, &[&found.households.to_string()]),
+                self.lang.fill(Text::SinceDay, &[&found.since.to_string()]),
+            ]);
+        }
+        self.table(&table, Text::NoClusters)
     }
 
     fn table(&mut self, table: &Table, none: Text) -> Done {

@@ -177,6 +177,11 @@ pub const HELP: &[(&str, &str, &str)] = &[
         "The records: a household's own, and whichever others name the person",
     ),
     (
+        "clusters",
+        "同因多户：一村或一乡镇几户出现同一原因",
+        "One cause at several households of a village or township",
+    ),
+    (
         "conflicts",
         "待核对：同一字段有几个值的",
         "Fields that have several values",

@@ -73,6 +73,7 @@ const OWN: &[(&str, &[Code])] = &[
     ("list_areas", &[NotFound]),
     ("list_assignments", &[NotFound]),
     ("list_catalogues", &[NotFound]),
+    ("list_clusters", &[NotFound]),
     ("list_conflicts", &[NotFound, InvalidField, NotFoldedYet]),
     ("list_devices", &[NotFound]),
     ("list_flagged", &[NotFound, InvalidField, NotFoldedYet]),

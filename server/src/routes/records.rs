@@ -12,6 +12,7 @@ macro_rules! mute {
 }
 pub(crate) use mute;
 
+pub mod clusters;
 pub mod conflicts;
 pub mod document;
 pub mod flagged;

@@ -63,6 +63,8 @@ pub struct Kind {
     pub clocks: Vec<Clock>,
     /// When and to whom its records are due.
     pub due: Vec<DueRule>,
+    /// When several of its records tell of one cause.
+    pub cluster: Option<ClusterRule>,
     /// Whether new records may no longer be made. Kinds are never removed.
     pub retired: bool,
 }
@@ -333,6 +335,21 @@ pub struct Clock {
     pub reckoning: Reckoning,
     /// Who holds the step; a breach is this office's.
     pub holder: Office,
+}
+
+/// When several records tell of one cause: see [`crate::cluster`]. It reads merged fields, so it is shown, and decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterRule {
+    /// The field of type `code` or `codes` that says the cause.
+    pub cause: String,
+    /// The reference that says about whom it is; several records about one count once.
+    pub of: String,
+    /// The profile's key: how many days back, every day counted.
+    pub days: String,
+    /// At how many at the least.
+    pub least: u32,
+    /// The states in which a record tells of nothing any more.
+    pub not_in: Vec<String>,
 }
 
 /// How urgent due work is, most urgent first. The order is built in: nobody has to configure it.

@@ -3,8 +3,8 @@
 use super::Label;
 use super::field_file::{condition, field};
 use super::kind::{
-    Action, Class, Clock, Creation, DueRule, Kind, Office, Reckoning, Requirement, SinceLast,
-    State, Urgency, Wait,
+    Action, Class, Clock, ClusterRule, Creation, DueRule, Kind, Office, Reckoning, Requirement,
+    SinceLast, State, Urgency, Wait,
 };
 use super::role::{AUDIENCES, chosen_all};
 use super::source::{Namespace, Page, instead};
@@ -51,6 +51,7 @@ pub(super) fn parse(page: Page<'_>) -> Kind {
         .map(|(name, table)| clock(&name, table))
         .collect();
     kind.due = file.tables("due").into_iter().map(due).collect();
+    kind.cluster = file.table("cluster").map(cluster);
     file.finish();
     for state in &mut kind.states {
         state.initial = kind
@@ -112,6 +113,7 @@ fn outline(file: &mut Table<'_>, name: &Text) -> Kind {
         void_by: who(file, "void_by").unwrap_or_default(),
         clocks: Vec::new(),
         due: Vec::new(),
+        cluster: None,
         retired: file.flag("retired"),
     }
 }
@@ -426,6 +428,26 @@ fn since_last(table: &mut Table<'_>) -> Option<SinceLast> {
         every,
         not_before,
     })
+}
+
+fn cluster(mut table: Table<'_>) -> ClusterRule {
+    let cause = table.need_text("cause", "\"risks\"").value;
+    let of = table.need_text("of", "\"household\"").value;
+    let days = table.need_text("days", "\"a key of the province profile\"");
+    if !days.value.is_empty() {
+        table.page.uses(Namespace::Days, &days);
+    }
+    let least = table.int_within("least", 2..=1_000, 3);
+    let not_in = table.texts("not_in").into_iter();
+    let rule = ClusterRule {
+        cause,
+        of,
+        days: days.value,
+        least: u32::try_from(least).unwrap_or(u32::MAX),
+        not_in: not_in.map(|text| text.value).collect(),
+    };
+    table.finish();
+    rule
 }
 
 fn due(mut table: Table<'_>) -> DueRule {

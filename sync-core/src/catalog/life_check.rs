@@ -15,6 +15,34 @@ impl Check<'_> {
         self.actions();
         self.clocks();
         self.due();
+        self.cluster();
+    }
+
+    fn cluster(&self) {
+        let Some(rule) = &self.kind.cluster else {
+            return;
+        };
+        let path = |key| ["cluster", key];
+        self.known_states(&path("not_in"), &rule.not_in);
+        let of_code =
+            |ty: &FieldType| matches!(ty, FieldType::Code { .. } | FieldType::Codes { .. });
+        let of_record = |ty: &FieldType| ty.is_link() && !ty.is_user();
+        let fields: [(_, _, &dyn Fn(&FieldType) -> bool, _); 2] = [
+            ("cause", &rule.cause, &of_code, "`code` or `codes`"),
+            ("of", &rule.of, &of_record, "`ref` or `refs`"),
+        ];
+        for (key, name, fits, wanted) in fields {
+            if self
+                .known_field(&path(key), name)
+                .is_some_and(|field| !fits(&field.ty))
+            {
+                self.note(
+                    &path(key),
+                    format!("`{name}` is not of type {wanted}"),
+                    format!("name a field of type {wanted}"),
+                );
+            }
+        }
     }
 
     fn creations(&self) {

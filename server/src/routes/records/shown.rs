@@ -75,7 +75,11 @@ pub struct AreaName {
 impl AreaName {
     /// The area that a journal belongs to on the reader's day.
     pub fn of_journal(reader: &Reader<'_>, journal: JournalId) -> Option<Self> {
-        let area = reader.registry().area_of(journal, reader.day())?;
+        Self::of_area(reader, reader.registry().area_of(journal, reader.day())?)
+    }
+
+    /// An area.
+    pub fn of_area(reader: &Reader<'_>, area: AreaId) -> Option<Self> {
         let (code, name) = reader.registry().areas.get(&area)?.latest()?;
         Some(Self {
             id: Id(area),

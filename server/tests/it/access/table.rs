@@ -500,6 +500,7 @@ fn within(table: &Table<'_>, place: Place) -> Vec<Row> {
         needs("list_areas", SEES_AREAS).asks(format!("?parent={area}")),
         // Whoever may not know of the area may not know that nothing is in it.
         reads("list_records"),
+        (needs("list_clusters", &[ReadAggregates])).asks(format!("?area={area}")),
         reads("list_conflicts"),
         reads("list_unanswered"),
         reads("list_flagged"),
