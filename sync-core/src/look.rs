@@ -22,7 +22,7 @@ mod text;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::catalog::{Action, Catalogue, DueRule, Kind, Relation, SinceLast, Urgency};
+use crate::catalog::{Action, Capability, Catalogue, DueRule, Kind, Relation, SinceLast, Urgency};
 use crate::cluster::{self, Cluster};
 use crate::command::Verb;
 use crate::due::{self, DueItem, Entered, Facts, Reader};
@@ -211,15 +211,21 @@ impl<'d> Look<'d> {
         catalogue.kinds().filter(may).collect()
     }
 
-    /// Who works in a village today, this user first, then by name.
+    /// Who works in a village today, this user first, then by name. Who only reads figures, or takes reports, does not.
     pub fn people(&self, journal: JournalId) -> Vec<(UserId, String)> {
         let registry = self.device.registry();
         let (today, me) = (self.now.date(), self.user());
         let Some(area) = registry.area_of(journal, today) else {
             return Vec::new();
         };
+        let works = |role: &str| {
+            let role = self.catalogue().and_then(|catalogue| catalogue.role(role));
+            role.is_none_or(|role| role.can(Capability::Sync))
+        };
         let here = registry.assignments.values().filter(|assignment| {
-            assignment.covers(today) && registry.is_within(area, assignment.area)
+            assignment.covers(today)
+                && registry.is_within(area, assignment.area)
+                && works(&assignment.role)
         });
         let users: std::collections::BTreeSet<UserId> =
             here.map(|assignment| assignment.user).collect();
@@ -260,7 +266,7 @@ impl<'d> Look<'d> {
         self.catalogue()?.kind(&view.kind)
     }
 
-    /// What stands for a record: its title, or that of what its title refers to, or its short id.
+    /// What stands for a record: its title, or that of what its title refers to, or what stands in for it, or its short id.
     pub fn title(&self, view: &View) -> String {
         self.title_within(view, TITLE_DEPTH)
     }
@@ -275,8 +281,10 @@ impl<'d> Look<'d> {
         if !refers {
             return view.title(kind);
         }
-        let target = view.value(&kind.title).and_then(referred);
-        let target = target
+        let Some(target) = view.value(&kind.title).and_then(referred) else {
+            return view.title(kind);
+        };
+        let target = Some(target)
             .filter(|_| depth > 0)
             .and_then(|target| self.view(view.journal, target));
         target.map_or_else(

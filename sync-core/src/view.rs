@@ -251,19 +251,22 @@ impl View {
         }
     }
 
-    /// What stands for the record in lists: its title field as text, else its short id.
+    /// What stands for the record in lists: its title field as text, else the field that stands in for it, else its short id.
     pub fn title(&self, kind: &Kind) -> String {
-        let text = match self.fields.get(&kind.title) {
-            Some(Shown::Value(said)) => said.value.as_text().map(str::to_owned),
-            Some(Shown::Conflict(said)) => said
-                .first()
-                .and_then(|said| said.value.as_text())
-                .map(str::to_owned),
-            Some(Shown::Text(text)) => Some(text.clone()),
-            Some(Shown::Items(_) | Shown::Withheld) | None => None,
-        };
-        text.filter(|text| !text.is_empty())
+        let stands_in = || self.text_of(kind.stand_in.as_deref()?);
+        self.text_of(&kind.title)
+            .or_else(stands_in)
             .unwrap_or_else(|| self.id.short())
+    }
+
+    fn text_of(&self, field: &str) -> Option<String> {
+        let text = match self.fields.get(field)? {
+            Shown::Value(said) => said.value.as_text(),
+            Shown::Conflict(said) => said.first().and_then(|said| said.value.as_text()),
+            Shown::Text(text) => Some(text.as_str()),
+            Shown::Items(_) | Shown::Withheld => None,
+        };
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
     }
 }
 

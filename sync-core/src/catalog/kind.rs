@@ -41,6 +41,8 @@ pub struct Kind {
     pub class: Class,
     /// The field that stands for the record in lists and references.
     pub title: String,
+    /// The text field that stands for it while the title has no value.
+    pub stand_in: Option<String>,
     /// The fields that a list shows beside the title, in this order.
     pub list: Vec<String>,
     /// The audiences that a `Create` may choose from; the first is what forms propose.

@@ -219,6 +219,16 @@ impl Check<'_> {
                 "name a text, a code or a reference",
             );
         }
+        if let Some(stand_in) = &self.kind.stand_in
+            && let Some(field) = self.known_field(&["stand_in"], stand_in)
+            && !matches!(field.ty, FieldType::Text { .. })
+        {
+            self.note(
+                &["stand_in"],
+                format!("`{}` cannot stand in for a title", field.name),
+                "name a field of type `text`",
+            );
+        }
         for name in &self.kind.list {
             self.known_field(&["list"], name);
         }

@@ -88,6 +88,7 @@ fn outline(file: &mut Table<'_>, name: &Text) -> Kind {
     let title = file
         .need_text("title", "\"the field that stands for the record\"")
         .value;
+    let stand_in = file.text("stand_in").map(|text| text.value);
     let list = file
         .texts("list")
         .into_iter()
@@ -102,6 +103,7 @@ fn outline(file: &mut Table<'_>, name: &Text) -> Kind {
         label,
         class: class.unwrap_or(Class::Register),
         title,
+        stand_in,
         list,
         audiences,
         fields: Vec::new(),

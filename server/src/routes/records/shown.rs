@@ -401,16 +401,23 @@ impl<'a> Showing<'a> {
         if let Some(other) = self.called_by {
             return Showing::new(self.reader, self.scope, other).title(other);
         }
-        let title = self
-            .kind
-            .and_then(|kind| kind.field(&kind.title))
-            .filter(|field| !field.ty.is_link());
-        let slot = title.and_then(|field| Some((field, record.fields.get(&field.name)?)));
-        let shown =
-            slot.and_then(|(field, slot)| self.field(&field.name, slot)?.values.into_iter().next());
-        shown
-            .map(|said| said.text)
-            .filter(|text| !text.is_empty())
+        let text = |field: &Field| {
+            let shown = self.field(&field.name, record.fields.get(&field.name)?)?;
+            let text = shown.values.into_iter().next()?.text;
+            Some(text).filter(|text| !text.is_empty())
+        };
+        let title = |kind: &Kind| {
+            let field = kind.field(&kind.title)?;
+            if !field.ty.is_link() {
+                return text(field);
+            }
+            // One that refers to something is called by that, or by nothing that may be shown.
+            let refers = record.fields.contains_key(&field.name);
+            let stand_in = kind.stand_in.as_ref().filter(|_| !refers)?;
+            text(kind.field(stand_in)?)
+        };
+        self.kind
+            .and_then(title)
             .unwrap_or_else(|| record.id.short())
     }
 

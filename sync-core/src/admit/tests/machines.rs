@@ -14,13 +14,15 @@ use crate::value::Value;
 /// Longer than anything waits.
 const LONG_DAYS: i64 = 200;
 const DEPARTMENT: Who = Who(5);
-const ROLES: [(&str, Who); 6] = [
+const DESK: Who = Who(6);
+const ROLES: [(&str, Who); 7] = [
     ("FS", SECRETARY),
     ("TM", MEMBER),
     ("VC", COMMITTEE),
     ("TW", TOWNSHIP),
     ("CS", COUNTY),
     ("DP", DEPARTMENT),
+    ("RD", DESK),
 ];
 
 /// A village where all the records can be made that others refer to.
@@ -42,11 +44,13 @@ struct Walked {
 impl Walk {
     fn new() -> Self {
         let mut scene = Scene::new();
-        let user = scene.host.add_user("部门", NOON);
         let county = scene.host.county();
         let from = NOON.date().plus_days(-100);
-        let assignment = scene.host.assign(user, "DP", county, from, None, NOON);
-        assert_eq!(scene.enrol(user, assignment), DEPARTMENT);
+        for (name, role, who) in [("部门", "DP", DEPARTMENT), ("报贫台", "RD", DESK)] {
+            let user = scene.host.add_user(name, NOON);
+            let assignment = scene.host.assign(user, role, county, from, None, NOON);
+            assert_eq!(scene.enrol(user, assignment), who);
+        }
         Self {
             scene,
             catalogue: Catalogue::builtin(),

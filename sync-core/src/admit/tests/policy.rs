@@ -2,7 +2,7 @@
 
 use super::scene::*;
 use crate::admit::codes;
-use crate::command::Verb;
+use crate::command::{Audience, Verb};
 use crate::id::RecordId;
 use crate::journal::Fate;
 use crate::value::Value;
@@ -45,6 +45,43 @@ fn whoever_reads_what_is_sensitive_or_may_ask_for_it_reveals_and_nobody_else() {
     }
     let denied = refused(codes::refused::NOT_ALLOWED);
     assert_eq!(scene.say(department, reveal), denied);
+}
+
+#[test]
+fn a_report_desk_makes_clues_names_who_reported_them_and_does_nothing_else() {
+    let mut scene = Scene::new();
+    let (area, from) = (scene.village.area, NOON.date().plus_days(-100));
+    let desk = scene.host.add_user("报贫台", NOON);
+    let assignment = scene.host.assign(desk, "RD", area, from, None, NOON);
+    let desk = scene.enrol(desk, assignment);
+    let today = Value::Int(i64::from(NOON.date().0));
+    let clue = || {
+        let clue = create("clue", "to_verify").with("received_on", today.clone());
+        clue.with("channel", Value::text("public_page"))
+    };
+    let contact = |record| {
+        let contact = on(record, "clue", Verb::Set).with("contact", Value::text("1"));
+        contact.audience(Audience::Sensitive)
+    };
+    let own = scene.make(desk, clue());
+    let others = scene.make(SECRETARY, clue());
+    let household = scene.household();
+    let note = |record| on(record, "clue", Verb::Set).with("note", Value::text("改"));
+    let verify = act(own, "clue", "verify").link("household", household);
+    let tried = [
+        (contact(own), true),
+        (contact(others), false),
+        (note(own), false),
+        (note(others), false),
+        (verify.with("finding", Value::text("属实")), false),
+        (on(own, "clue", Verb::Void).because("误报"), false),
+        (phone(household, "1"), false),
+        (create("household", "registered"), false),
+    ];
+    for (at, (draft, may)) in tried.into_iter().enumerate() {
+        let fate = scene.say(desk, draft);
+        assert_eq!(fate == Fate::Accepted, may, "{at}: {fate:?}");
+    }
 }
 
 #[test]

@@ -126,6 +126,13 @@ fn a_mistyped_key_or_word_says_what_was_meant() {
     "#]],
     );
     check_sample(
+        "title = \"name\"",
+        "title = \"name\"\nstand_in = \"nme\"",
+        expect![[r#"
+        kinds/sample.toml:6:1: there is no field `nme`: did you mean `name`?
+    "#]],
+    );
+    check_sample(
         "audience = [\"village\"]",
         "audience = [\"villages\"]",
         expect![[r#"
