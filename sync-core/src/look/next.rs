@@ -126,7 +126,11 @@ impl<'d> Look<'d> {
             .iter()
             .filter(|field| !form.said.contains_key(&field.name));
         let mut known = blank.filter_map(|field| {
-            let mut found = field.fill.iter().filter_map(|fill| self.known(form, fill));
+            // What an action needs to refer to stays what the record refers to.
+            let own = form.about.as_ref().and_then(|view| view.value(&field.name));
+            let own = own.filter(|_| field.ty.is_link()).cloned();
+            let found = field.fill.iter().filter_map(|fill| self.known(form, fill));
+            let mut found = own.into_iter().chain(found);
             Some((*field, found.find_map(|value| field.ty.fitted(value))?))
         });
         known.next()
