@@ -29,6 +29,7 @@ use crate::journals::segments::Packer;
 use crate::journals::{fold, publish, refill};
 use crate::keys::{KeyError, Keys, make_folder_durably};
 use crate::random::Random;
+use crate::reports::ReportDesk;
 use crate::session::access::AccessTokens;
 use crate::session::founding;
 use crate::session::passwords::{HashFailure, Passwords};
@@ -179,7 +180,8 @@ pub async fn assemble(
         opening: OpeningKey::from_seed(&keys.sealing.to_seed()),
         deployment,
         passwords: Passwords::new(&config.passwords, &random)?,
-        throttle: Throttle::new(Arc::clone(&clock), &random),
+        throttle: Throttle::new(Arc::clone(&clock), &random, &config.reports),
+        desk: ReportDesk::new(keys.desk, &keys.replies),
         access_tokens: AccessTokens::new(&keys.access, &config.sessions),
         stopping: watch::Sender::new(false),
         config,

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod report;
 
 use std::io::Write as _;
 use std::num::NonZero;

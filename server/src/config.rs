@@ -46,6 +46,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// How long people stay signed in.
     pub sessions: Sessions,
+    /// The villages' public pages (一键报贫).
+    pub reports: Reports,
 }
 
 /// What is logged, and how.
@@ -111,6 +113,29 @@ pub struct Sessions {
     pub browser_hours: Within<1, 168>,
 }
 
+/// The villages' public pages (一键报贫). Who is held up by a limit is told whom to call instead.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reports {
+    /// Reports from one address: so many at once, and so many an hour after that. Many phones of a place can have one address.
+    pub an_hour_by_address: Within<1, 100_000>,
+    /// Reports for one village, likewise.
+    pub an_hour_by_village: Within<1, 100_000>,
+    /// The telephone that the pages name, beside the village committee.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telephone: Option<String>,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self {
+            an_hour_by_address: Within(20),
+            an_hour_by_village: Within(200),
+            telephone: None,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -125,6 +150,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             passwords: Passwords::default(),
             sessions: Sessions::default(),
+            reports: Reports::default(),
         }
     }
 }

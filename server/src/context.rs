@@ -30,6 +30,7 @@ use crate::journals::registrar::Registrar;
 use crate::journals::segments::Packer;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
+use crate::reports::ReportDesk;
 use crate::session::access::{AccessTokens, Identity};
 use crate::session::passwords::Passwords;
 use crate::session::throttle::Throttle;
@@ -73,6 +74,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Spaces out attempts to log in.
     pub throttle: Throttle,
+    /// Takes what is reported on the villages' public pages.
+    pub desk: ReportDesk,
     /// Issues and verifies access tokens.
     pub access_tokens: AccessTokens,
     /// Turns true when the server is to stop.
@@ -206,6 +209,11 @@ impl App {
     /// Spaces out attempts to log in.
     pub fn throttle(&self) -> &Throttle {
         &self.0.throttle
+    }
+
+    /// Takes what is reported on the villages' public pages.
+    pub fn desk(&self) -> &ReportDesk {
+        &self.0.desk
     }
 
     /// Issues and verifies access tokens.

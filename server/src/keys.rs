@@ -21,6 +21,10 @@ pub struct Keys {
     pub sealing: SigningKey,
     /// Signs access tokens. Losing it costs nothing but a refresh.
     pub access: SigningKey,
+    /// Signs what is reported on the villages' public pages, as the device that it is.
+    pub desk: SigningKey,
+    /// Its seed makes the secrets with which people ask what became of their reports.
+    pub replies: SigningKey,
 }
 
 /// Why a key cannot be used.
@@ -61,6 +65,8 @@ impl Keys {
             log: load_or_make(&folder.join("log.key"), random)?,
             sealing: load_or_make(&folder.join("sealing.key"), random)?,
             access: load_or_make(&folder.join("access.key"), random)?,
+            desk: load_or_make(&folder.join("desk.key"), random)?,
+            replies: load_or_make(&folder.join("replies.key"), random)?,
         })
     }
 }

@@ -39,6 +39,7 @@ pub mod keys;
 pub mod problem;
 pub mod random;
 pub mod reading;
+pub mod reports;
 pub mod routes;
 mod serve;
 pub mod session;

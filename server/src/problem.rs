@@ -335,6 +335,12 @@ impl IntoResponse for Problem {
     }
 }
 
+/// A failure that is told to a person, on a page, and stays as it is.
+pub(crate) fn told_as_page(mut response: Response) -> Response {
+    response.extensions_mut().insert(IsProblem);
+    response
+}
+
 /// Gives failures that come from a library the form of all others; leaves every other response as it is.
 pub fn explain(response: Response) -> Response {
     let failed = response.status().is_client_error() || response.status().is_server_error();

@@ -14,6 +14,7 @@ pub mod health;
 pub mod live;
 pub mod password;
 pub mod records;
+pub mod report;
 pub mod session;
 pub mod sync;
 pub mod users;
@@ -223,7 +224,9 @@ async fn only_read_what_is_behind(
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_of_sessions = request.uri().path().starts_with("/v1/session");
     let refills = request.uri().path() == "/v1/refill";
-    if app.kept().behind().is_none() || reads || is_of_sessions || refills {
+    // What goes wrong there is said on a page, and nothing is admitted either.
+    let is_page = request.uri().path().starts_with("/report/");
+    if app.kept().behind().is_none() || reads || is_of_sessions || refills || is_page {
         next.run(request).await
     } else {
         Problem::new(Code::BehindCheckpoint).into_response()
@@ -237,6 +240,7 @@ pub fn router(app: App) -> Router {
     };
     Router::from(operations())
         .merge(web::files())
+        .merge(report::pages())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
         .layer(middleware::from_fn_with_state(

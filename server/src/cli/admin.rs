@@ -16,6 +16,7 @@ use sync_core::limits;
 use sync_core::registry::Standing;
 use sync_core::sync::enrol::OneTimeCode;
 
+use super::report::{self, ReportCommand};
 use crate::admin::areas::{self, AreaFailure, AreaFilter};
 use crate::admin::assignments::{self, AssignmentFilter, NewAssignment};
 use crate::admin::catalogues::{self, PublishFailure};
@@ -54,6 +55,9 @@ pub(super) enum Admin {
     /// Lists catalogue versions.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
+    /// Opens and closes the villages' public pages for reports, and draws the codes that lead there.
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Says how the journals stand.
     #[command(subcommand)]
     Log(LogCommand),
@@ -263,6 +267,7 @@ pub(super) fn run(config: Config, admin: Admin, out: &mut impl Write) -> anyhow:
             Admin::Catalogue(CatalogueCommand::Publish { folder }) => {
                 publish_catalogue(&app, folder.as_deref(), out).await
             }
+            Admin::Report(command) => report::run(&app, command, out).await,
             Admin::Log(LogCommand::Status) => log_status(&app, out).await,
             Admin::Log(LogCommand::Check) => log_check(&app, out).await,
             Admin::Log(LogCommand::Reopen { reason, restored }) => {

@@ -1,4 +1,5 @@
-//! Attempts to log in are spaced out before anything costly is done for them. Nobody is ever locked out: waiting always helps.
+//! Attempts to log in are spaced out before anything costly is done for them, and so is what people without an account send and ask.
+//! Nobody is ever locked out: waiting always helps.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -9,9 +10,10 @@ use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use sync_core::id::{Digest, sha256};
+use sync_core::id::{Digest, JournalId, sha256};
 
 use crate::clock::Clock;
+use crate::config::Reports;
 use crate::random::Random;
 
 /// Attempts at once, then one every so often.
@@ -30,6 +32,15 @@ impl Spacing {
         }
     }
 
+    /// So many at once, and then so many an hour.
+    fn an_hour(number: u32) -> Self {
+        let at_once = NonZeroU32::new(number).expect("settings let somebody through");
+        Self {
+            at_once,
+            then_every: Duration::from_hours(1) / number,
+        }
+    }
+
     fn limiter(self, clock: &Stopwatch) -> Limiter {
         let quota = Quota::with_period(self.then_every)
             .expect("no period is zero")
@@ -45,6 +56,10 @@ const ADDRESS: Spacing = Spacing::new(60, 1);
 /// Everywhere at once against one account: 17,280 guesses a day, where a password takes at least 10^8. Higher than the first, so
 /// that whoever attacks from elsewhere does not keep the person out.
 const ACCOUNT: Spacing = Spacing::new(30, 5);
+/// Somebody who asks what became of a report, and mistypes.
+const QUESTIONS_AT_ADDRESS: Spacing = Spacing::new(10, 30);
+/// Everywhere at once about one report: 17,280 guesses a day, of 2^80.
+const QUESTIONS: Spacing = Spacing::new(30, 5);
 
 /// When to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,17 +90,25 @@ pub struct Throttle {
     account_at_address: Limiter,
     address: Limiter,
     account: Limiter,
+    reports_at_address: Limiter,
+    reports: Limiter,
+    questions_at_address: Limiter,
+    questions: Limiter,
 }
 
 impl Throttle {
     /// A throttle that has seen nobody.
-    pub fn new(clock: Arc<dyn Clock>, random: &Random) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, random: &Random, reports: &Reports) -> Self {
         let clock = Stopwatch(clock);
         Self {
             key: random.bytes(),
             account_at_address: ACCOUNT_AT_ADDRESS.limiter(&clock),
             address: ADDRESS.limiter(&clock),
             account: ACCOUNT.limiter(&clock),
+            reports_at_address: Spacing::an_hour(reports.an_hour_by_address.get()).limiter(&clock),
+            reports: Spacing::an_hour(reports.an_hour_by_village.get()).limiter(&clock),
+            questions_at_address: QUESTIONS_AT_ADDRESS.limiter(&clock),
+            questions: QUESTIONS.limiter(&clock),
             clock,
         }
     }
@@ -102,6 +125,18 @@ impl Throttle {
     /// Takes note of an attempt that names no account, or says how long to wait.
     pub fn attempt_from(&self, address: IpAddr) -> Result<(), Wait> {
         self.check(&self.address, &[&network(address)])
+    }
+
+    /// Takes note of a report for a village, or says how long to wait.
+    pub fn report(&self, village: JournalId, address: IpAddr) -> Result<(), Wait> {
+        self.check(&self.reports_at_address, &[&network(address)])?;
+        self.check(&self.reports, &[&village.0])
+    }
+
+    /// Takes note of a question about a report, or says how long to wait.
+    pub fn question(&self, village: JournalId, number: &str, address: IpAddr) -> Result<(), Wait> {
+        self.check(&self.questions_at_address, &[&network(address)])?;
+        self.check(&self.questions, &[&village.0, number.as_bytes()])
     }
 
     fn check(&self, limiter: &Limiter, subject: &[&[u8]]) -> Result<(), Wait> {
@@ -138,7 +173,8 @@ mod tests {
 
     fn throttle() -> (Throttle, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(Timestamp(0)));
-        (Throttle::new(clock.clone(), &Random::seeded(1)), clock)
+        let throttle = Throttle::new(clock.clone(), &Random::seeded(1), &Reports::default());
+        (throttle, clock)
     }
 
     fn address(number: u32) -> IpAddr {

@@ -161,6 +161,47 @@ fn what_is_not_there_or_not_in_order_is_said_and_nothing_is_made() {
 }
 
 #[test]
+fn a_villages_page_is_opened_its_code_drawn_and_closed_again() {
+    let operator = Operator::of_a_county();
+    let qr = |address| ["report", "qr", "640422100203", "--address", address];
+    let address = qr("https://zhucun.example/");
+    assert!(operator.fails(&address).contains("is not open"));
+    assert!(
+        operator
+            .fails(&["report", "open", "999"])
+            .contains("no such area")
+    );
+    operator.ok(&["report", "open", "640422000000"]);
+    let poster = operator.0.path().join("poster.svg");
+    let drawn = [&address[..], &["--svg", poster.to_str().unwrap()]].concat();
+    let shown = operator.ok(&drawn);
+    let page = shown.lines().next().unwrap();
+    let journal = page.strip_prefix("https://zhucun.example/report/");
+    assert!(journal.is_some_and(|journal| journal.len() == 32), "{page}");
+    assert!(shown.contains('█'), "{shown}");
+    let poster = std::fs::read_to_string(poster).unwrap();
+    assert!(
+        poster.starts_with("<?xml") && poster.contains(page),
+        "{poster}"
+    );
+    assert!(operator.fails(&qr("zhucun.example")).contains("https://"));
+    let of_a_county = [
+        "report",
+        "qr",
+        "640422000000",
+        "--address",
+        "https://x.example",
+    ];
+    assert!(operator.fails(&of_a_county).contains("no village"));
+    // What was opened for the county is closed for the county.
+    let complaint = operator.fails(&["report", "close", "640422100203"]);
+    assert!(complaint.contains("no page was opened for just this area"));
+    operator.ok(&["report", "close", "640422000000"]);
+    assert!(operator.fails(&address).contains("is not open"));
+    assert!(operator.ok(&["user", "list"]).contains("report-desk"));
+}
+
+#[test]
 fn a_wrong_configuration_names_what_to_write_and_starts_nothing() {
     let operator = Operator::new();
     let file = operator.write("zhucun.toml", "lisen = '127.0.0.1:1'\n");

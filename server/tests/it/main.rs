@@ -22,6 +22,7 @@ mod quiet;
 mod reading;
 mod refill;
 mod refresh;
+mod report;
 mod segments;
 mod sessions;
 mod tamper;

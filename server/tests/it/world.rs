@@ -179,6 +179,11 @@ impl World {
         Self::empty().await.found().await
     }
 
+    /// The same with other settings.
+    pub(crate) async fn founded_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with(change).await.found().await
+    }
+
     async fn found(self) -> Self {
         let world = self;
         let code = founding::issue_code(&world.app)
@@ -238,7 +243,7 @@ impl World {
     }
 
     /// The same to somebody at an address. It must be as it is described, and say nothing to the wrong people.
-    async fn respond_from(&self, address: Ipv4Addr, request: Request<Body>) -> Response {
+    pub(crate) async fn respond_from(&self, address: Ipv4Addr, request: Request<Body>) -> Response {
         let (mut request, said) = Watch::hear(request).await;
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let address = SocketAddr::from((address, 4_000));
