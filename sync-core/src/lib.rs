@@ -89,6 +89,7 @@ pub mod cluster;
 pub mod command;
 pub mod due;
 pub mod id;
+pub mod id_number;
 pub mod journal;
 pub mod limits;
 pub mod look;

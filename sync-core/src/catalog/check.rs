@@ -252,7 +252,9 @@ fn check_verb(kind: &Kind, verb: Verb, action: Option<&Action>, field: &Field) -
     if verb == Verb::Reveal {
         return Ok(());
     }
-    ensure(!field.derived, || of(name, misfit::DERIVED_FIELD))?;
+    ensure(!field.is_never_written(), || {
+        of(name, misfit::DERIVED_FIELD)
+    })?;
     ensure(!field.retired, || of(name, misfit::RETIRED_FIELD))?;
     let here = match verb {
         Verb::Create => field.written != Written::ByAction,

@@ -330,8 +330,17 @@ pub struct Field {
     pub set_by: Option<Who>,
     /// States in which it takes no more writes, beside those that are closed or filed.
     pub closed_in: Vec<String>,
-    /// Whether it is computed and never written.
+    /// Whether it is computed and nobody fills it in.
     pub derived: bool,
+    /// The field of identity numbers whose check code it holds: the core writes it whenever it writes that one.
+    pub check_of: Option<String>,
     /// Whether it takes no more values. Fields are never removed.
     pub retired: bool,
+}
+
+impl Field {
+    /// Whether no command ever brings it: it is computed, and not by the core as it writes another field.
+    pub const fn is_never_written(&self) -> bool {
+        self.derived && self.check_of.is_none()
+    }
 }

@@ -47,6 +47,7 @@ pub(super) fn field(name: &Text, mut table: Table<'_>) -> Field {
             .map(|text| text.value)
             .collect(),
         derived: table.flag("derived"),
+        check_of: table.text("check_of").map(|text| text.value),
         retired: table.flag("retired"),
     };
     if field.set_by.is_some() && (field.written != Written::Always || field.derived) {

@@ -106,7 +106,7 @@ impl Kind {
     /// Who may set, edit, insert into or remove from a field: nobody if it is derived or retired, or written otherwise only.
     pub fn set_by(&self, field: &str) -> Option<&Who> {
         let field = self.field(field)?;
-        let open = field.written == Written::Always && !field.derived && !field.retired;
+        let open = field.written == Written::Always && !field.is_never_written() && !field.retired;
         open.then(|| field.set_by.as_ref().unwrap_or(&self.set_by))
     }
 
@@ -144,7 +144,7 @@ impl Kind {
     pub fn may_be_amended(&self, field: &Field) -> bool {
         self.class == Class::Testimony
             && field.written != Written::ByAction
-            && !field.derived
+            && !field.is_never_written()
             && !field.retired
     }
 

@@ -292,6 +292,7 @@ impl Check<'_> {
             self.condition(&path("required_when"), condition);
         }
         self.field_audience(field);
+        self.check_of(field);
         for fill in &field.fill {
             self.fill(&path("fill"), field, fill);
         }
@@ -359,6 +360,30 @@ impl Check<'_> {
         if !fits || field.derived || field.retired {
             let message = format!("`{}` cannot be filled so", field.name);
             self.note(path, message, "remove it, or name what is of its type");
+        }
+    }
+
+    /// A check code follows its number in every command that writes that, and nobody fills it in.
+    fn check_of(&self, field: &Field) {
+        let Some(source) = &field.check_of else {
+            return;
+        };
+        let path = ["fields", field.name.as_str(), "check_of"];
+        let is_text = |field: &Field| matches!(field.ty, FieldType::Text { .. });
+        let Some(number) = self.known_field(&path, source) else {
+            return;
+        };
+        if !is_text(number) || number.derived || number.written != Written::Always {
+            let message = format!("`{source}` is no field in which a number is written");
+            self.note(&path, message, "name a text that is written at any time");
+        }
+        if !is_text(field) || !field.derived {
+            let message = format!("the check code `{}` is written by the core", field.name);
+            self.note(
+                &path,
+                message,
+                "write `type = \"text\"` and `derived = true`",
+            );
         }
     }
 

@@ -289,7 +289,7 @@ fn several_mistakes_are_all_reported_and_so_is_what_is_not_toml() {
             kinds/sample.toml:3:9: this is not TOML: string values must be quoted, expected literal string: mend the line
             kinds/sample.toml:4:9: the field `note` has no `label`: write `label = { zh = "…", en = "…" }`
             kinds/sample.toml:5:8: the field `note` cannot be of type `long`: write one of `blob`, `blobs`, `bool`, `code`, `codes`, `date`, `decimal`, `int`, `list`, `location`, `long_text`, `measure`, `ref`, `refs`, `text`, `time`, `user`, `users`
-            kinds/sample.toml:6:1: the field `note` knows no `colour`: remove it; known here: `audience`, `closed_in`, `derived`, `fill`, `kind`, `label`, `mask`, `max`, `min`, `parts`, `places`, `required_when`, `required`, `retired`, `set_by`, `set`, `type`, `written`
+            kinds/sample.toml:6:1: the field `note` knows no `colour`: remove it; known here: `audience`, `check_of`, `closed_in`, `derived`, `fill`, `kind`, `label`, `mask`, `max`, `min`, `parts`, `places`, `required_when`, `required`, `retired`, `set_by`, `set`, `type`, `written`
         "#]],
     );
 }

@@ -10,6 +10,7 @@ use crate::batch::{Batch, Parts, Salted, Unsealed};
 use crate::catalog::Kind;
 use crate::command::{Audience, Command, Content, Envelope, Link, Origin, Salt, Splice, Verb};
 use crate::id::{AssignmentId, Digest, ItemId, JournalId, RecordId, Seq, Timestamp};
+use crate::id_number;
 use crate::journal::Fate;
 use crate::month::{self, Month};
 use crate::record::{Logged, Place};
@@ -319,7 +320,7 @@ impl Device {
             .role(journal, now)
             .ok_or(CannotSave::NotAssigned)?
             .to_owned();
-        let device = self.id();
+        let (device, deployment) = (self.id(), self.identity.deployment);
         let first = self.local(journal).next_n();
         let (record, kind_name, chosen) = match &intent.target {
             Target::New { kind, audience } => {
@@ -348,6 +349,9 @@ impl Device {
         let kind = catalogue.ok_or(CannotSave::NoCatalogue)?.kind(&kind_name);
         let unknown = || Fate::Refused(refused::UNKNOWN_KIND.to_owned(), None);
         let kind = kind.ok_or_else(|| CannotSave::WouldNotCount(unknown()))?;
+        let mut intent = intent.clone();
+        let codes = id_number::check_codes(deployment, kind, &intent.values);
+        intent.values.extend(codes.0);
         let proposed = || kind.audiences.first().copied();
         let audience = intent.opens_to.or(chosen).or_else(proposed);
         let audience = audience.unwrap_or(Audience::Village);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::admit::codes::{flag, no_effect, refused};
 use crate::command::{Audience, Verb};
+use crate::id_number::check_code;
 use crate::month::Month;
 use crate::sync::device::{Effect, Target};
 use crate::text::splices;
@@ -555,4 +556,55 @@ fn a_form_outlives_a_write_that_failed_with_what_it_was_opened_on() {
         ["二组", "三组"],
         "he had not seen what came meanwhile"
     );
+}
+
+#[test]
+fn a_check_code_goes_with_its_number_and_is_as_sensitive_as_the_record() {
+    let number = "11010519491231002X";
+    for (audience, read_by_the_county) in [(Audience::Village, true), (Audience::Sensitive, false)]
+    {
+        let mut scene = Scene::new();
+        let household = Intent::create("household").with("householder", Value::text("张三"));
+        let household = scene.fs.save(scene.village.journal, None, household, NOW);
+        let target = Target::New {
+            kind: "person".to_owned(),
+            audience: Some(audience),
+        };
+        let person = Intent::new(target, Verb::Create)
+            .with("name", Value::text("张小妹"))
+            .with("id_number", Value::text(number))
+            .link("household", household.unwrap().record);
+        let person = scene.fs.save(scene.village.journal, None, person, NOW);
+        let person = person.unwrap().record;
+        scene.fs.sync(&mut scene.host, NOW).unwrap();
+        let county = scene.host.add_user("田督导", NOW);
+        let (area, since) = (scene.host.county(), NOW.date().plus_days(-100));
+        scene.host.assign(county, "CS", area, since, None, NOW);
+        let mut county = Phone::enrol(&mut scene.host, county, NOW);
+        county.sync(&mut scene.host, NOW).unwrap();
+        let record = county.device.record(scene.village.journal, person).unwrap();
+        let code = check_code(scene.host.deployment(), number).unwrap();
+        let shown = match record.fields.get("id_check") {
+            Some(Slot::Register(held)) => held.first().map(|held| held.value.clone()),
+            _ => None,
+        };
+        assert_eq!(shown, read_by_the_county.then_some(Value::Text(code)));
+        let kept = record.fields.get("id_number");
+        assert!(
+            kept.is_none_or(|slot| *slot == Slot::Withheld),
+            "{audience:?}"
+        );
+        let clear = Intent::set(person).with("id_number", Value::Null);
+        let cleared = scene.fs.save(scene.village.journal, None, clear, NOW);
+        cleared.unwrap();
+        let record = scene
+            .fs
+            .device
+            .record(scene.village.journal, person)
+            .unwrap();
+        let Some(Slot::Register(held)) = record.fields.get("id_check") else {
+            panic!("the village reads it");
+        };
+        assert_eq!(held[0].value, Value::Null);
+    }
 }
