@@ -8,6 +8,7 @@ mod ask;
 mod desk;
 mod enrolment;
 mod flags;
+mod import;
 mod lists;
 mod outbox;
 mod record;

@@ -271,6 +271,26 @@ impl Field {
         Ok(saved)
     }
 
+    /// Saves several things that a person asked for, each by itself: what cannot be saved keeps no other from it. When it returns,
+    /// what was saved is durable; if that fails, nothing of it is.
+    pub fn save_each(
+        &mut self,
+        world: &mut World<'_>,
+        intents: impl IntoIterator<Item = (JournalId, Intent)>,
+    ) -> Result<Vec<Result<RecordId, CannotSave>>, StoreError> {
+        let mut effects = Vec::new();
+        let mut saved = Vec::new();
+        for (journal, intent) in intents {
+            let one = self.device.save(world, journal, None, intent);
+            saved.push(one.map(|one| {
+                effects.extend(one.effects);
+                one.record
+            }));
+        }
+        self.carry_out(&effects, world.rng)?;
+        Ok(saved)
+    }
+
     /// Offers again a command that was refused or without effect.
     pub fn offer_again(
         &mut self,

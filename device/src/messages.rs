@@ -6,6 +6,7 @@
 mod codes;
 mod errors;
 mod help;
+mod import;
 
 use sync_core::catalog::{Kind, Label};
 use sync_core::command::Verb;
@@ -118,6 +119,13 @@ texts! {
     GivenBack = "服务器丢失了已签名的内容：本机已交还 {} 条，位置和内容与原先完全相同。", "The server had lost what it had signed: this device gave {} entries back, each at its old place and unchanged.";
     Delivered = "代送的 {} 批已送达。", "Carried batches delivered: {}.";
     HeldBack = "第 {} 号起的一批暂未收下：{}", "The batch that begins with number {} was not taken: {}";
+    MappingNeeded = "请用 --mapping 写明对应文件；没有的话先用 --suggest 生成。", "Say the mapping with --mapping; --suggest writes a first one.";
+    NoRegister = "您的角色在管辖范围内读不到农户，无法比对。部门的清单请交县级督导或乡镇导入。", "Your role reads no households in its scope, so nothing can be matched. Let the county supervisor or the township import a department's list.";
+    Imported = "已生成 {} 条线索，存在本机。", "{} clues were made and are on this device.";
+    DryRun = "试运行：没有写入任何内容。", "A dry run: nothing was written.";
+    Reported = "逐行结果在 {}。请在“决定”一列填写候选序号、农户编号或 skip，再用 --decisions 交回。", "What became of each row is in {}. Write a candidate's number, a household's id or skip into its column of decisions, and give it back with --decisions.";
+    LeftOut = "有未导入的行：加 --report 文件 可逐行查看并作决定。", "Some rows were left out: --report FILE shows each, to be decided.";
+    SeveralDays = "一个村每天的上传额度有限，全部送达约需 {} 天，请每天 sync 一次；未送达的都在本机。", "What one village takes in a day is limited: all of it takes some {} days. Sync once a day; what waits is kept here.";
     RetryAfter = "{} 秒后再试。", "Try again in {} seconds.";
     EnrolAgain = "本机的密钥不能再用。请向管理员要新的登记码，然后 enrol 登记码；本机内容都在。", "This device's key can no longer be used. Ask an administrator for a new code, then: enrol CODE. All it holds is kept.";
     MissingCatalogue = "目录第 {} 版尚未取到，先按现有版本记录。", "Catalogue version {} could not be fetched; recording goes on under the one at hand.";

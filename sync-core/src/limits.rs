@@ -79,6 +79,12 @@ pub const AREA_FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const AREA_FILE_MISTAKES_MAX: usize = 1_000;
 /// The name of one area, in Unicode code points.
 pub const AREA_NAME_CHARS_MAX: usize = 64;
+/// One file of a list to compare with.
+pub const LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Rows of such a list.
+pub const LIST_ROWS_MAX: usize = 200_000;
+/// Columns of such a list.
+pub const LIST_COLUMNS_MAX: usize = 200;
 /// One file of a record: a photograph, a voice memo.
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What of a file comes in one request.

@@ -1,4 +1,5 @@
-//! Fuzz targets of the server: whatever comes over HTTP beside sync itself, tokens, settings, and files of records. See [`hostile::fuzz`].
+//! Fuzz targets of the shells: of the server whatever comes over HTTP beside sync itself, tokens, settings, and files of records; of the
+//! field client the lists that it imports. See [`hostile::fuzz`].
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,6 +11,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
 use clap::{Args as _, FromArgMatches as _};
+use device::import::sheet;
 use hostile::fuzz::{Target, target};
 use http_body_util::BodyExt as _;
 use serde_json::{Value as Json, json};
@@ -24,16 +26,18 @@ use server::session::access::Identity;
 use server::session::founding;
 use store::accounts::{NewRefreshToken, Session};
 use sync_core::id::{SessionId, Timestamp, sha256};
+use sync_core::limits;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
 /// The targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     target("http", http, http_seeds, 40),
     target("token", token, token_seeds, 500),
     target("settings", settings, settings_seeds, 300),
     target("file", file, file_seeds, 300),
+    target("list", list, list_seeds, 500),
 ];
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -300,6 +304,42 @@ fn token_seeds() -> Vec<Vec<u8>> {
     let tokens = &Founded::get().tokens;
     seeds.extend(tokens.iter().map(|(_, token)| token.as_bytes().to_vec()));
     seeds
+}
+
+/// A list to import: its rows hold the limits, and are read as the same from a file that holds nothing else.
+fn list(bytes: &[u8]) {
+    let Ok(lines) = sheet::read(bytes, None) else {
+        return;
+    };
+    assert!(!lines.is_empty() && lines.len() <= limits::LIST_ROWS_MAX);
+    let mut written = csv::WriterBuilder::new()
+        .flexible(true)
+        .from_writer(Vec::new());
+    for line in &lines {
+        assert!(line.number > 0 && line.cells.len() <= limits::LIST_COLUMNS_MAX);
+        written
+            .write_record(&line.cells)
+            .expect("memory takes a row");
+    }
+    let written = written.into_inner().expect("memory takes a list");
+    // What looks like a workbook, or begins with a byte order mark, is another matter.
+    if let Ok(again) = sheet::read(&written, None)
+        && !written.starts_with(b"PK")
+    {
+        assert_eq!(again.len(), lines.len());
+    }
+}
+
+fn list_seeds() -> Vec<Vec<u8>> {
+    let text = "序号,行政村,姓名,身份证号\n1,半子沟村,\"张三, 李四\",11010519491231002X\n";
+    let wide = text.encode_utf16().flat_map(u16::to_le_bytes);
+    let gb18030 = b"\xD0\xF2\xBA\xC5,\xB4\xE5\n1,\xB0\xEB\xD7\xD3\xB9\xB5\xB4\xE5\n";
+    vec![
+        text.as_bytes().to_vec(),
+        [&[0xFF, 0xFE], wide.collect::<Vec<_>>().as_slice()].concat(),
+        gb18030.to_vec(),
+        include_bytes!("../../device/tests/fixtures/list.xlsx").to_vec(),
+    ]
 }
 
 /// A settings file, behind a line of dashes the environment, and behind another the flags: what is read is written again to the same

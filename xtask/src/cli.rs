@@ -93,6 +93,12 @@ enum Bench {
     },
     /// The app in a browser, on a slow phone and a slow line: bytes, times, memory; ends with one line of JSON
     App,
+    /// A list of 50,000 rows against a county's register, tried, imported and run again; ends with one line of JSON
+    Import {
+        /// How many rows
+        #[arg(long, default_value_t = 50_000)]
+        rows: usize,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -161,6 +167,9 @@ pub(crate) fn run(cli: &Cli) -> Result<bool> {
         Command::Bench {
             what: Some(Bench::App),
         } => app(),
+        Command::Bench {
+            what: Some(Bench::Import { rows }),
+        } => import(*rows),
         Command::Fuzz { target, seconds } => fuzz::run(target, *seconds),
     }
 }
@@ -216,6 +225,14 @@ fn village_day(data: Option<&Path>, quick: bool) -> Result<bool> {
         arguments.push("--quick");
     }
     Step::cargo(&arguments).stream()
+}
+
+fn import(rows: usize) -> Result<bool> {
+    let program = ["build", "--quiet", "--release", "--package", "device"];
+    let mut bench = vec!["run", "--quiet", "--release", "--package", "device"];
+    let rows = rows.to_string();
+    bench.extend(["--example", "import", "--", "--rows", &rows]);
+    Ok(Step::cargo(&program).stream()? && Step::cargo(&bench).stream()?)
 }
 
 fn app() -> Result<bool> {

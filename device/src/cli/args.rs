@@ -223,6 +223,8 @@ pub enum Command {
         #[arg(long, conflicts_with = "villages")]
         all: bool,
     },
+    /// Makes clues of a comparison list.
+    Import(Import),
     /// Sends and takes what is new.
     Sync,
     /// Where this device stands.
@@ -283,6 +285,30 @@ pub struct With {
     pub(super) fields: Vec<String>,
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
+}
+
+/// A list to import.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Import {
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[arg(
+        long,
+        value_name = "MAPPING",
+        required_unless_present = "suggest",
+        conflicts_with = "suggest"
+    )]
+    pub(super) mapping: Option<PathBuf>,
+    #[arg(long, value_name = "NAME")]
+    pub(super) sheet: Option<String>,
+    #[arg(long)]
+    pub(super) suggest: bool,
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[arg(long, value_name = "OUT")]
+    pub(super) report: Option<PathBuf>,
+    #[arg(long, value_name = "REPORT")]
+    pub(super) decisions: Option<PathBuf>,
 }
 
 /// A visit; what is not said is asked for.

@@ -202,6 +202,7 @@ impl<'a> Desk<'a> {
                 villages,
                 all,
             } => self.seal(month, villages, *all),
+            Command::Import(import) => self.import(import),
             Command::Sync => self.sync(),
             Command::Status => self.status(),
             Command::Receipt { record } => self.receipt(record),

@@ -200,7 +200,7 @@ impl Desk<'_> {
         self.table(&table, Text::NoClusters)
     }
 
-    fn table(&mut self, table: &Table, none: Text) -> Done {
+    pub(super) fn table(&mut self, table: &Table, none: Text) -> Done {
         if table.is_empty() {
             return self.say(none);
         }

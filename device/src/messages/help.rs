@@ -57,6 +57,38 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ),
     ("login user_name", "用户名", "Your user name"),
     (
+        "import",
+        "把部门比对清单（CSV、XLSX）导入为线索；再次运行只补未导入的行",
+        "Make clues of a department's list (CSV, XLSX); running it again makes only what was not made",
+    ),
+    ("import file", "清单文件", "The list"),
+    (
+        "import mapping",
+        "对应文件：哪一列填哪个字段",
+        "The file that says which column feeds what",
+    ),
+    ("import sheet", "工作表名称", "The name of the sheet"),
+    (
+        "import suggest",
+        "按列名写出一份对应文件的草稿",
+        "Write a first mapping from the names of the columns",
+    ),
+    (
+        "import dry_run",
+        "只核对，不写入",
+        "Only check: nothing is written",
+    ),
+    (
+        "import report",
+        "逐行结果写入此文件（新文件，仅本人可读）",
+        "Write what became of each row to this new file, for your eyes only",
+    ),
+    (
+        "import decisions",
+        "填好“决定”一列的报告",
+        "A report with its column of decisions filled in",
+    ),
+    (
         "due",
         "待办，按缓急排好",
         "What is due, in the order in which to do it",

@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use crate::support::{PIN, Shared, minutes};
 
 /// A person with a terminal.
-struct Desk {
-    home: PathBuf,
-    pin: PathBuf,
+pub(crate) struct Desk {
+    pub(crate) home: PathBuf,
+    pub(crate) pin: PathBuf,
     now: Timestamp,
     _folder: TempDir,
 }
@@ -34,7 +34,7 @@ impl Desk {
     }
 
     /// A desk whose device is enrolled.
-    fn enrolled(shared: &Shared, url: &str, user: UserId) -> Self {
+    pub(crate) fn enrolled(shared: &Shared, url: &str, user: UserId) -> Self {
         let desk = Self::new();
         let said = desk.ok(&["enrol", &shared.code(user), "--server", url]);
         assert!(said.contains("本机已登记"), "{said}");
@@ -64,7 +64,7 @@ impl Desk {
 
     /// What a command says that goes well; none of its lines is wider than a terminal.
     #[track_caller]
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         self.answered(arguments, "")
     }
 
@@ -82,7 +82,7 @@ impl Desk {
 
     /// What a command complains of.
     #[track_caller]
-    fn fails(&self, arguments: &[&str]) -> String {
+    pub(crate) fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments, "");
         assert!(
             !output.status.success(),
@@ -94,7 +94,7 @@ impl Desk {
 }
 
 /// The short id in a line that says `已保存 1a2b3c4d。…`.
-fn saved(said: &str) -> String {
+pub(crate) fn saved(said: &str) -> String {
     let id = said.split("已保存 ").nth(1).and_then(|rest| rest.get(..8));
     id.unwrap_or_else(|| panic!("{said}")).to_owned()
 }

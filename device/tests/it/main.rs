@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod commands;
+mod import;
 mod journey;
 mod kill;
 mod support;

@@ -1,0 +1,152 @@
+//! Importing a comparison list.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use sync_core::catalog::Kind;
+use sync_core::limits;
+use sync_core::sync::device::World;
+
+use super::args::Import;
+use super::{Complaint, Desk, Done};
+use crate::import::mapping::{KIND, Mapping};
+use crate::import::plan::{Planned, Planner, Verdict, Wrong};
+use crate::import::register::Register;
+use crate::import::report;
+use crate::import::sheet::{self, Line, Unread};
+use crate::import::suggest::suggest;
+use crate::messages::{Said, Text};
+use crate::screen::Table;
+
+/// How many clues become durable at once. A disk that syncs in some milliseconds is not waited for longer than the rest takes.
+const AT_ONCE: usize = 256;
+
+impl Desk<'_> {
+    pub(super) fn import(&mut self, import: &Import) -> Done {
+        let lines = lines(&import.file, import.sheet.as_deref())?;
+        let kind = self.kind_named(KIND)?.clone();
+        if import.suggest {
+            let text = suggest(&lines, &kind, self.now.date());
+            return self.line(text.trim_end());
+        }
+        if self.field.device().lease_is_over(self.now) {
+            return Err(Said(Text::LeaseOver).into());
+        }
+        let mapping = import.mapping.as_deref().ok_or(Said(Text::MappingNeeded))?;
+        let mapping = Mapping::parse(&fs::read_to_string(mapping)?, &kind, &lines)?;
+        let decisions = match &import.decisions {
+            Some(path) => report::decisions(&bytes(path)?)?,
+            None => BTreeMap::new(),
+        };
+        let register = Register::of(self.field, self.catalogue()?, self.now);
+        if register.is_empty() {
+            return Err(Said(Text::NoRegister).into());
+        }
+        let planner = Planner {
+            field: self.field,
+            catalogue: self.catalogue()?,
+            mapping: &mapping,
+            register: &register,
+            decisions: &decisions,
+            now: self.now,
+        };
+        let mut planned = planner.plan(&lines);
+        let text = report::text(&planned, &register, self.lang)?;
+        // Before anything is made: a report that cannot be written stops the import.
+        let mut file = match &import.report {
+            Some(path) => Some(report::create(path, &text)?),
+            None => None,
+        };
+        if !import.dry_run && self.make(&mut planned, &kind, &mapping)? {
+            let text = report::text(&planned, &register, self.lang)?;
+            if let Some(file) = &mut file {
+                report::replace(file, &text)?;
+            }
+        }
+        self.told(&planned, import)
+    }
+
+    /// Makes clues of what is clear, some hundred rows at a time: each durable whole, or not at all. Says whether some of it could
+    /// not be made after all.
+    fn make(
+        &mut self,
+        planned: &mut [Planned],
+        kind: &Kind,
+        mapping: &Mapping,
+    ) -> Result<bool, Complaint> {
+        let today = self.now.date();
+        let (mut made, mut fell_out) = (0, false);
+        for rows in planned.chunks_mut(AT_ONCE) {
+            let clear = rows.iter_mut().filter_map(|row| {
+                let clue = row.clue(kind, mapping, today)?;
+                Some((row, clue))
+            });
+            let (clear, clues): (Vec<_>, Vec<_>) = clear.unzip();
+            let mut world = World {
+                now: self.now,
+                rng: &mut self.rng,
+            };
+            let saved = self.field.save_each(&mut world, clues)?;
+            for (row, saved) in clear.into_iter().zip(saved) {
+                match saved {
+                    Ok(_) => made += 1,
+                    Err(cannot) => {
+                        fell_out = true;
+                        row.verdict = Verdict::Bad(String::new(), Wrong::Cannot(cannot));
+                    }
+                }
+            }
+        }
+        self.fill(Text::Imported, &[&made.to_string()])?;
+        Ok(fell_out)
+    }
+
+    /// How many rows came to what, what is left for a person to do, and how long the clues take to go out.
+    fn told(&mut self, planned: &[Planned], import: &Import) -> Done {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut table = Table::default();
+        for row in planned {
+            *counts
+                .entry(report::result(&row.verdict, self.lang))
+                .or_default() += 1;
+        }
+        for (result, count) in counts {
+            table.row([result.to_owned(), count.to_string()]);
+        }
+        self.table(&table, Text::NothingHere)?;
+        let left = planned.iter().any(|row| {
+            matches!(
+                row.verdict,
+                Verdict::Undecided(_) | Verdict::NoVillage(_) | Verdict::Bad(..)
+            )
+        });
+        match &import.report {
+            Some(path) => self.fill(Text::Reported, &[&path.display().to_string()])?,
+            None if left => self.say(Text::LeftOut)?,
+            None => {}
+        }
+        if import.dry_run {
+            return self.say(Text::DryRun);
+        }
+        let per_day = usize::try_from(limits::DEVICE_DAY_COMMANDS_MAX).unwrap_or(usize::MAX);
+        let unsent = self.field.device().unsent();
+        let days = unsent.values().map(|count| count.div_ceil(per_day)).max();
+        if let Some(days) = days.filter(|days| *days > 1) {
+            self.fill(Text::SeveralDays, &[&days.to_string()])?;
+        }
+        self.outbox_note()
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Complaint> {
+    let length = fs::metadata(path)?.len();
+    if length > u64::try_from(limits::LIST_BYTES_MAX).unwrap_or(u64::MAX) {
+        return Err(Unread::TooLarge.into());
+    }
+    Ok(fs::read(path)?)
+}
+
+fn lines(path: &Path, sheet: Option<&str>) -> Result<Vec<Line>, Complaint> {
+    Ok(sheet::read(&bytes(path)?, sheet)?)
+}

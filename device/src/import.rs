@@ -1,0 +1,19 @@
+//! Comparison lists (部门比对): the rows of a department's list become clues, each in the journal of its household's village.
+//!
+//! ```text
+//! bytes ─sheet─► rows ─mapping─► fields ─register─► household ─plan─► verdict of each row ─► report, clues
+//! ```
+//!
+//! Whoever imports does it with his own device, and signs what he imports. A row counts as matched only by what names one household:
+//! its number in the register, or the name together with the check code of an identity number ([`sync_core::id_number`]). A name alone
+//! proposes households, and a person decides. Nothing is written of a row that is not clear.
+//!
+//! Each clue says of which list it is and of which row, so that the same list can be run again: what was made stays made, and what was
+//! not is made then. Rows become durable some hundred at a time, none of them by half ([`crate::Field::save_each`]).
+
+pub mod mapping;
+pub mod plan;
+pub mod register;
+pub mod report;
+pub mod sheet;
+pub mod suggest;

@@ -1,0 +1,341 @@
+//! What is to become of each row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_core::catalog::{Catalogue, FieldType, Kind};
+use sync_core::id::{Date, JournalId, RecordId, Timestamp, sha256};
+use sync_core::id_number::{check_code, is_citizens};
+use sync_core::sync::device::{CannotSave, Intent};
+use sync_core::value::Value;
+
+use super::mapping::{Fed, Filling, Mapping, Place, read_date};
+use super::register::{Known, NoVillage, Register};
+use super::sheet::Line;
+use crate::Field;
+use crate::values::{Misread, Reading};
+
+/// The code of the channel by which such clues come.
+const CHANNEL: &str = "comparison";
+/// The most characters that tell a row from the others.
+const KEY_CHARS_MAX: u32 = 64;
+/// How many digits of its digest tell a row from the others where no column does.
+const DIGEST_DIGITS: usize = 16;
+/// How many households are proposed for a row.
+pub const CANDIDATES_MAX: usize = 9;
+/// The least digits of an id that a person may write.
+const ID_DIGITS_MIN: usize = 4;
+
+/// What says of which household a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// The household's number in the register.
+    Code,
+    /// The name, with the check code of an identity number.
+    Number,
+    /// A person.
+    Decision,
+}
+
+/// A household proposed for a row, and how it is known.
+pub type Candidate = (RecordId, Known);
+
+/// Why a cell cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wrong {
+    /// It is empty.
+    Empty,
+    /// It is read as no value of its field.
+    Misread(Misread),
+    /// It is no date, as dates are written in this list.
+    Date(String),
+    /// It is longer than so many characters.
+    TooLong(u32),
+    /// It is no identity number, or a spreadsheet has rounded it.
+    IdNumber,
+    /// The decision is none of those that can be taken.
+    Decision(String),
+    /// It would not count.
+    Cannot(CannotSave),
+}
+
+/// What is to become of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// A clue about a household.
+    Ready(RecordId, By),
+    /// A person decides among these; among none, if nobody of the name is on the register.
+    Undecided(Vec<Candidate>),
+    /// No village that this device imports into is called so, or several are.
+    NoVillage(NoVillage),
+    /// A cell of this column cannot be used.
+    Bad(String, Wrong),
+    /// A clue was made from this row before.
+    Made,
+    /// An earlier row of the file says the same.
+    Repeated,
+    /// A person decided to leave it.
+    Skipped,
+}
+
+/// A row with its verdict.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Where it stands in the file.
+    pub number: usize,
+    /// What tells it from the others.
+    pub key: String,
+    /// The village as the list has it.
+    pub village: String,
+    /// The name as the list has it.
+    pub name: String,
+    /// Where its clue belongs.
+    pub journal: Option<JournalId>,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    values: Vec<(String, Value)>,
+}
+
+/// What decides about rows.
+#[derive(Debug)]
+pub struct Planner<'a> {
+    /// The device.
+    pub field: &'a Field,
+    /// The catalogue that forms follow.
+    pub catalogue: &'a Catalogue,
+    /// Which column feeds what.
+    pub mapping: &'a Mapping,
+    /// Whom there is.
+    pub register: &'a Register,
+    /// What a person decided, by the keys of rows.
+    pub decisions: &'a BTreeMap<String, String>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Planner<'_> {
+    /// What is to become of each row below the header.
+    pub fn plan(&self, lines: &[Line]) -> Vec<Planned> {
+        let mut seen = BTreeSet::new();
+        let rows = lines.iter();
+        let rows = rows.filter(|line| line.number > self.mapping.header_row);
+        rows.map(|line| self.row(line, &mut seen)).collect()
+    }
+
+    fn row(&self, line: &Line, seen: &mut BTreeSet<String>) -> Planned {
+        let of = |place| self.of(line, place);
+        let mut planned = Planned {
+            number: line.number,
+            key: self.key(line),
+            village: of(Place::Village).to_owned(),
+            name: of(Place::Name).to_owned(),
+            journal: None,
+            verdict: Verdict::Skipped,
+            values: Vec::new(),
+        };
+        let first = seen.insert(planned.key.clone());
+        planned.verdict = if first {
+            self.verdict(line, &mut planned)
+        } else {
+            Verdict::Repeated
+        };
+        planned
+    }
+
+    fn of<'l>(&self, line: &'l Line, place: Place) -> &'l str {
+        let column = self.mapping.places.get(&place);
+        column.map_or("", |(column, _)| line.cell(*column))
+    }
+
+    fn verdict(&self, line: &Line, planned: &mut Planned) -> Verdict {
+        let Mapping {
+            source, source_on, ..
+        } = self.mapping;
+        let key = (source.clone(), *source_on, planned.key.clone());
+        if self.register.is_made(&key) {
+            return Verdict::Made;
+        }
+        let bad = |place: Place, wrong| {
+            let column = self.mapping.places.get(&place);
+            let name = column.map_or_else(String::new, |(_, name)| name.clone());
+            Verdict::Bad(name, wrong)
+        };
+        if planned.key.is_empty() {
+            return bad(Place::Row, Wrong::Empty);
+        }
+        if planned.key.chars().count() > KEY_CHARS_MAX as usize {
+            return bad(Place::Row, Wrong::TooLong(KEY_CHARS_MAX));
+        }
+        let township = self.of(line, Place::Township);
+        let journal = match self.register.called(&planned.village, township) {
+            Ok(journal) => journal,
+            Err(none) => return Verdict::NoVillage(none),
+        };
+        planned.journal = Some(journal);
+        let number = self.of(line, Place::IdNumber);
+        if !number.is_empty() && !is_citizens(number) {
+            return bad(Place::IdNumber, Wrong::IdNumber);
+        }
+        match self.values(line, journal) {
+            Ok(values) => planned.values = values,
+            Err((column, wrong)) => return Verdict::Bad(column, wrong),
+        }
+        let found = self.households(line, journal);
+        match self.decisions.get(&planned.key).map(|text| text.trim()) {
+            None | Some("") => found,
+            Some(decision) => self.decided(decision, &found, journal),
+        }
+    }
+
+    /// What says by itself of which household a row is; else those that a person can choose from.
+    fn households(&self, line: &Line, journal: JournalId) -> Verdict {
+        let Some(village) = self.register.village(journal) else {
+            return Verdict::NoVillage(NoVillage::None);
+        };
+        let [code, name, number] =
+            [Place::HouseholdCode, Place::Name, Place::IdNumber].map(|place| self.of(line, place));
+        let check = check_code(self.field.device().identity().deployment, number);
+        let known = village.with_name(name, check.as_deref());
+        let by_code = village.with_code(code);
+        if let ([only], false) = (by_code.as_slice(), code.is_empty()) {
+            // A number and a name that contradict each other are for a person to settle.
+            if name.is_empty() || known.contains_key(only) {
+                return Verdict::Ready(*only, By::Code);
+            }
+        }
+        let mut by_number = known.iter().filter(|(_, how)| **how == Known::ByNumber);
+        if let (Some((only, _)), None, true) =
+            (by_number.next(), by_number.next(), by_code.is_empty())
+        {
+            return Verdict::Ready(*only, By::Number);
+        }
+        let group = self.of(line, Place::Group);
+        let same_group = |record: &RecordId| {
+            let household = village.household(*record);
+            household.is_some_and(|household| !group.is_empty() && household.group == group)
+        };
+        let by_code = by_code
+            .into_iter()
+            .filter(|record| !known.contains_key(record));
+        let mut candidates: Vec<Candidate> = known.iter().map(|(a, b)| (*a, *b)).collect();
+        candidates.extend(by_code.map(|record| (record, Known::ByName)));
+        candidates.sort_by_key(|(record, how)| (*how, !same_group(record), *record));
+        candidates.truncate(CANDIDATES_MAX);
+        Verdict::Undecided(candidates)
+    }
+
+    /// What a person decided: to leave the row, one of those proposed by its number, or a household by its id.
+    fn decided(&self, decision: &str, found: &Verdict, journal: JournalId) -> Verdict {
+        if ["skip", "跳过", "不导入"].contains(&decision.to_lowercase().as_str()) {
+            return Verdict::Skipped;
+        }
+        let candidates = if let Verdict::Undecided(candidates) = found {
+            candidates.as_slice()
+        } else {
+            &[]
+        };
+        let chosen = decision.parse::<usize>().ok();
+        let chosen = chosen.and_then(|number| candidates.get(number.checked_sub(1)?));
+        if let Some((household, _)) = chosen {
+            return Verdict::Ready(*household, By::Decision);
+        }
+        let village = self.register.village(journal);
+        let by_id = village
+            .filter(|_| decision.len() >= ID_DIGITS_MIN)
+            .map(|village| village.beginning(&decision.to_lowercase()));
+        match by_id.as_deref() {
+            Some([only]) => Verdict::Ready(*only, By::Decision),
+            _ => {
+                let wrong = Wrong::Decision(decision.to_owned());
+                Verdict::Bad("decision".to_owned(), wrong)
+            }
+        }
+    }
+
+    /// What tells a row from the others: what the list says, or a digest of what its clue would show, the number's check code included.
+    fn key(&self, line: &Line) -> String {
+        if self.mapping.places.contains_key(&Place::Row) {
+            return self.of(line, Place::Row).to_owned();
+        }
+        let deployment = self.field.device().identity().deployment;
+        let number = check_code(deployment, self.of(line, Place::IdNumber)).unwrap_or_default();
+        let places = Place::ALL.iter().map(|(_, place, _)| *place);
+        let places = places.filter(|place| *place != Place::IdNumber);
+        let fed = self.mapping.fillings.iter().filter_map(|filling| {
+            let Fed::Column(column, _) = filling.fed else {
+                return None;
+            };
+            // What is sensitive is not to be guessed from a key that the county reads.
+            filling.field.audience.is_none().then(|| line.cell(column))
+        });
+        let cells: Vec<&str> = places
+            .map(|place| self.of(line, place))
+            .chain(fed)
+            .collect();
+        let digest = sha256(&[cells.join("\u{1F}").as_bytes(), number.as_bytes()]);
+        digest.to_string().chars().take(DIGEST_DIGITS).collect()
+    }
+
+    fn values(
+        &self,
+        line: &Line,
+        journal: JournalId,
+    ) -> Result<Vec<(String, Value)>, (String, Wrong)> {
+        let reading = Reading {
+            field: self.field,
+            catalogue: self.catalogue,
+            journal,
+            now: self.now,
+        };
+        let mut values = Vec::new();
+        for filling in &self.mapping.fillings {
+            let (column, text) = match &filling.fed {
+                Fed::Column(at, name) => (name, line.cell(*at)),
+                Fed::Constant(text) => (&filling.field.name, text.as_str()),
+            };
+            let text = filling.values.get(text).map_or(text, String::as_str);
+            if text.is_empty() {
+                continue;
+            }
+            let value = value(&reading, filling, text);
+            let value = value.map_err(|wrong| (column.clone(), wrong))?;
+            values.push((filling.field.name.clone(), value));
+        }
+        Ok(values)
+    }
+}
+
+fn value(reading: &Reading<'_>, filling: &Filling, text: &str) -> Result<Value, Wrong> {
+    let ty = &filling.field.ty;
+    if let FieldType::Text { max } | FieldType::LongText { max } = ty
+        && text.chars().count() > *max as usize
+    {
+        return Err(Wrong::TooLong(*max));
+    }
+    if *ty == FieldType::Date {
+        let day = read_date(text, filling.order);
+        let day = day.ok_or_else(|| Wrong::Date(text.to_owned()))?;
+        return Ok(Value::Int(i64::from(day.0)));
+    }
+    reading.value(ty, text).map_err(Wrong::Misread)
+}
+
+impl Planned {
+    /// The clue that a clear row becomes, and in which village.
+    pub fn clue(&self, kind: &Kind, mapping: &Mapping, today: Date) -> Option<(JournalId, Intent)> {
+        let Verdict::Ready(household, _) = self.verdict else {
+            return None;
+        };
+        let day = |date: Date| Value::Int(i64::from(date.0));
+        let mut intent = Intent::create(kind.name.clone())
+            .with("received_on", day(today))
+            .with("channel", Value::text(CHANNEL))
+            .with("source", Value::text(&mapping.source))
+            .with("source_on", day(mapping.source_on))
+            .with("source_row", Value::text(&self.key))
+            .link("household", household);
+        for (field, value) in &self.values {
+            intent = intent.with(field, value.clone());
+        }
+        Some((self.journal?, intent))
+    }
+}
