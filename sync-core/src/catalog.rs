@@ -68,6 +68,7 @@ pub mod codes;
 mod field;
 mod field_file;
 mod fit;
+mod form;
 mod kind;
 mod kind_check;
 mod kind_file;
@@ -75,6 +76,8 @@ mod life_check;
 mod measure;
 mod profile;
 mod role;
+mod self_check;
+mod self_check_file;
 mod source;
 mod succession;
 mod table;
@@ -86,6 +89,7 @@ pub use calendar::{Calendar, Holiday, Reckoned};
 pub use category::{Category, CategorySet, Mark};
 pub use check::FieldProblem;
 pub use field::{Condition, Field, FieldType, Fill, Mask, Part, Required, Written};
+pub use form::Form;
 pub use kind::{
     Action, Class, Clock, ClusterRule, Creation, DueRule, Kind, Office, Reckoning, Requirement,
     SinceLast, State, Urgency, Wait,
@@ -93,6 +97,7 @@ pub use kind::{
 pub use measure::Measure;
 pub use profile::{Days, Profile, Unit};
 pub use role::{Capability, Role, Side, audience_name, widens};
+pub use self_check::{FieldTest, HowMany, Related, SelfCheck, Test, Tie};
 pub use source::{Mistake, SourceFile};
 pub use who::{Grant, Permit, Relation, Who};
 
@@ -437,6 +442,13 @@ impl Draft {
         }
     }
 
+    /// The names of a kind's fields that are of some type.
+    fn fields_of(&self, kind: &str, fits: impl Fn(&FieldType) -> bool) -> Option<Vec<&str>> {
+        let kind = self.kinds.iter().find(|one| one.name == kind)?;
+        let fields = kind.fields.iter().filter(|field| fits(&field.ty));
+        Some(fields.map(|field| field.name.as_str()).collect())
+    }
+
     /// Checks that every name used in one file is declared in some.
     fn resolve(&self, desk: &Desk<'_>) {
         let roles: Vec<&str> = self.roles.iter().map(|role| role.code.as_str()).collect();
@@ -479,9 +491,17 @@ impl Draft {
                     let kind = self.kinds.iter().find(|kind| kind.name == *name);
                     kind.map(|kind| kind.states.iter().map(|one| one.name.as_str()).collect())
                 }
-                Namespace::Field(name) => {
-                    let kind = self.kinds.iter().find(|kind| kind.name == *name);
-                    kind.map(|kind| kind.fields.iter().map(|one| one.name.as_str()).collect())
+                Namespace::Field(name) => self.fields_of(name, |_| true),
+                Namespace::LinkField(name) => {
+                    self.fields_of(name, |ty| ty.is_link() && !ty.is_user())
+                }
+                Namespace::DateField(name) => self.fields_of(name, |ty| *ty == FieldType::Date),
+                Namespace::CodeField(name) => self.fields_of(name, |ty| ty.set().is_some()),
+                Namespace::CodeOf(kind, field) => {
+                    let kind = self.kinds.iter().find(|one| one.name == *kind);
+                    let set = kind.and_then(|kind| kind.field(field)?.ty.set());
+                    let set = set.and_then(|name| self.sets.iter().find(|set| set.name == name));
+                    set.map(|set| set.codes.iter().map(|one| one.code.as_str()).collect())
                 }
                 Namespace::FieldLike(name, like) => {
                     let kind = self.kinds.iter().find(|kind| kind.name == *name);

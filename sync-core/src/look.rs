@@ -14,6 +14,7 @@
 //! }
 //! ```
 
+mod doubts;
 mod households;
 mod next;
 mod page;
@@ -34,6 +35,7 @@ use crate::value::{Fields, Value};
 use crate::view::{PENDING, Shown, View};
 
 pub use crate::catalog::Label;
+pub use doubts::Doubt;
 pub use households::{Household, Households, HouseholdsWanted};
 pub use next::Next;
 pub use page::{FieldPage, Page, masked};

@@ -110,6 +110,15 @@ impl FieldType {
         }
     }
 
+    /// The set that its codes are of; `None` if its value is something else.
+    pub const fn set(&self) -> Option<&str> {
+        if let Self::Code { set } | Self::Codes { set, .. } = self {
+            Some(set.as_str())
+        } else {
+            None
+        }
+    }
+
     /// The most references it takes; `None` if its value is something else.
     pub const fn links_max(&self) -> Option<usize> {
         if let Self::Refs { max, .. } | Self::Users { max } = self {

@@ -5,6 +5,7 @@
 
 use super::Label;
 use super::field::{Condition, Field, Required, Written};
+use super::self_check::SelfCheck;
 use super::who::{Permit, Who};
 use crate::command::Audience;
 
@@ -67,6 +68,8 @@ pub struct Kind {
     pub due: Vec<DueRule>,
     /// When several of its records tell of one cause.
     pub cluster: Option<ClusterRule>,
+    /// What is doubtful of its records.
+    pub checks: Vec<SelfCheck>,
     /// Whether new records may no longer be made. Kinds are never removed.
     pub retired: bool,
 }

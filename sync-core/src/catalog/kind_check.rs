@@ -22,6 +22,7 @@ pub(super) fn check(page: Page<'_>, root: &Spanned<DeTable<'_>>, kind: &Kind) {
     check.outline();
     kind.fields.iter().for_each(|field| check.field(field));
     check.life();
+    check.self_checks();
 }
 
 /// One kind being checked, and the file it came from.

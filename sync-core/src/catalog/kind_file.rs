@@ -7,6 +7,7 @@ use super::kind::{
     SinceLast, State, Urgency, Wait,
 };
 use super::role::{AUDIENCES, chosen_all};
+use super::self_check_file::self_check;
 use super::source::{Namespace, Page, instead};
 use super::table::{Table, Text};
 use super::who::{Grant, Relation, Who};
@@ -52,6 +53,11 @@ pub(super) fn parse(page: Page<'_>) -> Kind {
         .collect();
     kind.due = file.tables("due").into_iter().map(due).collect();
     kind.cluster = file.table("cluster").map(cluster);
+    kind.checks = file
+        .named("checks", "check")
+        .into_iter()
+        .map(|(name, table)| self_check(&name, table))
+        .collect();
     file.finish();
     for state in &mut kind.states {
         state.initial = kind
@@ -116,6 +122,7 @@ fn outline(file: &mut Table<'_>, name: &Text) -> Kind {
         clocks: Vec::new(),
         due: Vec::new(),
         cluster: None,
+        checks: Vec::new(),
         retired: file.flag("retired"),
     }
 }

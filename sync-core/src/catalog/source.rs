@@ -68,6 +68,14 @@ pub(super) enum Namespace {
     Field(String),
     /// The fields of one kind that are like another field.
     FieldLike(String, FieldLike),
+    /// Those that refer to records.
+    LinkField(String),
+    /// Those that are days.
+    DateField(String),
+    /// Those of type `code` or `codes`.
+    CodeField(String),
+    /// The codes that a field of a kind takes.
+    CodeOf(String, String),
 }
 
 /// What fields have in common, of which one can be filled from the other: what their values are like, and who may read them.
@@ -94,10 +102,13 @@ impl Namespace {
             Self::Kind => "kind",
             Self::Set => "category set",
             Self::Days => "number of days",
-            Self::Code(_) => "code",
+            Self::Code(_) | Self::CodeOf(..) => "code",
             Self::State(_) => "state of that kind",
             Self::Field(_) => "field of that kind",
             Self::FieldLike(..) => "field of that kind, of the same type and audience,",
+            Self::LinkField(_) => "reference field of that kind",
+            Self::DateField(_) => "date field of that kind",
+            Self::CodeField(_) => "field of codes of that kind",
         }
     }
 
@@ -107,10 +118,13 @@ impl Namespace {
             Self::Kind => "declare it in a file of kinds/",
             Self::Set => "declare it in a file of categories/",
             Self::Days => "declare it under [days] in profiles/default.toml",
-            Self::Code(_) => "declare it in its category set",
-            Self::State(_) | Self::Field(_) | Self::FieldLike(..) => {
-                "declare it in the file of that kind"
-            }
+            Self::Code(_) | Self::CodeOf(..) => "declare it in its category set",
+            Self::State(_)
+            | Self::Field(_)
+            | Self::LinkField(_)
+            | Self::DateField(_)
+            | Self::CodeField(_)
+            | Self::FieldLike(..) => "declare it in the file of that kind",
         }
     }
 }

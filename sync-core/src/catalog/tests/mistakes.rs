@@ -1084,3 +1084,93 @@ type = "text"
         check_sample(name, &fields(fill), expected);
     }
 }
+
+#[test]
+fn a_self_check_asks_of_fields_and_records_that_are_there() {
+    let check = |asks: &str| {
+        let label = r#"label = { zh = "疑", en = "Doubt" }"#;
+        format!("[checks.doubt]\n{label}\n{asks}\n[fields.name]")
+    };
+    let said = |asks: &str| {
+        let mut files = builtin::files();
+        files.push(SourceFile {
+            name: "kinds/sample.toml".to_owned(),
+            text: SOUND.replacen("[fields.name]", &check(asks), 1),
+        });
+        let mistakes = Catalogue::parse(&files).err().unwrap_or_default();
+        let said = mistakes.iter().map(|mistake| mistake.message.clone());
+        said.collect::<Vec<_>>().join("; ")
+    };
+    for (asks, expected) in [
+        (r#"when = [{ field = "name", empty = true }]"#, ""),
+        ("", "the check `doubt` asks nothing"),
+        (
+            r#"in = ["gone"]
+when = [{ field = "name", empty = true }]"#,
+            "there is no state `gone`",
+        ),
+        (
+            r#"took = ["gone"]
+when = [{ field = "name", empty = true }]"#,
+            "there is no action `gone`",
+        ),
+        (
+            r#"when = [{ field = "nome", empty = true }]"#,
+            "there is no field `nome`",
+        ),
+        (
+            r#"when = [{ field = "name" }]"#,
+            "a `when` of the check `doubt` asks 0 things of a field",
+        ),
+        (
+            r#"when = [{ field = "name", is = ["a"] }]"#,
+            "the field `name` is not of codes",
+        ),
+        (
+            r#"when = [{ field = "name", after_today = true }]"#,
+            "the field `name` is not a date",
+        ),
+        (
+            r#"when = [{ field = "name", lacks_this_year = "year" }]"#,
+            "the field `name` is not a list with a part `year`",
+        ),
+        (
+            r#"when = [{ field = "name", misses = "resident" }]"#,
+            "`misses` of a `when` of the check `doubt` cannot be `resident`",
+        ),
+        (
+            r#"related = [{ by = "household" }]"#,
+            "a `related` of the check `doubt` does not say how many of what kind there must be",
+        ),
+        (
+            r#"related = [{ none = "gone", by = "household" }]"#,
+            "there is no kind `gone`",
+        ),
+        (
+            r#"related = [{ none = "case", by = "risks" }]"#,
+            "there is no reference field of that kind `risks`",
+        ),
+        (
+            r#"related = [{ none = "case", by = "household", in = ["gone"] }]"#,
+            "there is no state of that kind `gone`",
+        ),
+        (
+            r#"related = [{ some = "visit", by = "household", last = "water" }]"#,
+            "there is no date field of that kind `water`",
+        ),
+        (
+            r#"related = [{ some = "visit", by = "household", when = [{ field = "note", is = ["a"] }] }]"#,
+            "there is no field of codes of that kind `note`",
+        ),
+        (
+            r#"related = [{ some = "visit", by = "household", when = [{ field = "water", is = ["bad"] }] }]"#,
+            "there is no code `bad`",
+        ),
+        (
+            r#"related = [{ none = "case", by = "household", of = "name" }]"#,
+            "the field `name` is not a reference",
+        ),
+    ] {
+        assert_eq!(said(asks), expected, "{asks}");
+    }
+}

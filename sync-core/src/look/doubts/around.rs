@@ -1,0 +1,188 @@
+//! The records around one that is checked, found again quickly however many are checked.
+
+use std::collections::BTreeMap;
+
+use super::super::{Look, as_date, targets};
+use super::subject::{Subject, has_code, values};
+use crate::catalog::{Condition, HowMany, Related, Tie};
+use crate::id::{Date, JournalId, RecordId};
+use crate::record::{Record, Slot};
+use crate::value::Value;
+use crate::view::View;
+
+/// A village, a kind, and a field of it.
+type Field = (JournalId, String, String);
+
+/// What refers to what, and what is written twice; read once for each field that a check names.
+#[derive(Debug)]
+pub(super) struct Around<'d> {
+    look: Look<'d>,
+    referring: BTreeMap<Field, BTreeMap<RecordId, Vec<RecordId>>>,
+    same: BTreeMap<Field, BTreeMap<String, Vec<RecordId>>>,
+}
+
+impl<'d> Around<'d> {
+    pub(super) const fn of(look: Look<'d>) -> Self {
+        Self {
+            look,
+            referring: BTreeMap::new(),
+            same: BTreeMap::new(),
+        }
+    }
+
+    pub(super) const fn today(&self) -> Date {
+        self.look.now.date()
+    }
+
+    /// The last of so many days from one, by the profile of the place.
+    pub(super) fn ends(&self, journal: JournalId, from: Date, days: &str) -> Option<Date> {
+        let catalogue = self.look.catalogue()?;
+        let code = self.look.device.registry().code_of(journal, self.today());
+        let days = catalogue.profile_of(code).days(days)?;
+        Some(catalogue.calendar().add(from, days).value)
+    }
+
+    /// Whether there are as many of some records around a subject as a question wants.
+    pub(super) fn holds(&mut self, subject: &Subject<'_>, related: &Related) -> bool {
+        let ids = match &related.tie {
+            Tie::At { field } => subject.targets(field),
+            Tie::By { field, of } => {
+                let about = match of {
+                    Some(own) => subject.targets(own),
+                    None => subject.record.into_iter().collect(),
+                };
+                let field = (subject.journal, related.kind.clone(), field.clone());
+                let referring = self.referring(field);
+                let referring = about.iter().filter_map(|about| referring.get(about));
+                referring.flatten().copied().collect()
+            }
+        };
+        let mut views: Vec<View> = ids
+            .into_iter()
+            .filter_map(|id| self.look.view(subject.journal, id))
+            .filter(|view| self.is_among(view, related))
+            .collect();
+        if let Some(last) = &related.last {
+            let day = |view: &View| view.value(last).and_then(as_date);
+            let last = views.into_iter().max_by_key(|view| (day(view), view.id));
+            views = last.into_iter().collect();
+        }
+        let answers = views.iter().map(|view| meets(view, &related.when));
+        let answers: Option<Vec<bool>> = answers.collect();
+        // Where the reader may not read what decides, nothing is said.
+        let Some(answers) = answers else {
+            return false;
+        };
+        let met = answers.into_iter().filter(|met| *met).count();
+        match related.how_many {
+            HowMany::None => met == 0,
+            HowMany::Some => met > 0,
+            HowMany::Several => met > 1,
+        }
+    }
+
+    fn is_among(&self, view: &View, related: &Related) -> bool {
+        let state = view.state.as_ref();
+        let named =
+            related.states.is_empty() || state.is_some_and(|state| related.states.contains(state));
+        let closed = || {
+            let kind = self.look.kind_of(view);
+            let state = state.and_then(|state| kind?.state(state));
+            state.is_some_and(|state| state.closed)
+        };
+        view.void.is_none() && view.kind == related.kind && named && !(related.open && closed())
+    }
+
+    /// Whether another record of the kind, which is not closed, has the same text.
+    pub(super) fn is_repeated(
+        &mut self,
+        subject: &Subject<'_>,
+        field: &str,
+        value: &Value,
+    ) -> bool {
+        let Some(text) = value.as_text().map(plain).filter(|text| !text.is_empty()) else {
+            return false;
+        };
+        let field = (subject.journal, subject.kind.name.clone(), field.to_owned());
+        let others = self.same(field).get(&text).cloned().unwrap_or_default();
+        let is_open = |id: &RecordId| {
+            let view = self.look.view(subject.journal, *id);
+            let view = view.filter(|view| view.void.is_none());
+            let state = view.and_then(|view| view.state);
+            let state = state.and_then(|state| subject.kind.state(&state));
+            state.is_some_and(|state| !state.closed)
+        };
+        let mut others = others.iter().filter(|id| Some(**id) != subject.record);
+        others.any(is_open)
+    }
+
+    fn referring(&mut self, field: Field) -> &BTreeMap<RecordId, Vec<RecordId>> {
+        let look = self.look;
+        let read = |(journal, kind, name): &Field| {
+            index(look, *journal, kind, name, |value, add| {
+                targets(value).into_iter().for_each(add);
+            })
+        };
+        let known = self.referring.entry(field);
+        let key = known.key().clone();
+        known.or_insert_with(|| read(&key))
+    }
+
+    fn same(&mut self, field: Field) -> &BTreeMap<String, Vec<RecordId>> {
+        let look = self.look;
+        let read = |(journal, kind, name): &Field| {
+            index(look, *journal, kind, name, |value, add| {
+                value.as_text().map(plain).into_iter().for_each(add);
+            })
+        };
+        let known = self.same.entry(field);
+        let key = known.key().clone();
+        known.or_insert_with(|| read(&key))
+    }
+}
+
+/// The records of a kind by what a field of theirs holds.
+fn index<K: Ord>(
+    look: Look<'_>,
+    journal: JournalId,
+    kind: &str,
+    field: &str,
+    keys: impl Fn(&Value, &mut dyn FnMut(K)),
+) -> BTreeMap<K, Vec<RecordId>> {
+    let mut found: BTreeMap<K, Vec<RecordId>> = BTreeMap::new();
+    let mut add = |record: &Record| {
+        let Some(Slot::Register(held)) = record.fields.get(field) else {
+            return;
+        };
+        for held in held {
+            keys(&held.value, &mut |key| {
+                let records = found.entry(key).or_default();
+                if records.last() != Some(&record.id) {
+                    records.push(record.id);
+                }
+            });
+        }
+    };
+    let records = look.records();
+    let records = records.filter(|record| record.journal == journal && record.kind == kind);
+    records.for_each(|record| add(&record));
+    found
+}
+
+/// Whether a record has one of the codes in each of the fields; `None` if the reader may not read one of them.
+fn meets(view: &View, conditions: &[Condition]) -> Option<bool> {
+    let met = |Condition { field, is }: &Condition| match view.fields.get(field) {
+        Some(shown) => Some(values(shown)?.iter().any(|value| has_code(value, is))),
+        None => Some(false),
+    };
+    conditions
+        .iter()
+        .map(met)
+        .try_fold(true, |all, met| Some(all && met?))
+}
+
+/// A number as it is compared.
+fn plain(text: &str) -> String {
+    let written = text.chars().filter(|c| !c.is_whitespace());
+    written.flat_map(char::to_uppercase).collect()
+}
