@@ -73,6 +73,8 @@ texts! {
     DueToday = "今天到期", "due today";
     DaysLeft = "还有 {} 天", "{} days left";
     NothingDue = "现在没有待办。", "Nothing is due now.";
+    NothingDoubtful = "自查没有发现疑点。", "The self-check finds nothing doubtful.";
+    Doubtful = "疑点：{}", "Doubtful: {}";
     NeverVisited = "还没走访", "not yet visited";
     NoHouseholds = "本机还没有农户。用 new household --set 户主姓名=… 登记。", "No household is on this device. Register one: new household --set householder=…";
     NothingHere = "这里没有内容。", "There is nothing here.";

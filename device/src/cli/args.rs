@@ -170,6 +170,11 @@ pub enum Command {
     },
     /// One cause at several households.
     Clusters,
+    /// What the self-check finds doubtful.
+    Checks {
+        #[arg(value_name = "RECORD")]
+        record: Option<String>,
+    },
     /// Fields with several values.
     Conflicts,
     /// Chooses one of several values.

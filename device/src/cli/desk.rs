@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use rand::rngs::ThreadRng;
-use sync_core::catalog::{Catalogue, Kind};
+use sync_core::catalog::{Catalogue, Kind, SelfCheck};
 use sync_core::id::{JournalId, Timestamp};
 use sync_core::sync::device::{Intent, Saved, World};
 use sync_core::view::View;
@@ -181,6 +181,7 @@ impl<'a> Desk<'a> {
             Command::Void { record, reason } => self.void(record, reason),
             Command::Erase { records, reason } => self.erase(records, reason),
             Command::Clusters => self.clusters(),
+            Command::Checks { record } => self.checks(record.as_deref()),
             Command::Conflicts => self.conflicts(),
             Command::Choose {
                 record,
@@ -322,8 +323,24 @@ impl<'a> Desk<'a> {
             .ok_or_else(|| Said(Text::NoCatalogue).into())
     }
 
-    /// Saves, and says so once it is durable.
+    /// Says what is doubtful of it, saves, and says so once it is durable.
     pub(super) fn save(&mut self, journal: JournalId, intent: Intent) -> Result<Saved, Complaint> {
+        let look = self.field.look(self.now);
+        let doubts = look.doubts_before(journal, core::slice::from_ref(&intent));
+        let label = |check: &SelfCheck| self.lang.of(&check.label).to_owned();
+        let labels: Vec<String> = doubts.into_iter().map(label).collect();
+        for label in labels {
+            self.fill(Text::Doubtful, &[&label])?;
+        }
+        self.save_silently(journal, intent)
+    }
+
+    /// Saves what goes with something of which that was said.
+    pub(super) fn save_silently(
+        &mut self,
+        journal: JournalId,
+        intent: Intent,
+    ) -> Result<Saved, Complaint> {
         let mut world = World {
             now: self.now,
             rng: &mut self.rng,

@@ -35,6 +35,30 @@ impl Desk<'_> {
         self.outbox_note()
     }
 
+    /// What is doubtful of everything here, or of a record and what refers to it.
+    pub(super) fn checks(&mut self, record: Option<&str>) -> Done {
+        if self.lease_note()? {
+            return Ok(());
+        }
+        let row = record.map(|record| self.found(record, None)).transpose()?;
+        let look = self.field.look(self.now);
+        let doubts = match row {
+            Some((row, _)) => look.doubts_about(row.journal, row.record),
+            None => look.doubts(),
+        };
+        if doubts.is_empty() {
+            return self.say(Text::NothingDoubtful);
+        }
+        for doubt in doubts {
+            let kind = self.kind_label(&doubt.row.kind);
+            let (id, title) = (doubt.row.record.short(), doubt.row.title);
+            self.print(&format!("{id}  {kind}  {title}"))?;
+            let label = self.lang.of(&doubt.label).to_owned();
+            self.print(&format!("    {label}"))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn households(&mut self) -> Done {
         if self.lease_note()? {
             return Ok(());

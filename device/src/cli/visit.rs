@@ -61,7 +61,7 @@ impl Desk<'_> {
         }
         let saved = self.save(journal, intent)?;
         if visit.file {
-            self.save(journal, Intent::act(saved.record, "file"))?;
+            self.save_silently(journal, Intent::act(saved.record, "file"))?;
         }
         Ok(())
     }

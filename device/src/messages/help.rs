@@ -214,6 +214,16 @@ pub const HELP: &[(&str, &str, &str)] = &[
         "One cause at several households of a village or township",
     ),
     (
+        "checks",
+        "疑点自查：哪些记录说不过去，只提示不拦",
+        "What the self-check finds doubtful; it stops nothing",
+    ),
+    (
+        "checks record",
+        "只看这条记录及引用它的，如一户及其成员",
+        "Only of this record and what refers to it, as a household and its members",
+    ),
+    (
         "conflicts",
         "待核对：同一字段有几个值的",
         "Fields that have several values",

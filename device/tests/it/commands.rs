@@ -431,3 +431,36 @@ fn help_is_in_both_languages() {
         "{en}"
     );
 }
+
+#[test]
+fn what_is_doubtful_is_said_before_it_is_saved_and_listed_until_it_is_put_right() {
+    let (_shared, fs, _tm) = team();
+    let household = saved(&fs.ok(&["new", "household", "--set", "户主姓名=张三"]));
+    assert!(fs.ok(&["checks"]).contains("没有发现疑点"));
+    let said = fs.ok(&["set", &household, "住房等级=d"]);
+    let (doubt, confirmed) = said.split_once("已保存").unwrap();
+    assert!(doubt.contains("疑点：危房"), "{said}");
+    assert!(!confirmed.contains("疑点"), "{said}");
+    let visit = [
+        "visit", "张三", "--method", "home", "--looks", "1112", "--file",
+    ];
+    assert_eq!(fs.ok(&visit).matches("疑点：").count(), 1);
+    let listed = fs.ok(&["--lang", "en", "checks", &household]);
+    for expected in ["Household  张三", "Dangerous house", "problem of the water"] {
+        assert!(listed.contains(expected), "{expected}: {listed}");
+    }
+    for area in ["housing", "water"] {
+        let of = [format!("household={household}"), format!("area={area}")];
+        fs.ok(&[
+            "new",
+            "issue",
+            "--set",
+            "title=房屋",
+            "--set",
+            &of[0],
+            "--set",
+            &of[1],
+        ]);
+    }
+    assert!(fs.ok(&["checks"]).contains("没有发现疑点"));
+}
