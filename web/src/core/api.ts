@@ -543,6 +543,16 @@ export interface Next {
   readonly field: string
 }
 
+/** 疑点: what a self-check finds doubtful of a record. It warns, and stops nothing. */
+export interface Doubt {
+  readonly journal: JournalId
+  readonly record: RecordId
+  readonly kind: string
+  readonly title: string
+  readonly check: string
+  readonly label: Label
+}
+
 /** Marks that concern a whole record. */
 export type Mark = 'withheld' | 'erased' | 'overLimit' | 'setAside' | 'unknown'
 
@@ -900,6 +910,10 @@ export interface Core {
   search(query: SearchQuery): Promise<readonly Hit[]>
 
   record(journal: JournalId, record: RecordId): Promise<RecordPage>
+  /** What is doubtful of a record and of those that refer to it. */
+  doubts(journal: JournalId, record: RecordId): Promise<readonly Doubt[]>
+  /** What would be doubtful of a record once this is saved. */
+  doubtsBefore(journal: JournalId, intents: Intent | readonly Intent[]): Promise<readonly Label[]>
   receipt(origin: Origin): Promise<Receipt | null>
   /** Notes why a masked field is looked at, as a command like any other, and shows it whole. */
   reveal(journal: JournalId, record: RecordId, field: string, purpose: string): Promise<Shown>

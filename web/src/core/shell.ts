@@ -262,6 +262,10 @@ export class Shell implements Served {
   record = this.read((phone, now, journal: string, record: string) =>
     phone.record(journal, record, now),
   ) as Core['record']
+  doubts = this.read((phone, now, journal: string, record: string) => phone.doubts(journal, record, now)) as Core['doubts']
+  doubtsBefore = this.read((phone, now, journal: string, intents: unknown) =>
+    phone.doubtsBefore(journal, JSON.stringify(intents), now),
+  ) as Core['doubtsBefore']
   receipt = this.read((phone, _, origin: unknown) => phone.receipt(JSON.stringify(origin))) as Core['receipt']
 
   async search(query: SearchQuery): Promise<readonly Hit[]> {

@@ -254,6 +254,8 @@ export const en: Messages = {
     didNothing: 'Nothing was changed',
     wouldBe: 'Note that it may become: {fate}',
     notFound: 'This record is not on this phone',
+    doubts: 'Self-check',
+    doubtsBefore: 'Doubtful; it can be saved all the same:',
     editWhole: 'Change',
     noTitle: '(no title)',
     notHere: 'This cannot be filled in here',

@@ -254,6 +254,8 @@ export const zh = {
     didNothing: '没有改动',
     wouldBe: '注意，上传后可能是：{fate}',
     notFound: '本机没有这条记录',
+    doubts: '疑点自查',
+    doubtsBefore: '有疑点，仍可保存：',
     editWhole: '修改',
     noTitle: '（无标题）',
     notHere: '本机不能在这里填写这一项',

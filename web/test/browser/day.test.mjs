@@ -51,6 +51,21 @@ test('a visit takes fewer than twelve taps, is saved without a network, and gets
   isQuiet(phone)
 })
 
+test('what is doubtful is said before it is saved, stops nothing, and stands on the page of the household', async () => {
+  const phone = await enrolled('ma')
+  await phone.registerHousehold('王桂芳')
+  await phone.button('记走访').tap()
+  await phone.button('入户').tap()
+  const before = phone.page.getByText('有疑点，仍可保存')
+  assert.equal(await before.count(), 0)
+  await phone.button('有问题', phone.page.getByRole('group', { name: '饮水', exact: true })).tap()
+  await before.waitFor()
+  await phone.button('存档').tap()
+  await phone.openHousehold('王桂芳')
+  await phone.page.getByText('最近走访见饮水有问题').waitFor()
+  isQuiet(phone)
+})
+
 test('what was typed when the battery died is there again', async () => {
   const phone = await enrolled('ma')
   await phone.registerHousehold('李玉兰')

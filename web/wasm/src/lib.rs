@@ -273,6 +273,17 @@ impl Core {
         said(self.0.unmasked(journal, record, field, at(now)))
     }
 
+    /// `doubts(journal, record)`
+    pub fn doubts(&self, journal: &str, record: &str, now: f64) -> Call<String> {
+        said(self.0.doubts(journal, record, at(now)))
+    }
+
+    /// `doubtsBefore(journal, intents)`
+    #[wasm_bindgen(js_name = doubtsBefore)]
+    pub fn doubts_before(&self, journal: &str, intents: &str, now: f64) -> Call<String> {
+        said(self.0.doubts_before(journal, intents, at(now)))
+    }
+
     /// `receipt(origin)`
     pub fn receipt(&self, origin: &str) -> Call<String> {
         said(self.0.receipt(origin))

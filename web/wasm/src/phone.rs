@@ -505,6 +505,25 @@ impl Phone {
         Ok(shape::page(&look, &look.page(view)))
     }
 
+    /// `doubts(journal, record)`
+    pub fn doubts(&self, journal: &str, record: &str, now: Timestamp) -> Told<Json> {
+        let (journal, record) = (asked::id(journal)?, asked::id(record)?);
+        let doubts = self.look(now)?.doubts_about(journal, record);
+        Ok(doubts.iter().map(shape::doubt).collect())
+    }
+
+    /// `doubtsBefore(journal, intents)`
+    pub fn doubts_before(&self, journal: &str, intents: &str, now: Timestamp) -> Told<Json> {
+        let (journal, intents) = (asked::id(journal)?, asked::json(intents)?);
+        let look = self.look(now)?;
+        let intents = asked::intents(&look, journal, &intents)?;
+        let checks = look.doubts_before(journal, &intents);
+        Ok(checks
+            .iter()
+            .map(|check| shape::label(&check.label))
+            .collect())
+    }
+
     /// `receipt(origin)`
     pub fn receipt(&self, origin: &str) -> Told<Json> {
         let origin = asked::origin(&asked::json(origin)?)?;

@@ -8,7 +8,7 @@ use sync_core::cbor;
 use sync_core::command::{Audience, Envelope, Origin, Verb};
 use sync_core::id::{Date, JournalId, RecordId, Timestamp, UserId};
 use sync_core::journal::Fate;
-use sync_core::look::{Due, FieldPage, Household, Look, Page, Reach, Row, both, masked};
+use sync_core::look::{Doubt, Due, FieldPage, Household, Look, Page, Reach, Row, both, masked};
 use sync_core::record::{Mark, Step};
 use sync_core::seal::SealError;
 use sync_core::sync::courier::{Ask, Ended, Failed, Reply};
@@ -105,6 +105,18 @@ pub(crate) fn row(look: &Look<'_>, row: &Row) -> Json {
         "reach": reach(row.reach),
         "conflict": row.in_conflict,
         "shown": list(&beside, shown),
+    })
+}
+
+/// What is doubtful of a record.
+pub(crate) fn doubt(doubt: &Doubt) -> Json {
+    json!({
+        "journal": doubt.row.journal.to_string(),
+        "record": doubt.row.record.to_string(),
+        "kind": doubt.row.kind,
+        "title": doubt.row.title,
+        "check": doubt.check,
+        "label": label(&doubt.label),
     })
 }
 
