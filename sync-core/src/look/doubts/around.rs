@@ -1,32 +1,31 @@
 //! The records around one that is checked, found again quickly however many are checked.
 
-use std::collections::BTreeMap;
-
 use super::super::{Look, as_date, targets};
 use super::subject::{Subject, has_code, values};
 use crate::catalog::{Condition, HowMany, Related, Tie};
 use crate::id::{Date, JournalId, RecordId};
-use crate::record::{Record, Slot};
+use crate::record::Slot;
 use crate::value::Value;
 use crate::view::View;
 
 /// A village, a kind, and a field of it.
 type Field = (JournalId, String, String);
+/// What a field holds, in order, and who holds it. In one list and not in maps, each of which would weigh some kilobytes on a
+/// phone's first load.
+type Held = Vec<(Vec<u8>, RecordId)>;
 
 /// What refers to what, and what is written twice; read once for each field that a check names.
 #[derive(Debug)]
 pub(super) struct Around<'d> {
     look: Look<'d>,
-    referring: BTreeMap<Field, BTreeMap<RecordId, Vec<RecordId>>>,
-    same: BTreeMap<Field, BTreeMap<String, Vec<RecordId>>>,
+    read: Vec<(Field, Held)>,
 }
 
 impl<'d> Around<'d> {
     pub(super) const fn of(look: Look<'d>) -> Self {
         Self {
             look,
-            referring: BTreeMap::new(),
-            same: BTreeMap::new(),
+            read: Vec::new(),
         }
     }
 
@@ -52,9 +51,11 @@ impl<'d> Around<'d> {
                     None => subject.record.into_iter().collect(),
                 };
                 let field = (subject.journal, related.kind.clone(), field.clone());
-                let referring = self.referring(field);
-                let referring = about.iter().filter_map(|about| referring.get(about));
-                referring.flatten().copied().collect()
+                let held = self.held(field);
+                about
+                    .iter()
+                    .flat_map(|about| holders(held, &about.0))
+                    .collect()
             }
         };
         let mut views: Vec<View> = ids
@@ -104,7 +105,7 @@ impl<'d> Around<'d> {
             return false;
         };
         let field = (subject.journal, subject.kind.name.clone(), field.to_owned());
-        let others = self.same(field).get(&text).cloned().unwrap_or_default();
+        let others: Vec<RecordId> = holders(self.held(field), text.as_bytes()).collect();
         let is_open = |id: &RecordId| {
             let view = self.look.view(subject.journal, *id);
             let view = view.filter(|view| view.void.is_none());
@@ -116,56 +117,45 @@ impl<'d> Around<'d> {
         others.any(is_open)
     }
 
-    fn referring(&mut self, field: Field) -> &BTreeMap<RecordId, Vec<RecordId>> {
-        let look = self.look;
-        let read = |(journal, kind, name): &Field| {
-            index(look, *journal, kind, name, |value, add| {
-                targets(value).into_iter().for_each(add);
-            })
-        };
-        let known = self.referring.entry(field);
-        let key = known.key().clone();
-        known.or_insert_with(|| read(&key))
-    }
-
-    fn same(&mut self, field: Field) -> &BTreeMap<String, Vec<RecordId>> {
-        let look = self.look;
-        let read = |(journal, kind, name): &Field| {
-            index(look, *journal, kind, name, |value, add| {
-                value.as_text().map(plain).into_iter().for_each(add);
-            })
-        };
-        let known = self.same.entry(field);
-        let key = known.key().clone();
-        known.or_insert_with(|| read(&key))
+    fn held(&mut self, field: Field) -> &Held {
+        let known = self.read.iter().position(|(known, _)| *known == field);
+        let at = known.unwrap_or_else(|| {
+            let held = read(self.look, &field);
+            self.read.push((field, held));
+            self.read.len() - 1
+        });
+        self.read.get(at).map_or(&NOBODY, |(_, held)| held)
     }
 }
 
-/// The records of a kind by what a field of theirs holds.
-fn index<K: Ord>(
-    look: Look<'_>,
-    journal: JournalId,
-    kind: &str,
-    field: &str,
-    keys: impl Fn(&Value, &mut dyn FnMut(K)),
-) -> BTreeMap<K, Vec<RecordId>> {
-    let mut found: BTreeMap<K, Vec<RecordId>> = BTreeMap::new();
-    let mut add = |record: &Record| {
-        let Some(Slot::Register(held)) = record.fields.get(field) else {
-            return;
-        };
-        for held in held {
-            keys(&held.value, &mut |key| {
-                let records = found.entry(key).or_default();
-                if records.last() != Some(&record.id) {
-                    records.push(record.id);
-                }
-            });
-        }
-    };
+static NOBODY: Held = Vec::new();
+
+/// Who holds something.
+fn holders<'h>(held: &'h Held, key: &[u8]) -> impl Iterator<Item = RecordId> + use<'h> {
+    let first = held.partition_point(|(other, _)| other.as_slice() < key);
+    let from = held.get(first..).unwrap_or_default();
+    let count = from.partition_point(|(other, _)| other.as_slice() == key);
+    from.iter().take(count).map(|(_, record)| *record)
+}
+
+/// What the records of a kind hold in a field: references by their bytes, texts as they are compared.
+fn read(look: Look<'_>, (journal, kind, field): &Field) -> Held {
+    let mut found = Held::new();
     let records = look.records();
-    let records = records.filter(|record| record.journal == journal && record.kind == kind);
-    records.for_each(|record| add(&record));
+    let records = records.filter(|record| record.journal == *journal && record.kind == *kind);
+    for record in records {
+        let Some(Slot::Register(values)) = record.fields.get(field) else {
+            continue;
+        };
+        for value in values.iter().map(|held| &held.value) {
+            let text = value.as_text().map(|text| plain(text).into_bytes());
+            let targets = targets(value).into_iter().map(|target| target.0.to_vec());
+            let keys = text.into_iter().chain(targets);
+            found.extend(keys.map(|key| (key, record.id)));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
     found
 }
 

@@ -1,7 +1,5 @@
 //! A record that is checked: one that is there, or one as it would be once a form is saved.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::super::{Look, as_date, targets};
 use super::around::Around;
 use crate::catalog::{FieldTest, Kind, SelfCheck, Test};
@@ -20,9 +18,8 @@ pub(super) struct Subject<'k> {
     state: Option<String>,
     /// The actions that it took, in order.
     took: Vec<String>,
-    /// Its values by field; several of one in 待核对.
-    known: BTreeMap<String, Vec<Value>>,
-    withheld: BTreeSet<String>,
+    /// Its values by field; several of one in 待核对, and `None` of one that is withheld.
+    known: Vec<(String, Option<Vec<Value>>)>,
 }
 
 impl<'k> Subject<'k> {
@@ -32,22 +29,17 @@ impl<'k> Subject<'k> {
             let counts = step.fate.counts();
             counts && step.verb == Verb::Act
         });
-        let mut subject = Self {
+        let known = view.fields.iter();
+        Self {
             journal: view.journal,
             record: Some(view.id),
             kind,
             state: view.state.clone(),
             took: acts.filter_map(|step| step.action.clone()).collect(),
-            known: BTreeMap::new(),
-            withheld: BTreeSet::new(),
-        };
-        for (name, shown) in &view.fields {
-            match values(shown) {
-                Some(values) => drop(subject.known.insert(name.clone(), values)),
-                None => drop(subject.withheld.insert(name.clone())),
-            }
+            known: known
+                .map(|(name, shown)| (name.clone(), values(shown)))
+                .collect(),
         }
-        subject
     }
 
     /// One as it would be.
@@ -71,8 +63,7 @@ impl<'k> Subject<'k> {
                     kind,
                     state: kind.may_create(role).map(|state| state.name.clone()),
                     took: Vec::new(),
-                    known: BTreeMap::new(),
-                    withheld: BTreeSet::new(),
+                    known: Vec::new(),
                 }
             }
             Target::Made | Target::Month(_) => return None,
@@ -82,29 +73,18 @@ impl<'k> Subject<'k> {
     }
 
     fn take(&mut self, intent: &Intent) {
-        let mut said: BTreeMap<&str, Value> = BTreeMap::new();
         for (name, value) in intent.values.iter() {
-            said.insert(name, value.clone());
-        }
-        for link in &intent.links {
-            let target = Value::Bytes(link.target.0.to_vec());
-            match said.entry(&link.field).or_insert(Value::List(Vec::new())) {
-                Value::List(targets) => targets.push(target),
-                single => *single = target,
-            }
-        }
-        for (name, value) in said {
-            self.withheld.remove(name);
             match (intent.verb, value) {
-                (Verb::Insert, Value::List(items)) => {
-                    let known = self.known.entry(name.to_owned()).or_default();
-                    match known.first_mut() {
-                        Some(Value::List(before)) => before.extend(items),
-                        _ => *known = vec![Value::List(items)],
-                    }
-                }
-                (_, value) => drop(self.known.insert(name.to_owned(), vec![value])),
+                (Verb::Insert, Value::List(items)) => self.add(name, items),
+                (_, value) => *self.values_mut(name) = vec![value.clone()],
             }
+        }
+        let mut fields: Vec<&String> = intent.links.iter().map(|link| &link.field).collect();
+        fields.dedup();
+        for field in fields {
+            let links = intent.links.iter().filter(|link| link.field == *field);
+            let targets = links.map(|link| Value::Bytes(link.target.0.to_vec()));
+            *self.values_mut(field) = vec![Value::List(targets.collect())];
         }
         let action = intent.action.as_ref().filter(|_| intent.verb == Verb::Act);
         if let Some(action) = action {
@@ -112,6 +92,35 @@ impl<'k> Subject<'k> {
             self.state = to.or_else(|| self.state.take());
             self.took.push(action.clone());
         }
+    }
+
+    /// The values of a field, to be written.
+    fn values_mut(&mut self, name: &str) -> &mut Vec<Value> {
+        let known = self.known.iter().position(|(known, _)| known == name);
+        let mut slot =
+            known.map_or_else(|| (name.to_owned(), None), |at| self.known.swap_remove(at));
+        slot.1.get_or_insert_default();
+        self.known.push(slot);
+        let last = self
+            .known
+            .last_mut()
+            .and_then(|(_, values)| values.as_mut());
+        last.expect("it was put there")
+    }
+
+    /// Adds items to a list.
+    fn add(&mut self, name: &str, items: &[Value]) {
+        let values = self.values_mut(name);
+        match values.first_mut() {
+            Some(Value::List(before)) => before.extend_from_slice(items),
+            _ => *values = vec![Value::List(items.to_vec())],
+        }
+    }
+
+    /// The values of a field; `None` of one that is withheld.
+    fn values_of(&self, field: &str) -> Option<&[Value]> {
+        let known = self.known.iter().find(|(known, _)| known == field);
+        known.map_or(Some(&[]), |(_, values)| values.as_deref())
     }
 
     /// The checks that find it doubtful.
@@ -137,16 +146,14 @@ impl<'k> Subject<'k> {
 
     /// What its field refers to; nothing of one that is withheld.
     pub(super) fn targets(&self, field: &str) -> Vec<RecordId> {
-        let values = self.known.get(field).into_iter().flatten();
-        values.flat_map(targets).collect()
+        let values = self.values_of(field).unwrap_or_default();
+        values.iter().flat_map(targets).collect()
     }
 
     fn holds(&self, FieldTest { field, test }: &FieldTest, around: &mut Around<'_>) -> bool {
-        if self.withheld.contains(field) {
+        let Some(values) = self.values_of(field) else {
             return false;
-        }
-        let none = Vec::new();
-        let values = self.known.get(field).unwrap_or(&none);
+        };
         match test {
             Test::Empty => values.iter().all(is_empty),
             // A list of which there is nothing lacks this year as well.
@@ -176,7 +183,7 @@ impl<'k> Subject<'k> {
                 end.is_some_and(|end| end < today)
             }
             Test::Within { days, of } => {
-                let from = self.known.get(of).and_then(|values| values.first());
+                let from = self.values_of(of).and_then(|values| values.first());
                 let end = from.and_then(as_date).and_then(|from| ends(from, days));
                 let days = as_date(value).zip(end);
                 days.is_some_and(|(day, end)| day < end)
