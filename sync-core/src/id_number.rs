@@ -3,7 +3,7 @@
 //! Who sets a person's number stays on the village's own phones; the county gets a list with numbers from elsewhere, and asks which
 //! of two people of one name is meant. [`check_code`] answers that and little more: it is twelve bits of a digest, so that it *cannot*
 //! hold the number. A whole digest could, whatever its salt: the numbers of one county are so few that all of them are soon tried by
-//! anybody who may compare at all. Of this code some thousand numbers of a county have each.
+//! anybody who may compare at all. Each of these codes is shared by tens of thousands of a county's numbers.
 
 use crate::catalog::{Field, Kind};
 use crate::id::{DeploymentId, sha256};

@@ -1,6 +1,6 @@
 //! Importing a comparison list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -52,6 +52,12 @@ impl Desk<'_> {
             now: self.now,
         };
         let mut planned = planner.plan(&lines);
+        let keys: BTreeSet<&str> = planned.iter().map(|row| row.key.as_str()).collect();
+        let strange = decisions.keys().filter(|key| !keys.contains(key.as_str()));
+        let strange = strange.count();
+        if strange > 0 {
+            self.fill(Text::StrangeDecisions, &[&strange.to_string()])?;
+        }
         let text = report::text(&planned, &register, self.lang)?;
         // Before anything is made: a report that cannot be written stops the import.
         let mut file = match &import.report {

@@ -217,7 +217,7 @@ impl Planner<'_> {
             .into_iter()
             .filter(|record| !known.contains_key(record));
         let mut candidates: Vec<Candidate> = known.iter().map(|(a, b)| (*a, *b)).collect();
-        candidates.extend(by_code.map(|record| (record, Known::ByName)));
+        candidates.extend(by_code.map(|record| (record, Known::ByCode)));
         candidates.sort_by_key(|(record, how)| (*how, !same_group(record), *record));
         candidates.truncate(CANDIDATES_MAX);
         Verdict::Undecided(candidates)
@@ -272,7 +272,9 @@ impl Planner<'_> {
             .chain(fed)
             .collect();
         let digest = sha256(&[cells.join("\u{1F}").as_bytes(), number.as_bytes()]);
-        digest.to_string().chars().take(DIGEST_DIGITS).collect()
+        let digits: String = digest.to_string().chars().take(DIGEST_DIGITS).collect();
+        // With a letter first, for a spreadsheet takes digits for a number and rounds it.
+        format!("r{digits}")
     }
 
     fn values(

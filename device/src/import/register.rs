@@ -22,14 +22,16 @@ pub struct Household {
     pub group: String,
 }
 
-/// How a person of the asked name is known in a household.
+/// By what a household is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Known {
-    /// The check code is that of the asked number.
+    /// Somebody of the name lives there, and the check code is that of the number.
     ByNumber,
-    /// By the name alone.
+    /// It has the household's number, but nobody of the name.
+    ByCode,
+    /// Somebody of the name lives there.
     ByName,
-    /// Under another number.
+    /// Somebody of the name does, with another number.
     UnderAnother,
 }
 

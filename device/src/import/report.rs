@@ -59,7 +59,7 @@ pub fn text(planned: &[Planned], register: &Register, lang: Lang) -> io::Result<
         ];
         writer.write_record(cells.map(harmless))?;
     }
-    writer.into_inner().map_err(|error| error.into_error())
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
 /// A cell that no spreadsheet takes for a formula.
@@ -93,6 +93,10 @@ fn candidates(row: &Planned, register: &Register, lang: Lang) -> String {
         });
         let note = match how {
             Known::ByNumber => lang.pick("证件号相符", "number agrees"),
+            Known::ByCode => lang.pick(
+                "户编号相符，姓名不符",
+                "household number agrees, name does not",
+            ),
             Known::ByName => lang.pick("仅姓名相符", "name alone"),
             Known::UnderAnother => lang.pick("证件号不符", "another number"),
         };

@@ -49,7 +49,7 @@ struct County {
     shared: Shared,
     url: String,
     village: Desk,
-    county: Desk,
+    office: Desk,
     folder: TempDir,
 }
 
@@ -83,14 +83,14 @@ impl County {
         assert!(village.ok(&["sync"]).contains("全部已收到"));
         let area = shared.county().host.county();
         let user = shared.person_in(area, "田督导", "CS");
-        let county = Desk::enrolled(&shared, &url, user);
-        county.ok(&["sync"]);
+        let office = Desk::enrolled(&shared, &url, user);
+        office.ok(&["sync"]);
         let folder = tempfile::tempdir().unwrap();
         let written = Self {
             shared,
             url,
             village,
-            county,
+            office,
             folder,
         };
         written.file("map.toml", MAPPING.as_bytes());
@@ -118,7 +118,7 @@ impl County {
 
     fn import(&self, list: &str, more: &[&str]) -> String {
         let mapping = self.named("map.toml");
-        self.county
+        self.office
             .ok(&[&["import", list, "--mapping", &mapping], more].concat())
     }
 
@@ -133,7 +133,7 @@ impl County {
 
     fn fails(&self, list: &str, mapping: &str) -> String {
         let mapping = self.file("other.toml", mapping.as_bytes());
-        self.county.fails(&["import", list, "--mapping", &mapping])
+        self.office.fails(&["import", list, "--mapping", &mapping])
     }
 }
 
@@ -152,7 +152,7 @@ const ROWS: [&str; 8] = [
 fn a_list_is_tried_imported_decided_and_reaches_the_village() {
     let county = County::new();
     let list = county.list(&ROWS);
-    let suggested = county.county.ok(&["import", &list, "--suggest"]);
+    let suggested = county.office.ok(&["import", &list, "--suggest"]);
     for line in [
         "village = \"行政村\"",
         "id_number = \"身份证号\"",
@@ -163,7 +163,7 @@ fn a_list_is_tried_imported_decided_and_reaches_the_village() {
     let tried = county.named("tried.csv");
     let said = county.import(&list, &["--dry-run", "--report", &tried]);
     assert!(said.contains("试运行"), "{said}");
-    assert!(county.county.ok(&["status"]).contains("未回执：0 条"));
+    assert!(county.office.ok(&["status"]).contains("未回执：0 条"));
     let report = county.report("tried.csv");
     let result = |key: &str| report[key][4].as_str();
     assert_eq!(result("1"), "按户编号匹配");
@@ -189,6 +189,7 @@ fn a_list_is_tried_imported_decided_and_reaches_the_village() {
         .map(|line| match line.split(',').nth(1) {
             Some("3") => format!("{line}2"),
             Some("7") => format!("{line}skip"),
+            Some("4") => line.replacen(",4,", ",40,", 1) + "skip",
             _ => line.to_owned(),
         })
         .collect::<Vec<_>>()
@@ -201,12 +202,14 @@ fn a_list_is_tried_imported_decided_and_reaches_the_village() {
     assert!(said.contains("已生成 2 条线索"), "{said}");
     let said = county.import(&list, &["--decisions", &decided]);
     assert!(
-        said.contains("已生成 1 条线索") && said.contains("已有线索"),
+        said.contains("已生成 1 条线索")
+            && said.contains("已有线索")
+            && said.contains("有 1 个决定在清单里没有对应的行"),
         "{said}"
     );
     let again = county.import(&list, &["--decisions", &decided]);
     assert!(again.contains("已生成 0 条线索"), "{again}");
-    assert!(county.county.ok(&["sync"]).contains("全部已收到"));
+    assert!(county.office.ok(&["sync"]).contains("全部已收到"));
     county.village.ok(&["sync"]);
     let clues = county.village.ok(&["list", "clue"]);
     assert_eq!(clues.lines().count(), 3, "{clues}");
@@ -238,7 +241,7 @@ fn a_workbook_is_read_by_the_sheet_that_is_named() {
     let mapping = county.file("map.toml", mapping.as_bytes());
     let run = |more: &[&str]| {
         let arguments = ["import", &list, "--mapping", &mapping, "--sheet", "名单"];
-        county.county.ok(&[&arguments, more].concat())
+        county.office.ok(&[&arguments, more].concat())
     };
     let report = county.named("report.csv");
     assert!(run(&["--report", &report]).contains("已生成 1 条线索"));
@@ -250,7 +253,7 @@ fn a_workbook_is_read_by_the_sheet_that_is_named() {
     );
     assert!(
         county
-            .county
+            .office
             .fails(&[
                 "import",
                 &list,
@@ -263,9 +266,9 @@ fn a_workbook_is_read_by_the_sheet_that_is_named() {
             ])
             .contains("读写出错")
     );
-    let clues = county.county.ok(&["list", "clue"]);
+    let clues = county.office.ok(&["list", "clue"]);
     let shown = county
-        .county
+        .office
         .ok(&["show", clues.split(' ').next().unwrap()]);
     assert!(
         shown.contains("张三") && shown.contains("2026-11-16"),
@@ -297,7 +300,7 @@ fn what_does_not_fit_is_said_and_nothing_is_made() {
     let mapping = county.named("map.toml");
     let said = department.fails(&["import", &list, "--mapping", &mapping]);
     assert!(said.contains("读不到农户"), "{said}");
-    assert!(county.county.ok(&["status"]).contains("未回执：0 条"));
+    assert!(county.office.ok(&["status"]).contains("未回执：0 条"));
 }
 
 fn opened(home: &Path) -> Field {
@@ -358,7 +361,7 @@ fn an_import_that_loses_its_power_goes_on_where_it_stopped() {
         Command::new(env!("CARGO_BIN_EXE_zhucun-field"))
             .args(["import", &list, "--mapping", &mapping])
             .env("ZHUCUN_HOME", home)
-            .env("ZHUCUN_PIN_FILE", &county.county.pin)
+            .env("ZHUCUN_PIN_FILE", &county.office.pin)
             .env("ZHUCUN_NOW", minutes(1).0.to_string())
             .envs(envs)
             .stdout(Stdio::null())
@@ -370,12 +373,12 @@ fn an_import_that_loses_its_power_goes_on_where_it_stopped() {
     println!("seed {seed}");
     let mut rng = TestRng::new(u64::from(seed));
     let mut dice = || u32::from_be_bytes(rng.bytes());
-    let mut at = dice() % 16;
+    let mut at = dice() % 24;
     let mut stopped_at = BTreeSet::new();
     loop {
-        at += 16;
+        at += 24;
         let home = county.path(&format!("phone-{at}"));
-        copied(&county.county.home, &home);
+        copied(&county.office.home, &home);
         let home = home.canonicalize().unwrap();
         let ended = run(&home, disk.under(&home, dice(), Cut::At(at)));
         stopped_at.insert(check_whole(&home).len());

@@ -503,7 +503,7 @@ async fn whenever_a_sender_goes_away_the_next_report_is_taken() {
             break;
         }
     }
-    assert!(received > 3, "somebody went away {received} times");
+    assert!(received >= 2, "nobody went away before he was answered");
     county.sync("fs").await;
     assert!(clues(&county, "fs").len() > received);
 }
