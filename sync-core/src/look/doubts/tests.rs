@@ -179,7 +179,12 @@ fn a_dangerous_house_is_doubtful_until_a_case_or_an_issue_of_housing_is_open() {
             ("received_on", day(0)),
         ],
     );
-    scene.act("FS", clue, "verify", &[("finding", text("属实"))]);
+    scene.act(
+        "FS",
+        clue,
+        "verify",
+        &[("household", to(household)), ("finding", text("属实"))],
+    );
     scene.act("TW", clue, "confirm", &[]);
     let case = [
         ("household", to(household)),
@@ -438,7 +443,12 @@ fn listed(scene: &mut Scene, labour: &str) -> (RecordId, RecordId) {
         ("received_on", day(0)),
     ];
     let clue = scene.create("FS", "clue", &clue);
-    scene.act("FS", clue, "verify", &[("finding", text("属实"))]);
+    scene.act(
+        "FS",
+        clue,
+        "verify",
+        &[("household", to(household)), ("finding", text("属实"))],
+    );
     scene.act("TW", clue, "confirm", &[]);
     let case = [
         ("household", to(household)),
