@@ -24,24 +24,20 @@ impl Check<'_> {
         };
         let path = |key| ["cluster", key];
         self.known_states(&path("not_in"), &rule.not_in);
-        let of_code =
-            |ty: &FieldType| matches!(ty, FieldType::Code { .. } | FieldType::Codes { .. });
+        let of_code = |ty: &FieldType| ty.set().is_some();
         let of_record = |ty: &FieldType| ty.is_link() && !ty.is_user();
-        let fields: [(_, _, &dyn Fn(&FieldType) -> bool, _); 2] = [
-            ("cause", &rule.cause, &of_code, "`code` or `codes`"),
-            ("of", &rule.of, &of_record, "`ref` or `refs`"),
-        ];
-        for (key, name, fits, wanted) in fields {
-            if self
-                .known_field(&path(key), name)
-                .is_some_and(|field| !fits(&field.ty))
-            {
-                self.note(
-                    &path(key),
-                    format!("`{name}` is not of type {wanted}"),
-                    format!("name a field of type {wanted}"),
-                );
-            }
+        self.field_of(&path("cause"), &rule.cause, of_code, "`code` or `codes`");
+        self.field_of(&path("of"), &rule.of, of_record, "`ref` or `refs`");
+    }
+
+    fn field_of(&self, path: &[&str], name: &str, fits: fn(&FieldType) -> bool, wanted: &str) {
+        let field = self.known_field(path, name);
+        if field.is_some_and(|field| !fits(&field.ty)) {
+            self.note(
+                path,
+                format!("`{name}` is not of type {wanted}"),
+                format!("name a field of type {wanted}"),
+            );
         }
     }
 
