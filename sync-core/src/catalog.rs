@@ -84,6 +84,7 @@ mod table;
 mod who;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 pub use calendar::{Calendar, Holiday, Reckoned};
 pub use category::{Category, CategorySet, Mark};
@@ -134,7 +135,11 @@ pub struct Catalogue {
 impl Catalogue {
     /// The catalogue that ships with this program.
     pub fn builtin() -> Self {
-        Self::parse(&builtin::files()).expect("the shipped files are parsed by a test")
+        // Parsed once: simulations ask for it thousands of times.
+        static SHIPPED: LazyLock<Catalogue> = LazyLock::new(|| {
+            Catalogue::parse(&builtin::files()).expect("the shipped files are parsed by a test")
+        });
+        SHIPPED.clone()
     }
 
     /// Reads a catalogue from its files, or says every mistake in them, in the order of files and lines.
