@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Plays two days of one village over a real server, and leaves it running to look around
+    /// Plays half a year of one household and two days of one village over a real server, and leaves it running to look around
     Demo {
         /// End after the story instead, with an exit code
         #[arg(long)]

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: two days of one village, told as they happen.
+//! `cargo xtask demo`: half a year of one household and two days of one village, told as they happen.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -6,7 +6,7 @@ use clap::Parser;
 use device::messages::Lang;
 use tests::demo::play;
 
-/// Plays two days of one village.
+/// Plays half a year of one household and two days of one village.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The language of the story.
