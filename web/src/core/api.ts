@@ -902,7 +902,6 @@ export interface Core {
   villages(): Promise<readonly Village[]>
 
   today(): Promise<Today>
-  /** Longest waiting first. */
   /** The households, longest waiting first; those whose names a text finds, best first. */
   households(query: HouseholdsQuery): Promise<Households>
   rows(query: RowsQuery): Promise<Rows>
