@@ -1,7 +1,8 @@
 //! The checks that `test` and `ci` run, and the files that `prepare` writes.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
@@ -10,36 +11,24 @@ use crate::report::{Count, Outcome, Report};
 use crate::step::{Step, root};
 use crate::web;
 
+/// What is compiled: everything, always with the same features, so that no check compiles again what another did.
+const WHOLE: [&str; 4] = ["--workspace", "--locked", "--features", "web-wasm/testing"];
+
 /// Runs every check, whatever the others say, and sums up.
 pub(crate) fn test() -> Result<bool> {
     let mut report = Report::default();
+    // The compiler for browsers keeps one processor busy for minutes; what runs no program of ours keeps the others busy meanwhile.
+    let building = web::missing().is_none().then(|| thread::spawn(Built::make));
     check(&mut report, "format", || {
         ran(Step::cargo(&["fmt", "--all", "--check"]))
     })?;
-    check(&mut report, "javascript", javascript)?;
-    check(&mut report, "schemathesis", schemathesis)?;
-    check(&mut report, "app", app)?;
-    check(&mut report, "same in the browser", same_in_the_browser)?;
-    check(&mut report, "tests", || {
-        ran(tests(
-            &["--no-fail-fast"],
-            &["--no-fail-fast", "--lib", "--bins", "--tests"],
-        ))
-    })?;
-    check(&mut report, "browser", browser)?;
-    check(&mut report, "doc examples", || {
-        ran(Step::cargo(&["test", "--workspace", "--locked", "--doc"]))
-    })?;
     check(&mut report, "clippy", || {
-        ran(Step::cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ]))
+        let lint = [
+            &["clippy", "--all-targets"],
+            &WHOLE[..],
+            &["--", "-D", "warnings"],
+        ];
+        ran(Step::cargo(&lint.concat()))
     })?;
     check(&mut report, "documentation", || {
         ran(
@@ -48,6 +37,24 @@ pub(crate) fn test() -> Result<bool> {
         )
     })?;
     check(&mut report, "cargo-deny", deny)?;
+    check(&mut report, "javascript", javascript)?;
+    check(&mut report, "schemathesis", schemathesis)?;
+    let built = building.map(|building| building.join().expect("it reports its failures"));
+    let built = built.transpose()?;
+    check(&mut report, "app", || app(built.as_ref()))?;
+    check(&mut report, "tests", || {
+        ran(tests(
+            &["--no-fail-fast"],
+            &["--no-fail-fast", "--lib", "--bins", "--tests"],
+        ))
+    })?;
+    check(&mut report, "same in the browser", || {
+        same_in_the_browser(built.as_ref())
+    })?;
+    check(&mut report, "browser", browser)?;
+    check(&mut report, "doc examples", || {
+        ran(Step::cargo(&[&["test", "--doc"], &WHOLE[..]].concat()))
+    })?;
     println!("{report}");
     Ok(report.total().failed == 0)
 }
@@ -153,11 +160,11 @@ fn ran(step: Step) -> Result<Outcome> {
 /// All tests but those in documentation: by nextest, or by the built-in runner where nextest is not installed.
 fn tests(nextest: &[&str], builtin: &[&str]) -> Step {
     let (runner, more): (&[&str], _) = if Step::cargo(&["nextest", "--version"]).works() {
-        (&["nextest", "run", "--workspace", "--locked"], nextest)
+        (&["nextest", "run"], nextest)
     } else {
-        (&["test", "--workspace", "--locked"], builtin)
+        (&["test"], builtin)
     };
-    Step::cargo(&[runner, more].concat())
+    Step::cargo(&[runner, &WHOLE, more].concat())
 }
 
 /// Puts the official JavaScript Automerge in place and opens a document with it; the tests then open exported records.
@@ -174,15 +181,29 @@ fn javascript() -> Result<Outcome> {
     ran(Step::program("npm", &["test"]).within("tests/js"))
 }
 
-/// Builds the app with its core, and runs what is tested of it without a browser.
-fn app() -> Result<Outcome> {
-    if let Some(missing) = web::missing() {
-        return Ok(Outcome::Missing(missing));
+/// What is compiled for browsers; what could not be is not there.
+struct Built {
+    app: bool,
+    /// Where the module is that plays random days.
+    playing: Option<PathBuf>,
+}
+
+impl Built {
+    fn make() -> Result<Self> {
+        Ok(Self {
+            app: web::build()?,
+            playing: web::playing_module()?,
+        })
     }
-    if !web::build()? {
-        return Ok(Outcome::Failed(Count::default()));
+}
+
+/// Runs what is tested of the app without a browser.
+fn app(built: Option<&Built>) -> Result<Outcome> {
+    match (web::missing(), built) {
+        (Some(missing), _) => Ok(Outcome::Missing(missing)),
+        (None, Some(Built { app: true, .. })) => ran(web::npm(&["test"])),
+        (None, _) => Ok(Outcome::Failed(Count::default())),
     }
-    ran(web::npm(&["test"]))
 }
 
 /// Walks through days in the village in the browser that the system has, against the program that the tests built.
@@ -195,10 +216,6 @@ fn browser() -> Result<Outcome> {
             "needs Chromium (Debian: chromium fonts-noto-cjk), or its path in CHROMIUM",
         ));
     };
-    let server = ["build", "--quiet", "--locked", "--package", "server"];
-    if !Step::cargo(&server).stream()? {
-        return Ok(Outcome::Failed(Count::default()));
-    }
     ran(web::npm(&["run", "browser"]).env("CHROMIUM", browser))
 }
 
@@ -206,34 +223,25 @@ fn browser() -> Result<Outcome> {
 const PLAY: [(&str, &str); 2] = [("PLAY_SEED", "1"), ("PLAY_COMMANDS", "2000")];
 
 /// Plays random days natively and in the module: `PLAY_COMMANDS=100000` plays more, `PLAY_SEED` others.
-fn same_in_the_browser() -> Result<Outcome> {
+fn same_in_the_browser(built: Option<&Built>) -> Result<Outcome> {
     if let Some(missing) = web::missing() {
         return Ok(Outcome::Missing(missing));
     }
     let [seed, commands] =
         PLAY.map(|(name, usual)| std::env::var(name).unwrap_or_else(|_| usual.to_owned()));
-    let Some(folder) = web::playing_module()? else {
+    let Some(folder) = built.and_then(|built| built.playing.as_ref()) else {
         return Ok(Outcome::Failed(Count::default()));
     };
-    let native = [
-        "run",
-        "--quiet",
-        "--locked",
-        "--package",
-        "web-wasm",
-        "--features",
-        "testing",
-        "--bin",
-        "play",
-        "--",
-        &seed,
-        &commands,
-    ];
-    let native = Step::cargo(&native).output()?;
+    let program = [&["build", "--quiet", "--bins", "--tests"], &WHOLE[..]].concat();
+    if !Step::cargo(&program).stream()? {
+        return Ok(Outcome::Failed(Count::default()));
+    }
+    let native = root().join("target/debug/play").display().to_string();
+    let native = Step::program(&native, &[&seed, &commands]).output()?;
     fs::write(folder.join("native.txt"), native).context("cannot keep the native run")?;
     let test = ["--test", "--test-reporter=tap", "web/wasm/same.test.mjs"];
     ran(Step::program("node", &test)
-        .env("PLAY", &folder)
+        .env("PLAY", folder)
         .env("PLAY_SEED", &seed)
         .env("PLAY_COMMANDS", &commands))
 }

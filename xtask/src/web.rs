@@ -187,7 +187,6 @@ fn shrink(module: &Path, small: &Path) -> Result<bool> {
     let arguments = [
         SHRINKER,
         "-Oz",
-        "--converge",
         // The names of functions stay behind, for stack traces from the field: they are a tenth of what would travel.
         &symbols,
         "--enable-bulk-memory",
