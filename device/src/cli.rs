@@ -11,6 +11,7 @@ mod flags;
 mod import;
 mod lists;
 mod outbox;
+mod paper;
 mod record;
 mod shell;
 mod visit;

@@ -97,6 +97,14 @@ texts! {
     RefusedCount = "{} 条被拒收或未生效，见 refused。", "{} refused or without effect: see refused.";
     UnsentCount = "{} 条还没有回执，有信号时请 sync。", "{} without a receipt: sync when there is a signal.";
     Void = "作废", "Void";
+    Number = "编号 {}", "No. {}";
+    PaperOfDay = "按日", "by day";
+    PaperOfMonth = "按月", "by month";
+    PaperOfYear = "按年", "by year";
+    PaperAbout = "每份{}", "of a record: {}";
+    NoPapers = "目录里没有文书。", "The catalogue has no papers.";
+    NoPaper = "没有这种文书，或者没有写明它要的日期或记录。用 paper 列出全部文书。", "There is no such paper, or the day or record that it is of is missing. `paper` lists them all.";
+    NothingListed = "无", "none";
     Bracketed = "［{}］", "[{}]";
     VoidBecause = "已作废：{}", "Void: {}";
     MarkWithheld = "（部分内容您无权查看）", "(Some of it you may not read.)";

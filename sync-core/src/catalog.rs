@@ -12,6 +12,7 @@
 //! | `categories/*.toml` | dated codes with labels | [`CategorySet`] |
 //! | `policy-measures.csv` | clauses that a task can cite | [`Measure`] |
 //! | `profiles/*.toml` | numbers of days, place by place | [`Profile`] |
+//! | `papers/*.toml` | what is drafted from records: sheets, ledgers, files | [`Paper`] |
 //! | `calendar/*.toml` | public holidays and the days worked for them, year by year | [`Calendar`] |
 //!
 //! # Reading it
@@ -74,6 +75,8 @@ mod kind_check;
 mod kind_file;
 mod life_check;
 mod measure;
+mod paper;
+mod paper_file;
 mod profile;
 mod role;
 mod self_check;
@@ -92,10 +95,11 @@ pub use check::FieldProblem;
 pub use field::{Condition, Field, FieldType, Fill, Mask, Part, Required, Written};
 pub use form::Form;
 pub use kind::{
-    Action, Class, Clock, ClusterRule, Creation, DueRule, Kind, Office, Reckoning, Requirement,
-    SinceLast, State, Urgency, Wait,
+    Action, Class, Clock, ClusterRule, Creation, DueRule, Kind, Merging, Office, Reckoning,
+    Requirement, SinceLast, State, Urgency, Wait,
 };
 pub use measure::Measure;
+pub use paper::{Holds, Paper, Period, Section, Subject};
 pub use profile::{Days, Profile, Unit};
 pub use role::{Capability, Role, Side, audience_name, widens};
 pub use self_check::{FieldTest, HowMany, Related, SelfCheck, Test, Tie};
@@ -128,6 +132,7 @@ pub struct Catalogue {
     sets: Vec<CategorySet>,
     measures: Vec<Measure>,
     profiles: Vec<Profile>,
+    papers: Vec<Paper>,
     day_labels: BTreeMap<String, Label>,
     calendar: Calendar,
 }
@@ -160,6 +165,7 @@ impl Catalogue {
             sets,
             measures,
             profiles,
+            papers,
             day_labels,
             calendar,
             ..
@@ -176,6 +182,7 @@ impl Catalogue {
             sets,
             measures,
             profiles,
+            papers,
             day_labels,
             calendar,
         })
@@ -252,6 +259,16 @@ impl Catalogue {
     /// All policy measures, in the order of their file.
     pub fn measures(&self) -> impl Iterator<Item = &Measure> {
         self.measures.iter()
+    }
+
+    /// A paper by name.
+    pub fn paper(&self, name: &str) -> Option<&Paper> {
+        self.papers.iter().find(|paper| paper.name == name)
+    }
+
+    /// All papers, in the order of their names.
+    pub fn papers(&self) -> impl Iterator<Item = &Paper> {
+        self.papers.iter()
     }
 
     /// A province profile by name.
@@ -344,6 +361,7 @@ struct Draft {
     sets: Vec<CategorySet>,
     measures: Vec<Measure>,
     profiles: Vec<Profile>,
+    papers: Vec<Paper>,
     day_labels: BTreeMap<String, Label>,
     calendar: Calendar,
 }
@@ -374,11 +392,12 @@ impl Draft {
                     draft.day_labels.extend(labels);
                     overridden.push((page, keys));
                 }
+                Some(("papers", _)) => draft.papers.push(paper_file::parse(page)),
                 Some(("calendar", _)) => calendar::parse(page, &mut draft.calendar),
                 _ => page.note(
                     0,
                     "no catalogue has such a file",
-                    "name it catalogue.toml, roles.toml or policy-measures.csv, or move it to kinds/, categories/, profiles/ or calendar/",
+                    "name it catalogue.toml, roles.toml or policy-measures.csv, or move it to kinds/, categories/, profiles/, papers/ or calendar/",
                 ),
             }
         }
@@ -515,6 +534,11 @@ impl Draft {
                         let fields = kind.fields.iter().filter(is_like);
                         fields.map(|one| one.name.as_str()).collect()
                     })
+                }
+                Namespace::DayPaper => {
+                    let of_a_day = |paper: &&Paper| paper.about == Subject::Period(Period::Day);
+                    let papers = self.papers.iter().filter(of_a_day);
+                    Some(papers.map(|paper| paper.name.as_str()).collect())
                 }
                 Namespace::Role | Namespace::Kind | Namespace::Set | Namespace::Days => None,
             };

@@ -15,9 +15,12 @@
 //! ```
 
 mod doubts;
+mod draft;
 mod households;
 mod next;
 mod page;
+#[cfg(test)]
+mod scene;
 mod text;
 
 use std::borrow::Cow;
@@ -29,13 +32,14 @@ use crate::command::Verb;
 use crate::due::{self, DueItem, Entered, Facts, Reader};
 use crate::id::{AreaId, Date, DeviceId, JournalId, RecordId, Timestamp, UserId};
 use crate::month;
-use crate::record::{Record, Step, referred};
+use crate::record::{Record, Slot, Step, referred};
 use crate::sync::device::{Device, Whereabouts};
 use crate::value::{Fields, Value};
-use crate::view::{PENDING, Shown, View};
+use crate::view::{PENDING, Shown, View, number};
 
 pub use crate::catalog::Label;
 pub use doubts::Doubt;
+pub use draft::{Asked, Draft, DraftLine, DraftSection};
 pub use households::{Household, Households, HouseholdsWanted};
 pub use next::Next;
 pub use page::{FieldPage, Page, masked};
@@ -138,9 +142,11 @@ impl Wanted {
             && (self.with_void || record.void.is_none())
     }
 
-    /// Whether one that may be among them is, by what its reader sees of it.
-    fn takes(&self, view: &View) -> bool {
-        self.refers_to.is_none_or(|target| refers_to(view, target))
+    /// Whether one that may be among them is, by what its reader sees of it. What refers to one that was merged refers to the one that
+    /// stands for both.
+    fn takes(&self, view: &View, merged: &Merged) -> bool {
+        self.refers_to
+            .is_none_or(|target| refers_to(view, target, merged))
     }
 }
 
@@ -309,7 +315,35 @@ impl<'d> Look<'d> {
     fn views<'w>(self, wanted: &'w Wanted) -> impl Iterator<Item = View> + use<'d, 'w> {
         let records = self.records().filter(|record| wanted.may_take(record));
         let views = records.map(move |record| self.device.view_of(&record, self.now));
-        views.filter(|view| wanted.takes(view))
+        let merged = wanted.refers_to.map(|_| self.merged()).unwrap_or_default();
+        views.filter(move |view| wanted.takes(view, &merged))
+    }
+
+    /// What was merged into what.
+    fn merged(self) -> Merged {
+        let Some(catalogue) = self.catalogue() else {
+            return Merged::default();
+        };
+        let into = |record: &Record| {
+            let merging = catalogue.kind(&record.kind)?.merging.as_ref()?;
+            if record.state.as_ref() != Some(&merging.state) {
+                return None;
+            }
+            match record.fields.get(&merging.into)? {
+                Slot::Register(held) => held.last().and_then(|held| referred(&held.value)),
+                _ => None,
+            }
+        };
+        let merged = self
+            .records()
+            .filter_map(|record| Some((record.id, into(&record)?)));
+        Merged(merged.collect())
+    }
+
+    /// The number of a record, where its kind has numbers; none before it was received.
+    pub fn number(&self, view: &View) -> Option<String> {
+        self.kind_of(view).filter(|kind| kind.numbered)?;
+        number(&view.steps)
     }
 
     /// The records that somebody wants, the last touched first.
@@ -360,12 +394,13 @@ impl<'d> Look<'d> {
     /// The last day of a kind's records by whom they are about, from the fields that say so; the day on which one was touched where it
     /// says none.
     fn last_days(&self, kind: &str, by: &str, on: &str) -> BTreeMap<RecordId, Date> {
+        let merged = self.merged();
         let mut last: BTreeMap<RecordId, Date> = BTreeMap::new();
         for view in self.views(&Wanted::of(Some(kind), false)) {
             let day = view.value(on).and_then(as_date);
             let day = day.unwrap_or_else(|| self.row(&view).touched.date());
             for target in linked(&view, by) {
-                let latest = last.entry(target).or_insert(day);
+                let latest = last.entry(merged.standing(target)).or_insert(day);
                 *latest = day.max(*latest);
             }
         }
@@ -566,6 +601,25 @@ impl<'d> Look<'d> {
     }
 }
 
+/// What was merged into what.
+#[derive(Debug, Default)]
+struct Merged(BTreeMap<RecordId, RecordId>);
+
+impl Merged {
+    /// The one that stands for a record: itself, unless it was merged.
+    fn standing(&self, record: RecordId) -> RecordId {
+        let mut standing = record;
+        // Two that were merged into each other stand each for itself.
+        for _ in 0..=self.0.len() {
+            match self.0.get(&standing) {
+                Some(into) => standing = *into,
+                None => return standing,
+            }
+        }
+        record
+    }
+}
+
 /// Whether a record may be due to anybody: a rule of its kind says so of its state, or it has two values of a field.
 fn waits(catalogue: &Catalogue, record: &Record) -> bool {
     let Some(kind) = catalogue.kind(&record.kind) else {
@@ -593,12 +647,14 @@ pub(crate) fn targets(value: &Value) -> Vec<RecordId> {
     }
 }
 
-fn refers_to(view: &View, target: RecordId) -> bool {
+fn refers_to(view: &View, target: RecordId, merged: &Merged) -> bool {
+    let names = |value: &Value| {
+        let mut targets = targets(value).into_iter();
+        targets.any(|one| one == target || merged.standing(one) == target)
+    };
     let said = |shown: &Shown| match shown {
-        Shown::Value(said) => targets(&said.value).contains(&target),
-        Shown::Conflict(said) => said
-            .iter()
-            .any(|said| targets(&said.value).contains(&target)),
+        Shown::Value(said) => names(&said.value),
+        Shown::Conflict(said) => said.iter().any(|said| names(&said.value)),
         Shown::Text(_) | Shown::Items(_) | Shown::Withheld => false,
     };
     view.fields.values().any(said)

@@ -117,6 +117,15 @@ pub struct View {
     pub steps: Vec<Step>,
 }
 
+/// The number of a record with these steps, where its kind has numbers: the year and the position at which its creation was received, and
+/// its count in its author's lane. Positions and lanes only grow, so no other record ever has it. None before it was received.
+pub fn number(steps: &[Step]) -> Option<String> {
+    let mut created = steps.iter().filter(|step| step.verb == Verb::Create);
+    let step = created.find(|step| step.fate.counts() && step.place.seq != PENDING)?;
+    let year = step.received_at.date().civil()?.year();
+    Some(format!("{year}-{}-{}", step.place.seq, step.place.n))
+}
+
 /// The position that commands have which are only on this phone.
 pub const PENDING: Seq = Seq::MAX;
 

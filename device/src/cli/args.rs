@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use sync_core::id::Date;
 
 use crate::messages::{HELP, Lang};
 
@@ -174,6 +175,17 @@ pub enum Command {
     Checks {
         #[arg(value_name = "RECORD")]
         record: Option<String>,
+    },
+    /// A paper drafted from records.
+    Paper {
+        #[arg(value_name = "PAPER")]
+        name: Option<String>,
+        #[arg(long, value_name = "DAY", conflicts_with = "of")]
+        day: Option<Date>,
+        #[arg(long, value_name = "RECORD")]
+        of: Option<String>,
+        #[arg(long, value_name = "VILLAGE")]
+        village: Option<String>,
     },
     /// Fields with several values.
     Conflicts,

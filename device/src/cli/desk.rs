@@ -181,6 +181,13 @@ impl<'a> Desk<'a> {
             Command::Void { record, reason } => self.void(record, reason),
             Command::Erase { records, reason } => self.erase(records, reason),
             Command::Clusters => self.clusters(),
+            Command::Paper { name: None, .. } => self.papers(),
+            Command::Paper {
+                name: Some(name),
+                day,
+                of,
+                village,
+            } => self.paper(name, *day, of.as_deref(), village.as_deref()),
             Command::Checks { record } => self.checks(record.as_deref()),
             Command::Conflicts => self.conflicts(),
             Command::Choose {
@@ -271,6 +278,11 @@ impl<'a> Desk<'a> {
         found
             .map(|(journal, _)| *journal)
             .ok_or_else(|| Said(Text::WhichVillage).into())
+    }
+
+    /// One of them by its name, or the one that there is.
+    pub(super) fn village(&self, name: Option<&str>) -> Result<JournalId, Complaint> {
+        name.map_or_else(|| self.journal(), |name| self.village_named(name))
     }
 
     pub(super) fn catalogue(&self) -> Result<&Catalogue, Complaint> {

@@ -31,6 +31,9 @@ impl Desk<'_> {
         let head = format!("{} {} {state}", self.lang.of(&kind.label), row.title);
         let id = view.id.short();
         self.line(&format!("{}{id}", fit(&head, COLUMNS - id.len())))?;
+        if let Some(number) = self.field.look(self.now).number(&view) {
+            self.fill(Text::Number, &[&number])?;
+        }
         if let Some(reason) = &view.void {
             self.fill(Text::VoidBecause, &[reason])?;
         }

@@ -224,6 +224,23 @@ pub const HELP: &[(&str, &str, &str)] = &[
         "Only of this record and what refers to it, as a household and its members",
     ),
     (
+        "paper",
+        "文书：由已有记录生成的工作记实、台账、档案、公示；不写名称则列出全部",
+        "A paper drafted from records: a sheet, a ledger, a file, a notice; without a name, all there are",
+    ),
+    ("paper name", "文书的名称", "The paper's name"),
+    (
+        "paper day",
+        "哪一天（所在的日、月或年），不写则为今天",
+        "A day of the period that it is of; today, if it is not said",
+    ),
+    ("paper of", "关于哪条记录", "The record that it is about"),
+    (
+        "paper village",
+        "哪个村（任职不止一村时）",
+        "In which village, for those who work in several",
+    ),
+    (
         "conflicts",
         "待核对：同一字段有几个值的",
         "Fields that have several values",

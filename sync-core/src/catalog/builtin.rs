@@ -39,6 +39,11 @@ const FILES: &[(&str, &str)] = &shipped![
     "profiles/hainan.toml",
     "profiles/linzhou.toml",
     "profiles/ningxia.toml",
+    "papers/case_file.toml",
+    "papers/day_sheet.toml",
+    "papers/monthly_sheet.toml",
+    "papers/need_ledger.toml",
+    "papers/notice_sheet.toml",
     "calendar/2026.toml",
 ];
 

@@ -282,6 +282,14 @@ impl Mask {
         };
         text.chars().enumerate().map(hide).collect()
     }
+
+    /// The same of a text in both languages.
+    pub fn over(self, text: &Label) -> Label {
+        Label {
+            zh: self.apply(&text.zh),
+            en: self.apply(&text.en),
+        }
+    }
 }
 
 /// That a field has one of some codes.
@@ -309,6 +317,13 @@ pub enum Fill {
         kind: String,
         /// Their reference.
         by: String,
+    },
+    /// A paper of a day: what it says, or the records that it names.
+    Drafted {
+        /// The paper.
+        paper: String,
+        /// The date field of the form that names the day.
+        on: String,
     },
     /// The day on which the form is filled in.
     Today,

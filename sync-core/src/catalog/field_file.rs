@@ -87,8 +87,15 @@ fn fills(table: &mut Table<'_>) -> Vec<Fill> {
                 by: by.to_owned(),
             });
         }
+        if let Some((paper, on)) = text.value.split_once(" on ") {
+            return Some(Fill::Drafted {
+                paper: paper.to_owned(),
+                on: on.to_owned(),
+            });
+        }
         let message = format!("{} is filled from `{}`", table.what, text.value);
-        let remedy = "write `REFERENCE.FIELD`, `KIND by REFERENCE` or `today`";
+        let remedy =
+            "write `REFERENCE.FIELD`, `KIND by REFERENCE`, `PAPER on DATE_FIELD` or `today`";
         table.note(text.at, message, remedy);
         None
     };

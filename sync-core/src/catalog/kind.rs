@@ -31,6 +31,15 @@ impl Class {
     }
 }
 
+/// How a record that was found to be another one twice is merged into that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merging {
+    /// The state in which it is then.
+    pub state: String,
+    /// Its reference to the other, which stands for both.
+    pub into: String,
+}
+
 /// A declared type of record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kind {
@@ -66,6 +75,10 @@ pub struct Kind {
     pub clocks: Vec<Clock>,
     /// When and to whom its records are due.
     pub due: Vec<DueRule>,
+    /// How one of its records comes to stand for another.
+    pub merging: Option<Merging>,
+    /// Whether each record has a number, of the journal position at which it was made.
+    pub numbered: bool,
     /// When several of its records tell of one cause.
     pub cluster: Option<ClusterRule>,
     /// What is doubtful of its records.

@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::field::{Condition, Field, FieldType, Fill, Mask, Required, Written};
-use super::kind::{Class, Kind, State};
+use super::kind::{Class, Kind, Merging, State};
 use super::role::widens;
 use super::source::{FieldLike, Namespace, Page, instead};
 use super::table::Text;
@@ -230,6 +230,17 @@ impl Check<'_> {
                 "name a field of type `text`",
             );
         }
+        if let Some(Merging { state, into }) = &self.kind.merging {
+            self.known_states(&["merging"], core::slice::from_ref(state));
+            let refers = |field: &Field| field.ty.target_kind() == Some(&self.kind.name);
+            if self
+                .known_field(&["merging"], into)
+                .is_some_and(|field| !refers(field))
+            {
+                let message = format!("`{into}` does not refer to a record of this kind");
+                self.note(&["merging"], message, "name a reference to the same kind");
+            }
+        }
         for name in &self.kind.list {
             self.known_field(&["list"], name);
         }
@@ -345,6 +356,13 @@ impl Check<'_> {
                 self.uses(path, Namespace::Kind, kind);
                 self.uses(path, Namespace::FieldLike(kind.clone(), like), by);
                 field.ty.target_kind() == Some(kind)
+            }
+            Fill::Drafted { paper, on } => {
+                self.uses(path, Namespace::DayPaper, paper);
+                let on = self.known_field(path, on);
+                let drafted = matches!(field.ty, FieldType::LongText { .. })
+                    || matches!(field.ty, FieldType::Refs { kind: Some(_), .. });
+                drafted && on.is_none_or(|on| on.ty == FieldType::Date)
             }
             Fill::Of { link, field: other } => {
                 let Some(link) = self.known_field(path, link) else {

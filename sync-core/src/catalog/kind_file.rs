@@ -3,8 +3,8 @@
 use super::Label;
 use super::field_file::{condition, field};
 use super::kind::{
-    Action, Class, Clock, ClusterRule, Creation, DueRule, Kind, Office, Reckoning, Requirement,
-    SinceLast, State, Urgency, Wait,
+    Action, Class, Clock, ClusterRule, Creation, DueRule, Kind, Merging, Office, Reckoning,
+    Requirement, SinceLast, State, Urgency, Wait,
 };
 use super::role::{AUDIENCES, chosen_all};
 use super::self_check_file::self_check;
@@ -121,6 +121,8 @@ fn outline(file: &mut Table<'_>, name: &Text) -> Kind {
         void_by: who(file, "void_by").unwrap_or_default(),
         clocks: Vec::new(),
         due: Vec::new(),
+        merging: file.table("merging").map(merging),
+        numbered: file.flag("numbered"),
         cluster: None,
         checks: Vec::new(),
         retired: file.flag("retired"),
@@ -457,6 +459,15 @@ fn cluster(mut table: Table<'_>) -> ClusterRule {
     };
     table.finish();
     rule
+}
+
+fn merging(mut table: Table<'_>) -> Merging {
+    let merging = Merging {
+        state: table.need_text("state", "\"merged\"").value,
+        into: table.need_text("into", "\"merged_into\"").value,
+    };
+    table.finish();
+    merging
 }
 
 fn due(mut table: Table<'_>) -> DueRule {

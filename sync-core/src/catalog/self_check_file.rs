@@ -136,20 +136,10 @@ fn related(mut table: Table<'_>) -> Option<Related> {
     };
     let kind = table.need_text(key, "\"case\"");
     table.page.uses(Namespace::Kind, &kind);
+    let (tie, _) = tie(&mut table, &kind.value);
     let uses = |table: &Table<'_>, namespace: Namespace, text: &Text| {
         if !text.value.is_empty() {
             table.page.uses(namespace, text);
-        }
-    };
-    let (at, of) = (table.text("at"), table.text("of"));
-    let tie = if let Some(at) = at {
-        Tie::At { field: at.value }
-    } else {
-        let by = table.need_text("by", "\"household\"");
-        uses(&table, Namespace::LinkField(kind.value.clone()), &by);
-        Tie::By {
-            field: by.value,
-            of: of.map(|of| of.value),
         }
     };
     let states = table.texts("in");
@@ -172,6 +162,24 @@ fn related(mut table: Table<'_>) -> Option<Related> {
     };
     table.finish();
     Some(related)
+}
+
+/// Reads how records of a kind belong to another, and the field of that other which says so.
+pub(super) fn tie(table: &mut Table<'_>, kind: &str) -> (Tie, Option<Text>) {
+    let (at, of) = (table.text("at"), table.text("of"));
+    if let Some(at) = at {
+        let field = at.value.clone();
+        return (Tie::At { field }, Some(at));
+    }
+    let by = table.need_text("by", "\"household\"");
+    if !by.value.is_empty() {
+        table.page.uses(Namespace::LinkField(kind.to_owned()), &by);
+    }
+    let tie = Tie::By {
+        field: by.value,
+        of: of.as_ref().map(|of| of.value.clone()),
+    };
+    (tie, of)
 }
 
 /// Reads that a field of another kind has one of some codes.

@@ -60,6 +60,8 @@ pub(super) enum Namespace {
     Kind,
     Set,
     Days,
+    /// Papers of a day.
+    DayPaper,
     /// The codes of one set.
     Code(String),
     /// The states of one kind.
@@ -102,6 +104,7 @@ impl Namespace {
             Self::Kind => "kind",
             Self::Set => "category set",
             Self::Days => "number of days",
+            Self::DayPaper => "paper of a day",
             Self::Code(_) | Self::CodeOf(..) => "code",
             Self::State(_) => "state of that kind",
             Self::Field(_) => "field of that kind",
@@ -118,6 +121,7 @@ impl Namespace {
             Self::Kind => "declare it in a file of kinds/",
             Self::Set => "declare it in a file of categories/",
             Self::Days => "declare it under [days] in profiles/default.toml",
+            Self::DayPaper => "declare it in a file of papers/, with `period = \"day\"`",
             Self::Code(_) | Self::CodeOf(..) => "declare it in its category set",
             Self::State(_)
             | Self::Field(_)

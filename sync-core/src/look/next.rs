@@ -3,7 +3,7 @@
 //! A fact is written once. A form that asks for it elsewhere finds it there by the references that it holds, as the catalogue says
 //! ([`Fill`]); whoever fills the form in sees it, changes it, and saves it as his own.
 
-use super::{Look, Wanted, linked, targets};
+use super::{Asked, Look, Wanted, as_date, linked, targets};
 use crate::catalog::{Field, FieldType, Fill, Kind, Written, widens};
 use crate::command::{Audience, Verb, links_by_field};
 use crate::id::JournalId;
@@ -129,15 +129,30 @@ impl<'d> Look<'d> {
             // What an action needs to refer to stays what the record refers to.
             let own = form.about.as_ref().and_then(|view| view.value(&field.name));
             let own = own.filter(|_| field.ty.is_link()).cloned();
-            let found = field.fill.iter().filter_map(|fill| self.known(form, fill));
+            let found = field
+                .fill
+                .iter()
+                .filter_map(|fill| self.known(form, field, fill));
             let mut found = own.into_iter().chain(found);
             Some((*field, found.find_map(|value| field.ty.fitted(value))?))
         });
         known.next()
     }
 
-    fn known(&self, form: &Form<'d>, fill: &Fill) -> Option<Value> {
+    fn known(&self, form: &Form<'d>, field: &Field, fill: &Fill) -> Option<Value> {
         match fill {
+            Fill::Drafted { paper, on } => {
+                let paper = self.catalogue()?.paper(paper)?;
+                let day = Asked::Day(form.said.get(on).and_then(as_date)?);
+                let draft = self.draft_for(form.journal, paper, day, Some(form.audience))?;
+                let Some(kind) = field.ty.target_kind() else {
+                    return Some(Value::text(draft.text())).filter(|text| *text != Value::text(""));
+                };
+                let sources = draft.sources(self, kind).into_iter();
+                let most = field.ty.links_max().unwrap_or_default();
+                let ids = sources.map(|id| Value::Bytes(id.0.to_vec())).take(most);
+                references(ids.collect())
+            }
             Fill::Today => Some(Value::Int(i64::from(self.now.date().0))),
             Fill::Of { link, field } => {
                 let own = form.said.get(link);
@@ -161,7 +176,7 @@ impl<'d> Look<'d> {
                     .collect();
                 those.sort_unstable();
                 let ids = those.into_iter().map(|(_, id)| Value::Bytes(id.0.to_vec()));
-                Some(Value::List(ids.collect())).filter(|those| *those != Value::List(Vec::new()))
+                references(ids.collect())
             }
         }
     }
@@ -181,6 +196,11 @@ fn said(shown: &Shown) -> Option<Value> {
         Shown::Text(text) => Some(Value::text(text)),
         Shown::Conflict(_) | Shown::Items(_) | Shown::Withheld => None,
     }
+}
+
+/// References, if there are any.
+fn references(ids: Vec<Value>) -> Option<Value> {
+    (!ids.is_empty()).then_some(Value::List(ids))
 }
 
 /// References stand in the envelope, which all read.

@@ -15,6 +15,8 @@ pub struct Page<'k> {
     pub view: View,
     /// What stands for it.
     pub title: String,
+    /// Its number; none if its kind has none, or it was not received yet.
+    pub number: Option<String>,
     /// The end of the journal that this shows.
     pub seq: Seq,
     /// Its fields in the order of the form: those that show something, and those that its user may write now. Then what an
@@ -58,6 +60,7 @@ impl<'d> Look<'d> {
             return Page {
                 view,
                 title,
+                number: None,
                 seq,
                 fields,
                 actions: Vec::new(),
@@ -88,6 +91,7 @@ impl<'d> Look<'d> {
         actions.retain(|action| !self.acted_on(action, &view));
         Page {
             title,
+            number: self.number(&view),
             seq,
             fields,
             actions,
@@ -190,13 +194,9 @@ impl<'d> Look<'d> {
 
 /// A text of a field: what is sensitive, masked, until it is asked for.
 pub fn masked(field: &Field, text: Label) -> Label {
-    if let Some(mask) = field.mask.filter(|_| field.is_masked()) {
-        Label {
-            zh: mask.apply(&text.zh),
-            en: mask.apply(&text.en),
-        }
-    } else {
-        text
+    match field.mask.filter(|_| field.is_masked()) {
+        Some(mask) => mask.over(&text),
+        None => text,
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) use phones::differ;
 pub(super) use proof::lie_fails;
 
 /// Fields that are registers, of every kind.
-const REGISTERS: [&str; 3] = ["phone", "code", "weather"];
+const REGISTERS: [&str; 4] = ["phone", "code", "weather", "unit"];
 
 /// Everything that does not hold in the end.
 pub(super) fn all(sim: &mut Sim) -> Vec<Violation> {

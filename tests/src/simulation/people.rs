@@ -9,6 +9,9 @@ use sync_core::sync::device::{Device, Intent, Target};
 use sync_core::testing::TestRng;
 use sync_core::value::{Fields, Value};
 
+/// Some day on which things happen.
+const DAY: Value = Value::Int(20_800);
+
 /// Draws of a seed.
 #[derive(Debug)]
 pub(super) struct Dice(TestRng);
@@ -94,6 +97,9 @@ pub(super) fn wish(dice: &mut Dice, asked: &Asked<'_>, marker: String) -> Option
         "household" => Some(household(dice, &record, asked.on.is_some(), marker)),
         "visit" => Some(visit(dice, &record, marker)),
         "task" => Some(task(dice, &record, marker)),
+        "clue" => clue(dice, asked, &record, marker),
+        "case" => case(dice, asked, &record, marker),
+        "need" => Some(need(dice, asked, &record, marker)),
         _ => None,
     }
 }
@@ -101,9 +107,17 @@ pub(super) fn wish(dice: &mut Dice, asked: &Asked<'_>, marker: String) -> Option
 /// What the work of a role is about, mostly.
 fn draw_kind(dice: &mut Dice, role: &str) -> &'static str {
     let kinds: &[&str] = match role {
-        _ if dice.once_in(10) => &["household", "visit", "task"],
-        "VC" => &["household", "household", "household", "task"],
-        "TW" | "CS" => &["task"],
+        _ if dice.once_in(10) => &["household", "visit", "task", "clue", "case", "need"],
+        "VC" => &[
+            "household",
+            "household",
+            "household",
+            "task",
+            "clue",
+            "need",
+        ],
+        "TW" => &["task", "task", "clue", "case"],
+        "CS" => &["task", "task", "case", "need"],
         _ => &[
             "household",
             "household",
@@ -112,6 +126,9 @@ fn draw_kind(dice: &mut Dice, role: &str) -> &'static str {
             "visit",
             "task",
             "task",
+            "clue",
+            "case",
+            "need",
         ],
     };
     dice.pick(kinds).copied().unwrap_or("household")
@@ -126,19 +143,43 @@ fn begin(dice: &mut Dice, asked: &Asked<'_>, kind: &str, marker: String) -> Opti
             let assigned = |task: Intent, user: &UserId| task.link("assignees", RecordId(user.0));
             asked.team.iter().fold(task, assigned)
         }
-        "visit" => {
+        "visit" | "clue" | "need" => {
             let households = asked.records("household");
-            let household = dice.favourite(&households)?.id;
-            Intent::create("visit")
+            let about = Intent::create(kind).link("household", dice.favourite(&households)?.id);
+            match kind {
+                "visit" => about.with("weather", text),
+                "need" => about.with("title", text),
+                _ => about
+                    .with("channel", Value::text("visit"))
+                    .with("received_on", DAY)
+                    .with("note", text),
+            }
+        }
+        // Of any clue that the phone shows: whether it was confirmed is not his to know.
+        "case" => {
+            let clues = asked.records("clue");
+            let clue = dice.favourite(&clues)?;
+            let household = referred(clue, "household")?;
+            Intent::create("case")
                 .link("household", household)
-                .with("weather", text)
+                .link("clue", clue.id)
+                .with("received_on", DAY)
         }
         _ => Intent::create("household").with("householder", text),
     };
+    let says_it = kind != "case";
     Some(Wish {
         intent,
-        marker: Some(marker),
+        marker: Some(marker).filter(|_| says_it),
     })
+}
+
+/// What a record refers to in a field.
+fn referred(record: &Record, field: &str) -> Option<RecordId> {
+    let Some(Slot::Register(held)) = record.fields.get(field) else {
+        return None;
+    };
+    sync_core::record::referred(&held.last()?.value)
 }
 
 /// A new value of a register; now and then the one that others write too.
@@ -291,5 +332,110 @@ fn task(dice: &mut Dice, record: &Record, marker: String) -> Wish {
         ("reported", 2 | 3) => plain("accept"),
         ("reported", _) => because(record.id, "return", marker),
         _ => plain("sign"),
+    }
+}
+
+/// An action that brings a text.
+fn telling(record: RecordId, action: &str, field: &str, marker: String) -> Wish {
+    Wish {
+        intent: Intent::act(record, action).with(field, Value::text(&marker)),
+        marker: Some(marker),
+    }
+}
+
+/// What a phone shows need not be so any more: two verify one clue, and one is returned that was confirmed meanwhile.
+fn clue(dice: &mut Dice, asked: &Asked<'_>, record: &Record, marker: String) -> Option<Wish> {
+    let state = record.state.as_deref().unwrap_or_default();
+    Some(match (state, dice.below(8)) {
+        (_, 0) => splice(dice, record.id, "note", marker),
+        ("to_verify", 1..=6) => {
+            let household = referred(record, "household")?;
+            let mut verify = telling(record.id, "verify", "finding", marker);
+            verify.intent = verify.intent.link("household", household);
+            verify
+        }
+        ("verified", 1 | 2) => because(record.id, "return", marker),
+        ("verified", 3) => {
+            let mut reject = because(record.id, "reject", marker);
+            reject.intent = reject.intent.with("told_on", DAY);
+            reject
+        }
+        ("to_verify" | "verified", 7) => {
+            let clues = asked.records("clue");
+            Wish {
+                intent: Intent::act(record.id, "join").link("joined_to", dice.pick(&clues)?.id),
+                marker: None,
+            }
+        }
+        _ => Wish {
+            intent: Intent::act(record.id, "confirm"),
+            marker: None,
+        },
+    })
+}
+
+/// Verified, rolled back, and verified again by somebody who does not know it.
+fn case(dice: &mut Dice, asked: &Asked<'_>, record: &Record, marker: String) -> Option<Wish> {
+    let state = record.state.as_deref().unwrap_or_default();
+    Some(match (state, dice.below(8)) {
+        (_, 0) => because(record.id, "end", marker),
+        (_, 1) => {
+            let mut risks = register(dice, record, "risks", marker);
+            risks.intent =
+                Intent::set(record.id).with("risks", Value::List(vec![Value::text("illness")]));
+            risks.marker = None;
+            risks
+        }
+        ("verify", _) => {
+            let visits = asked.records("visit");
+            let verify = Intent::act(record.id, "verified")
+                .link("visit", dice.favourite(&visits)?.id)
+                .with("income", Value::Int(5_000))
+                .with("authorised_on", DAY);
+            Wish {
+                intent: verify,
+                marker: None,
+            }
+        }
+        ("compare", 2..=4) => telling(record.id, "compared", "comparison", marker),
+        ("compare", _) => because(record.id, "return_compare", marker),
+        (_, 2..=4) => because(record.id, "return_village", marker),
+        (_, _) => {
+            let mut reject = because(record.id, "reject", marker);
+            reject.intent = reject.intent.with("told_on", DAY);
+            reject
+        }
+    })
+}
+
+/// Taken on, done, confirmed, and taken up again.
+fn need(dice: &mut Dice, asked: &Asked<'_>, record: &Record, marker: String) -> Wish {
+    let state = record.state.as_deref().unwrap_or_default();
+    let promised = |action: &str| Wish {
+        intent: Intent::act(record.id, action).with("promised_on", DAY),
+        marker: None,
+    };
+    match (state, dice.below(8)) {
+        (_, 0) => splice(dice, record.id, "note", marker),
+        (_, 1) => register(dice, record, "unit", marker),
+        ("booked", 2..=4) => promised("take"),
+        ("booked" | "working", 5) => because(record.id, "report", marker),
+        ("booked" | "reported", _) => {
+            let assign = Intent::act(record.id, "assign");
+            let to = |assign: Intent, user: &UserId| assign.link("assignees", RecordId(user.0));
+            Wish {
+                intent: asked.team.iter().fold(assign, to),
+                marker: None,
+            }
+        }
+        ("assigned", _) => promised("sign"),
+        ("working", _) => telling(record.id, "done", "outcome", marker),
+        ("to_confirm", 2..=5) => Wish {
+            intent: Intent::act(record.id, "settle")
+                .with("confirmed_how", Value::text("in_person"))
+                .with("confirmed_on", DAY),
+            marker: None,
+        },
+        _ => because(record.id, "reopen", marker),
     }
 }

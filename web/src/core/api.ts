@@ -229,6 +229,34 @@ export interface Catalogue {
   readonly sets: { readonly [set: string]: CategorySet }
   readonly measures: readonly Measure[]
   readonly roles: readonly RoleOf[]
+  readonly papers: readonly Paper[]
+}
+
+/** A paper (文书) that is drafted from records: of a period, or about a record of a kind. */
+export interface Paper {
+  readonly name: string
+  readonly label: Label
+  readonly period: 'day' | 'month' | 'year' | null
+  readonly about: string | null
+}
+
+/** A paper as it would be printed now. */
+export interface Draft {
+  readonly paper: string
+  /** The village. */
+  readonly place: string
+  readonly period: { readonly first: DateText; readonly last: DateText } | null
+  /** What the record is called that it is about. */
+  readonly title: Label | null
+  readonly sections: readonly DraftSection[]
+}
+
+export interface DraftSection {
+  readonly label: Label
+  /** What its columns are called; of two columns without names the first says what the second is. */
+  readonly columns: readonly Label[]
+  /** Each line names the record that it comes from. */
+  readonly lines: readonly { readonly source: RecordId; readonly cells: readonly Label[] }[]
 }
 
 export interface RoleOf {
@@ -515,6 +543,8 @@ export interface RecordPage {
   readonly record: RecordId
   readonly kind: string
   readonly title: string
+  /** Its number, which no other record ever has; null if its kind has none, or it was not received yet. */
+  readonly number: string | null
   readonly state: string | null
   readonly author: Person | null
   readonly audience: Audience
@@ -913,6 +943,8 @@ export interface Core {
   doubts(journal: JournalId, record: RecordId): Promise<readonly Doubt[]>
   /** What would be doubtful of a record once this is saved. */
   doubtsBefore(journal: JournalId, intents: Intent | readonly Intent[]): Promise<readonly Label[]>
+  /** A paper of the period in which a day lies, or about a record; null if there is none such. */
+  paper(journal: JournalId, paper: string, asked: { readonly day: DateText } | { readonly record: RecordId }): Promise<Draft | null>
   receipt(origin: Origin): Promise<Receipt | null>
   /** Notes why a masked field is looked at, as a command like any other, and shows it whole. */
   reveal(journal: JournalId, record: RecordId, field: string, purpose: string): Promise<Shown>

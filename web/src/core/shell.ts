@@ -266,6 +266,9 @@ export class Shell implements Served {
   doubtsBefore = this.read((phone, now, journal: string, intents: unknown) =>
     phone.doubtsBefore(journal, JSON.stringify(intents), now),
   ) as Core['doubtsBefore']
+  paper = this.read((phone, now, journal: string, paper: string, asked: unknown) =>
+    phone.draft(journal, paper, JSON.stringify(asked), now),
+  ) as Core['paper']
   receipt = this.read((phone, _, origin: unknown) => phone.receipt(JSON.stringify(origin))) as Core['receipt']
 
   async search(query: SearchQuery): Promise<readonly Hit[]> {

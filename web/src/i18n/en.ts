@@ -225,6 +225,7 @@ export const en: Messages = {
     progress: 'Note progress',
   },
   record: {
+    number: 'No. {number}',
     fields: 'Content',
     fill: 'Fill in {n} more',
     less: 'Hide what is empty',
@@ -405,12 +406,21 @@ export const en: Messages = {
   more: {
     title: 'More',
     kinds: 'Records',
+    papers: 'Papers',
     app: 'App',
     outbox: 'Outbox',
     notebook: 'Private notebook',
     notebookHint: 'On this phone alone, never sent',
     feedback: 'Feedback and complaint',
     about: 'About',
+  },
+  paper: {
+    of: { day: 'By day', month: 'By month', year: 'By year' },
+    hint: 'Drafted from the records that are there; nothing is typed again. To change a line, open the record that it comes from.',
+    none: 'None',
+    empty: 'There is nothing to list in this time',
+    source: 'Source',
+    print: 'Print',
   },
   me: {
     title: 'Me',

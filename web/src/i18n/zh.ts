@@ -225,6 +225,7 @@ export const zh = {
     progress: '写进展',
   },
   record: {
+    number: '编号 {number}',
     fields: '内容',
     fill: '补充填写 {n} 项',
     less: '收起未填写的',
@@ -405,12 +406,21 @@ export const zh = {
   more: {
     title: '更多',
     kinds: '各类记录',
+    papers: '文书',
     app: '应用',
     outbox: '待发',
     notebook: '私人笔记本',
     notebookHint: '只在本机，从不上传',
     feedback: '投诉建议',
     about: '关于',
+  },
+  paper: {
+    of: { day: '按日', month: '按月', year: '按年' },
+    hint: '由已有记录自动生成，不用再填。要改，请打开该行来源的记录。',
+    none: '无',
+    empty: '这段时间没有可列的记录',
+    source: '来源',
+    print: '打印',
   },
   me: {
     title: '我的',

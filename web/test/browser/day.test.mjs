@@ -224,6 +224,27 @@ test('what a visit suspects becomes a clue, and nothing is typed again', async (
   isQuiet(phone)
 })
 
+test('the diary and the month are drafted from what was recorded, each line with its source', async () => {
+  const phone = await enrolled('ma')
+  await phone.registerHousehold('田玉莲', '五组')
+  await phone.context.setOffline(true)
+  await phone.button('记走访').tap()
+  await phone.page.getByLabel('要点').fill('屋后排水沟堵了。')
+  await phone.button('存档', phone.page.locator('.bar')).tap()
+  await phone.at('/new/diary')
+  await phone.page.waitForFunction(() => document.querySelector('textarea')?.value.includes('田玉莲，入户，屋后排水沟堵了。'))
+  await phone.page.getByLabel('标题').fill('五组')
+  await phone.button('保存').tap()
+  await phone.page.locator('.tag', { hasText: '草稿' }).first().waitFor()
+  await phone.at('/paper/monthly_sheet')
+  const line = phone.page.getByRole('row', { name: /屋后排水沟堵了/ })
+  await line.getByRole('link').tap()
+  await phone.page.getByRole('heading', { name: '走访' }).first().waitFor()
+  await phone.context.setOffline(false)
+  await phone.allReceived()
+  isQuiet(phone)
+})
+
 test('a task is taken on, told of and finished', async () => {
   const phone = await enrolled('ma')
   await phone.tab('任务')
@@ -249,7 +270,7 @@ test('every screen is readable by anybody, fits a small screen with large text, 
   await phone.registerHousehold('杨翠花', '四组')
   const household = (await phone.page.evaluate(() => location.hash)).slice(1)
   const screens = ['/', '/visit', '/households', '/tasks', '/more', '/me', '/outbox', '/pin', '/log-in', '/enrol', '/notebook', '/feedback', '/about']
-  screens.push('/new/task', '/new/person', '/kind/visit', household)
+  screens.push('/new/task', '/new/person', '/paper/monthly_sheet', '/paper/need_ledger', '/kind/visit', household)
   for (const language of ['English', '中文']) {
     await phone.at('/me')
     await phone.button('200%').tap()

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use sync_core::catalog::{Catalogue, FieldType, Kind, Part, SourceFile};
 use sync_core::command::{Audience, Link, Origin, Verb};
 use sync_core::id::{Date, ItemId, JournalId, RecordId};
-use sync_core::look::{HouseholdsWanted, Look, Wanted};
+use sync_core::look::{self, HouseholdsWanted, Look, Wanted};
 use sync_core::sign::{PublicKey, Signature};
 use sync_core::sync::courier::Tokens;
 use sync_core::sync::device::{Intent, Target};
@@ -65,6 +65,14 @@ pub(crate) fn wanted(json: &Json) -> Asked<Wanted> {
         states: states.map(str::to_owned).collect(),
         refers_to: owned("refersTo").map(|record| id(&record)).transpose()?,
         with_void: json.get("withVoid") == Some(&Json::Bool(true)),
+    })
+}
+
+/// What a paper is drafted of.
+pub(crate) fn paper(json: &Json) -> Asked<look::Asked> {
+    Ok(match json.get("record") {
+        Some(_) => look::Asked::Record(parsed(json, "record")?),
+        None => look::Asked::Day(parsed(json, "day")?),
     })
 }
 

@@ -284,6 +284,11 @@ impl Core {
         said(self.0.doubts_before(journal, intents, at(now)))
     }
 
+    /// `draft(journal, paper, asked)`
+    pub fn draft(&self, journal: &str, paper: &str, asked: &str, now: f64) -> Call<String> {
+        said(self.0.draft(journal, paper, asked, at(now)))
+    }
+
     /// `receipt(origin)`
     pub fn receipt(&self, origin: &str) -> Call<String> {
         said(self.0.receipt(origin))

@@ -524,6 +524,15 @@ impl Phone {
             .collect())
     }
 
+    /// `draft(journal, paper, asked)`
+    pub fn draft(&self, journal: &str, paper: &str, asked: &str, now: Timestamp) -> Told<Json> {
+        let (journal, asked) = (asked::id(journal)?, asked::paper(&asked::json(asked)?)?);
+        let look = self.look(now)?;
+        let paper = look.catalogue().and_then(|all| all.paper(paper));
+        let draft = paper.and_then(|paper| look.draft(journal, paper, asked));
+        Ok(draft.as_ref().map_or(Json::Null, shape::draft))
+    }
+
     /// `receipt(origin)`
     pub fn receipt(&self, origin: &str) -> Told<Json> {
         let origin = asked::origin(&asked::json(origin)?)?;

@@ -8,7 +8,10 @@ use sync_core::cbor;
 use sync_core::command::{Audience, Envelope, Origin, Verb};
 use sync_core::id::{Date, JournalId, RecordId, Timestamp, UserId};
 use sync_core::journal::Fate;
-use sync_core::look::{Doubt, Due, FieldPage, Household, Look, Page, Reach, Row, both, masked};
+use sync_core::look::{
+    Doubt, Draft, DraftLine, DraftSection, Due, FieldPage, Household, Look, Page, Reach, Row, both,
+    masked,
+};
 use sync_core::record::{Mark, Step};
 use sync_core::seal::SealError;
 use sync_core::sync::courier::{Ask, Ended, Failed, Reply};
@@ -117,6 +120,26 @@ pub(crate) fn doubt(doubt: &Doubt) -> Json {
         "title": doubt.row.title,
         "check": doubt.check,
         "label": label(&doubt.label),
+    })
+}
+
+/// A paper as it would be printed now.
+pub(crate) fn draft(draft: &Draft<'_>) -> Json {
+    let line = |line: &DraftLine| json!({ "source": line.source.to_string(), "cells": list(&line.cells, label) });
+    let section = |section: &DraftSection| {
+        json!({
+            "label": label(&section.label),
+            "columns": list(&section.columns, label),
+            "lines": list(&section.lines, line),
+        })
+    };
+    let day = |(first, last): (Date, Date)| json!({ "first": date(first), "last": date(last) });
+    json!({
+        "paper": draft.paper.name,
+        "place": draft.place,
+        "period": draft.period.map(day),
+        "title": draft.title.as_ref().map(label),
+        "sections": list(&draft.sections, section),
     })
 }
 
@@ -329,6 +352,7 @@ pub(crate) fn page(look: &Look<'_>, page: &Page<'_>) -> Json {
         "record": view.id.to_string(),
         "kind": view.kind,
         "title": page.title,
+        "number": page.number,
         "state": view.state,
         "author": person(look, view.author),
         "audience": audience_name(view.audience),

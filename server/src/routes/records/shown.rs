@@ -12,7 +12,7 @@ use sync_core::journal::Fate;
 use sync_core::record::{self, Held, Place, Record, Slot, Step};
 use sync_core::registry::Registry;
 use sync_core::value::Value;
-use sync_core::view::plain;
+use sync_core::view::{self, plain};
 use utoipa::ToSchema;
 
 use crate::journals::pull::{Reader, Scope};
@@ -240,6 +240,9 @@ pub struct RecordHead {
     kind: Named,
     /// What stands for it in lists.
     title: String,
+    /// Its number, which no other record ever has, where its kind has numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<String>,
     /// The state of its process.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<Named>,
@@ -393,6 +396,10 @@ impl<'a> Showing<'a> {
             area: AreaName::of_journal(self.reader, record.journal),
             kind: Named::new(record.kind.clone(), self.kind.map(|kind| &kind.label)),
             title: self.title(record),
+            number: self
+                .kind
+                .filter(|kind| kind.numbered)
+                .and_then(|_| view::number(&record.steps)),
             state,
         }
     }

@@ -840,7 +840,7 @@ fn a_missing_or_a_strange_file_is_named() {
     });
     expect![[r#"
         catalogue.toml:1:1: this file is missing: write it, with `version = 1` and `issued = 2026-01-31`
-        kind/visit.toml:1:1: no catalogue has such a file: name it catalogue.toml, roles.toml or policy-measures.csv, or move it to kinds/, categories/, profiles/ or calendar/
+        kind/visit.toml:1:1: no catalogue has such a file: name it catalogue.toml, roles.toml or policy-measures.csv, or move it to kinds/, categories/, profiles/, papers/ or calendar/
         profiles/default.toml:1:1: this file is missing: write it, with every number of days that a clock names
     "#]].assert_eq(&listed(&Catalogue::parse(&files).unwrap_err()));
 }
@@ -1077,8 +1077,8 @@ type = "text"
         (
             r#"fill = ["the visit"]"#,
             expect![[r#"
-            kinds/sample.toml:32:9: the field `risks` is filled from `the visit`: write `REFERENCE.FIELD`, `KIND by REFERENCE` or `today`
-        "#]],
+                kinds/sample.toml:32:9: the field `risks` is filled from `the visit`: write `REFERENCE.FIELD`, `KIND by REFERENCE`, `PAPER on DATE_FIELD` or `today`
+            "#]],
         ),
     ] {
         check_sample(name, &fields(fill), expected);
@@ -1173,4 +1173,141 @@ when = [{ field = "name", empty = true }]"#,
     ] {
         assert_eq!(said(asks), expected, "{asks}");
     }
+}
+
+#[test]
+fn a_paper_is_of_one_thing_and_names_what_is_there() {
+    const SHEET: &str = r#"label = { zh = "表", en = "Sheet" }
+"#;
+    let said = |text: &str| {
+        let mut files = builtin::files();
+        files.push(SourceFile {
+            name: "papers/sheet.toml".to_owned(),
+            text: format!("{SHEET}{text}"),
+        });
+        let mistakes = Catalogue::parse(&files).err().unwrap_or_default();
+        let said = mistakes.iter().map(|mistake| mistake.message.clone());
+        said.collect::<Vec<_>>().join("; ")
+    };
+    let section = |about: &str, holds: &str| {
+        said(&format!(
+            "{about}\n[[sections]]\nlabel = {{ zh = \"节\", en = \"Section\" }}\n{holds}"
+        ))
+    };
+    let one_thing = "a paper is of a period or about a kind of record, and of one of them";
+    for (about, holds, expected) in [
+        (
+            "period = \"month\"",
+            "kind = \"visit\"\ncolumns = [\"note\"]",
+            "",
+        ),
+        (
+            "period = \"week\"",
+            "kind = \"visit\"\ncolumns = [\"note\"]",
+            "`period` of the file cannot be `week`",
+        ),
+        ("", "kind = \"visit\"\ncolumns = [\"note\"]", one_thing),
+        (
+            "period = \"day\"\nabout = \"case\"",
+            "columns = [\"risks\"]",
+            one_thing,
+        ),
+        (
+            "about = \"gone\"",
+            "columns = [\"note\"]",
+            "there is no kind `gone`",
+        ),
+        (
+            "about = \"case\"",
+            "columns = [\"weather\"]",
+            "there is no field of that kind `weather`",
+        ),
+        ("about = \"case\"", "steps = true", ""),
+        (
+            "about = \"case\"",
+            "",
+            "a `sections` of the file has no `columns`",
+        ),
+        (
+            "about = \"case\"",
+            "kind = \"visit\"\nat = \"visit\"\nsteps = true\ncolumns = [\"note\"]",
+            "a `sections` of the file holds records and steps",
+        ),
+        (
+            "about = \"case\"",
+            "kind = \"visit\"\ncolumns = [\"note\"]",
+            "a `sections` of the file has no `by`",
+        ),
+        (
+            "about = \"case\"",
+            "kind = \"visit\"\nat = \"risks\"\ncolumns = [\"note\"]",
+            "there is no reference field of that kind `risks`",
+        ),
+        (
+            "period = \"month\"",
+            "columns = [\"note\"]",
+            "a `sections` of the file is of no record",
+        ),
+        (
+            "period = \"month\"",
+            "kind = \"visit\"\non = \"note\"\ncolumns = [\"note\"]",
+            "there is no date field of that kind `note`",
+        ),
+    ] {
+        assert_eq!(section(about, holds), expected, "{about} {holds}");
+    }
+    assert_eq!(said("period = \"day\""), "the paper has no `sections`");
+}
+
+#[test]
+fn a_form_is_filled_from_a_paper_of_a_day() {
+    for (from, to, expected) in [
+        (
+            "fill = [\"day_sheet on day\"]",
+            "fill = [\"day_sheet on day\"]",
+            "",
+        ),
+        (
+            "fill = [\"day_sheet on day\"]",
+            "fill = [\"monthly_sheet on day\"]",
+            "there is no paper of a day `monthly_sheet`",
+        ),
+        (
+            "fill = [\"day_sheet on day\"]",
+            "fill = [\"day_sheet on duties\"]",
+            "`text` cannot be filled so; `visits` cannot be filled so",
+        ),
+        (
+            "fill = [\"today\"]",
+            "fill = [\"day_sheet on day\"]",
+            "`day` cannot be filled so",
+        ),
+    ] {
+        let mut files = builtin::files();
+        let diary = files
+            .iter_mut()
+            .find(|file| file.name == "kinds/diary.toml");
+        let diary = diary.unwrap();
+        diary.text = diary.text.replace(from, to);
+        let mistakes = Catalogue::parse(&files).err().unwrap_or_default();
+        let mut said: Vec<String> = mistakes.iter().map(|one| one.message.clone()).collect();
+        said.dedup();
+        assert_eq!(said.join("; "), expected, "{to}");
+    }
+}
+
+#[test]
+fn a_kind_merges_into_its_own_kind() {
+    check_edit(
+        "kinds/household.toml",
+        "into = \"merged_into\"",
+        "into = \"head\"",
+        expect![[""]],
+    );
+    check_edit(
+        "kinds/household.toml",
+        "merging = { state = \"merged\"",
+        "merging = { state = \"gone\"",
+        expect![[""]],
+    );
 }

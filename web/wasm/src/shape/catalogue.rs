@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use sync_core::catalog::{
     Action, Catalogue, Category, CategorySet, Class, Condition, Creation, Field, FieldType, Kind,
-    Part, Required, State, Written, audience_name,
+    Paper, Part, Required, State, Subject, Written, audience_name,
 };
 use sync_core::id::Date;
 
@@ -32,7 +32,16 @@ pub(crate) fn catalogue(catalogue: &Catalogue, today: Date) -> Json {
         "sets": sets.collect::<Map<_, _>>(),
         "measures": measures.collect::<Json>(),
         "roles": roles.collect::<Json>(),
+        "papers": catalogue.papers().map(paper).collect::<Json>(),
     })
+}
+
+fn paper(paper: &Paper) -> Json {
+    let (period, about) = match &paper.about {
+        Subject::Period(period) => (Some(period.name()), None),
+        Subject::Record(kind) => (None, Some(kind)),
+    };
+    json!({ "name": paper.name, "label": label(&paper.label), "period": period, "about": about })
 }
 
 fn category_set(set: &CategorySet, today: Date) -> Json {
