@@ -64,13 +64,14 @@ pub fn desk_user(deployment: DeploymentId) -> UserId {
     UserId(id)
 }
 
-/// The catalogue by which reports are written today.
+/// The catalogue by which reports are written today; before any has begun, the first, as phones do.
 pub fn catalogue_in_force<'a>(
     app: &'a App,
     registry: &Registry,
     today: Date,
 ) -> Option<&'a Catalogue> {
-    let version = registry.catalogue_on(today)?;
+    let first = || registry.catalogues.keys().next().copied();
+    let version = registry.catalogue_on(today).or_else(first)?;
     app.catalogues().get(&version)
 }
 

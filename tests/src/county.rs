@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use rand::RngExt as _;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 use server::app::{self, Running};
@@ -20,7 +21,8 @@ use server::clock::Clock as _;
 use server::config::{Config, Within};
 use server::journals::{fold, publish};
 use server::random::Random;
-use sync_core::id::{Date, Timestamp};
+use server::reports;
+use sync_core::id::{Date, JournalId, Timestamp};
 use sync_core::sync::enrol::OneTimeCode;
 use sync_core::vault::Pin;
 use tokio::runtime::Runtime;
@@ -245,6 +247,29 @@ impl<'a> County<'a> {
             publish::publish(app).await?;
             Ok(())
         })
+    }
+
+    /// Opens a village's page for reports, as an operator does at the command line.
+    pub(crate) fn open_reports(&self, village: &str) -> anyhow::Result<()> {
+        let opened = reports::open(self.running.app(), village);
+        self.runtime.block_on(opened)?;
+        Ok(())
+    }
+
+    /// Sends a form of a village's page for reports, as any browser does without an account, and gives the page that comes back.
+    pub(crate) fn report(
+        &self,
+        village: JournalId,
+        page: &str,
+        form: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
+        let path = format!("/report/{village}{page}");
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let request = self.request(Method::POST, None, &path).body(body);
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        Ok(String::from_utf8(self.send(request)?)?)
     }
 
     /// An access token of a browser's session: that of the last log-in, while it is good.

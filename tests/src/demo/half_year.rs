@@ -1,7 +1,7 @@
 //! Half a year of one household: from a first sign of trouble to the day on which it is safe again, through every desk.
 
 use anyhow::{Context as _, ensure};
-use sync_core::id::RecordId;
+use sync_core::id::{JournalId, RecordId};
 
 use super::day::{fails, quietly, typed};
 use super::teller::Teller;
@@ -38,6 +38,15 @@ impl Desks {
             &mut self.tang,
             &mut self.luo,
         ]
+    }
+
+    /// Their village.
+    fn village(&self) -> anyhow::Result<JournalId> {
+        let villages = self.he.field.device().journals();
+        villages
+            .first()
+            .copied()
+            .context("the first secretary has a village")
     }
 
     /// Everybody has a signal.
@@ -90,34 +99,64 @@ pub(super) fn play(county: &mut County<'_>, teller: &mut Teller<'_>) -> anyhow::
         "半年前，龙王坝村。第一书记何志远、工作队员包晓东、村委会吴有才、镇上的唐丽、县里的罗建平各有一部手机。",
         "Half a year earlier, in Longwangba village: He Zhiyuan (first secretary), Bao Xiaodong (team member), Wu Youcai (village committee), Tang Li (township) and Luo Jianping (county) have a device each.",
     )?;
-    noticed(county, teller, &mut desks)?;
+    let receipt = noticed(county, teller, &mut desks)?;
     at_the_door(county, teller, &mut desks)?;
     listed(county, teller, &mut desks)?;
     helped(county, teller, &mut desks)?;
-    cleared(county, teller, &mut desks)
+    cleared(county, teller, &mut desks)?;
+    asked(county, teller, &desks, &receipt)
 }
 
 fn at(county: &County<'_>, day: i32, hour: i64) {
     county.at(BEGINS + day, hour, 0);
 }
 
-fn noticed(county: &County<'_>, teller: &mut Teller<'_>, desks: &mut Desks) -> anyhow::Result<()> {
+/// What a report's page gives to whoever made it: a number and a secret.
+type Receipt = [String; 2];
+
+fn noticed(
+    county: &County<'_>,
+    teller: &mut Teller<'_>,
+    desks: &mut Desks,
+) -> anyhow::Result<Receipt> {
     at(county, 1, 10);
+    county.open_reports(VILLAGE)?;
     teller.say(
-        "下雨天，邻居打电话给村里：张守信家的后墙塌了一截。",
-        "A rainy day. A neighbour rings the village: part of the back wall of Zhang Shouxin's house has come down.",
+        "下雨天，邻居扫了村口的二维码，不用账户，填一张小表（一键报贫）：张守信家的后墙塌了一截。页面给他一个编号和一个查询码。",
+        "A rainy day. A neighbour scans the code at the village's gate and fills in a small form, without an account: part of the back wall of Zhang Shouxin's house has come down. The page gives him a number and a secret.",
     )?;
-    typed(
-        county,
-        teller,
-        &mut desks.wu,
-        &format!(
-            "new clue --set household={HOUSEHOLD} --set channel=other --set risks=dangerous_house --set note=邻居来电：后墙塌了一截"
-        ),
-    )?;
+    let form = [
+        ("risks", "dangerous_house"),
+        ("household_as_told", HOUSEHOLD),
+        ("group_as_told", "二组"),
+        ("note", "后墙塌了一截"),
+    ];
+    let page = county.report(desks.village()?, "", &form)?;
+    let kept = page.split("<dd class=\"keep\">").skip(1);
+    let kept = kept.filter_map(|part| Some(part.split_once('<')?.0.to_owned()));
+    let kept: Vec<String> = kept.collect();
+    let receipt = Receipt::try_from(kept).ok();
+    let receipt = receipt.context("the page gives a number and a secret")?;
     desks.meet(county, teller)?;
     typed(county, teller, &mut desks.he, "due")?;
-    Ok(())
+    Ok(receipt)
+}
+
+/// The neighbour asks how it stands.
+fn asked(
+    county: &County<'_>,
+    teller: &mut Teller<'_>,
+    desks: &Desks,
+    [number, secret]: &Receipt,
+) -> anyhow::Result<()> {
+    let form = [("number", number.as_str()), ("secret", secret.as_str())];
+    let page = county.report(desks.village()?, "/answer", &form)?;
+    ensure!(page.contains("属实"), "the page says what became of it");
+    ensure!(!page.contains(HOUSEHOLD), "and names nobody");
+    teller.say(
+        "邻居用编号和查询码问了一下：属实。页面只说办到哪一步，不说是谁家。",
+        "The neighbour asks with his number and secret: it was found true. The page says how it stands, and names nobody.",
+    )
 }
 
 fn at_the_door(
@@ -143,14 +182,16 @@ fn at_the_door(
         teller,
         &mut desks.he,
         &format!(
-            "act clue/{HOUSEHOLD} verify --field visit={HOUSEHOLD} --field finding=属实，需要修房"
+            "act clue/{HOUSEHOLD} verify --field household={HOUSEHOLD} --field visit={HOUSEHOLD} --field finding=属实，需要修房"
         ),
     )?;
     quietly(
         county,
         teller,
         &mut desks.bao,
-        &format!("act clue/{HOUSEHOLD} verify --field finding=看过了，墙确实塌了"),
+        &format!(
+            "act clue/{HOUSEHOLD} verify --field household={HOUSEHOLD} --field finding=看过了，墙确实塌了"
+        ),
     )?;
     at(county, 2, 19);
     desks.meet(county, teller)?;

@@ -1302,12 +1302,16 @@ fn a_kind_merges_into_its_own_kind() {
         "kinds/household.toml",
         "into = \"merged_into\"",
         "into = \"head\"",
-        expect![[""]],
+        expect![[r#"
+            kinds/household.toml `merging = { state = "merged", into = "head" }`: `head` does not refer to a record of this kind: name a reference to the same kind
+        "#]],
     );
     check_edit(
         "kinds/household.toml",
         "merging = { state = \"merged\"",
         "merging = { state = \"gone\"",
-        expect![[""]],
+        expect![[r#"
+            kinds/household.toml `merging = { state = "gone", into = "merged_into" }`: there is no state `gone`: declare it as `[states.gone]`
+        "#]],
     );
 }
