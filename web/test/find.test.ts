@@ -28,6 +28,15 @@ test('a character of several readings is found by each of them', () => {
   }
 })
 
+test('what sounds the same may be the same, and what only begins so is not', () => {
+  const finder = new Finder([hit('张三', 1), hit('章三', 2), hit('张三丰', 3), hit('张山', 4), hit('单建国', 5), hit('张三', 6, 'person')])
+  const titles = (text: string) => finder.alike(text, 'household').map((one) => one.title)
+  expect(titles('张三')).toEqual(['张三', '章三'])
+  expect(titles('善建国')).toEqual(['单建国'])
+  expect(titles('')).toEqual([])
+  expect(titles('——')).toEqual([])
+})
+
 test('what begins so comes first, then what contains it, then what is spelt so', () => {
   const finder = new Finder([hit('李张家', 1), hit('张三', 2), hit('王三张', 3), hit('赵四', 4), hit('张三', 5, 'visit')])
   const titles = (text: string, kind?: string) => finder.search(text, kind).map((one) => one.title)

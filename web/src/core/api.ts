@@ -937,6 +937,8 @@ export interface Core {
   rows(query: RowsQuery): Promise<Rows>
   /** Titles that contain the text, or whose pinyin or initials begin words with it; best first. */
   search(query: SearchQuery): Promise<readonly Hit[]>
+  /** Records of a kind whose titles are the same as the text, or sound the same. */
+  alike(text: string, kind: string): Promise<readonly Hit[]>
 
   record(journal: JournalId, record: RecordId): Promise<RecordPage>
   /** What is doubtful of a record and of those that refer to it. */

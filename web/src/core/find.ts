@@ -72,6 +72,13 @@ export class Finder {
     this.known.delete(`${journal}/${record}`)
   }
 
+  /** What may be the same thing twice: titles that are the same, or sound the same. */
+  alike(title: string, kind: string, limit = LIMIT): Hit[] {
+    const sounds = soundsOf(title)
+    const found = [...this.known.values()].filter((known) => known.hit.kind === kind && soundAlike(sounds, known.sounds))
+    return found.slice(0, limit).map((known) => known.hit)
+  }
+
   /** Best first: titles that begin so, that contain it, that are spelt so from their beginning, then from further on. */
   search(text: string, kind: string | undefined, limit = LIMIT): Hit[] {
     const query = text.trim().toLowerCase()
@@ -92,6 +99,12 @@ export class Finder {
     found.sort((a, b) => a.rank - b.rank || a.known.lower.length - b.known.lower.length || order(a.known, b.known))
     return found.slice(0, limit).map(({ known }) => known.hit)
   }
+}
+
+/** Whether two titles sound the same: part for part one that may be read like the other. */
+export function soundAlike(one: Sounds, other: Sounds): boolean {
+  if (one.length === 0 || one.length !== other.length) return false
+  return one.every((readings, at) => readings.some((reading) => other[at]?.includes(reading)))
 }
 
 const NOT_FOUND = 4

@@ -67,6 +67,7 @@ const OWN = 'shell/'
 const SETTINGS = 'settings'
 /** Of more households than these nobody looks for one by its name alone. */
 const FOUND_MAX = 200
+const ALIKE_MAX = 5
 const AT_FIRST: Settings = { lang: null, textSize: 100, autoLockMinutes: 5, wifiOnly: false }
 
 export class Shell implements Served {
@@ -283,9 +284,17 @@ export class Shell implements Served {
     })
   }
 
+  async alike(text: string, kind: string): Promise<readonly Hit[]> {
+    return this.alone(() => this.titles().alike(text, kind, ALIKE_MAX))
+  }
+
   private found({ text, kind, limit }: SearchQuery): readonly Hit[] {
+    return this.titles().search(text, kind, limit)
+  }
+
+  private titles(): Finder {
     this.finder ??= new Finder(JSON.parse(this.call(() => this.core().titles(this.world.now()))) as Hit[])
-    return this.finder.search(text, kind, limit)
+    return this.finder
   }
 
   async reveal(journal: string, record: string, field: string, purpose: string) {

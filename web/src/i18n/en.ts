@@ -225,6 +225,7 @@ export const en: Messages = {
     progress: 'Note progress',
   },
   record: {
+    alike: 'Perhaps it is registered already. Open it and see:',
     number: 'No. {number}',
     fields: 'Content',
     fill: 'Fill in {n} more',

@@ -225,6 +225,7 @@ export const zh = {
     progress: '写进展',
   },
   record: {
+    alike: '可能已经登记过，点开看看：',
     number: '编号 {number}',
     fields: '内容',
     fill: '补充填写 {n} 项',

@@ -224,6 +224,18 @@ test('what a visit suspects becomes a clue, and nothing is typed again', async (
   isQuiet(phone)
 })
 
+test('a household that is registered already is shown before it is registered again', async () => {
+  const phone = await enrolled('ma')
+  await phone.registerHousehold('苏玉兰', '六组')
+  await phone.at('/new/household')
+  // Another character of the same sound.
+  await phone.page.getByLabel('户主姓名').fill('苏玉蓝')
+  await phone.page.getByText('可能已经登记过').waitFor()
+  await phone.page.getByRole('link', { name: /^苏玉兰/ }).tap()
+  await phone.button('记走访').waitFor()
+  isQuiet(phone)
+})
+
 test('the diary and the month are drafted from what was recorded, each line with its source', async () => {
   const phone = await enrolled('ma')
   await phone.registerHousehold('田玉莲', '五组')
