@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -473,6 +474,65 @@ async fn two_hundred_reports_at_once_are_all_answered_and_hold_up_no_sync() {
     assert_eq!(numbers.len(), received, "each has a number of its own");
     county.sync("fs").await;
     assert_eq!(clues(&county, "fs").len(), received);
+}
+
+#[tokio::test]
+async fn two_thousand_reports_in_an_hour_leave_the_phones_their_sync_and_the_guesser_nothing() {
+    const MINUTES: u8 = 60;
+    const EACH: u8 = 34;
+    let mut county = open_county().await;
+    let path = page_of(JOURNAL);
+    let (mut sent, mut numbers) = (0, Vec::new());
+    for minute in 0..MINUTES {
+        for one in 0..EACH {
+            let page = post(
+                &county.world,
+                Ipv4Addr::new(198, 18, minute, one),
+                &path,
+                FILLED,
+            )
+            .await;
+            sent += 1;
+            match page.status {
+                StatusCode::CREATED => numbers.push(page.kept()),
+                // Beyond what one village takes in an hour: told so, and what was typed stays.
+                StatusCode::TOO_MANY_REQUESTS => assert!(page.html.contains("马五家")),
+                other => panic!("{other}: {}", page.html),
+            }
+        }
+        let known = numbers.last().unwrap();
+        let guess = ("00018".to_owned(), "AAAA-AAAA-AAAA-AAAA".to_owned());
+        let guesses = [guess, (known[0].clone(), "AAAA-AAAA-AAAA-AAAA".to_owned())];
+        for guess in &guesses {
+            let page = ask(&county.world, JOURNAL, guess).await;
+            assert!(!page.html.contains("待核"), "{}", page.html);
+        }
+        if minute % 10 == 9 {
+            county.save(
+                "fs",
+                Intent::create("household").with("householder", Value::text("王五")),
+            );
+            county.sync("fs").await;
+            assert_eq!(clues(&county, "fs").len(), numbers.len());
+        }
+        county.world.clock.advance(Duration::from_secs(60));
+    }
+    assert_eq!(sent, 2_040);
+    let limit = county.world.app.config().reports.an_hour_by_village.get();
+    let limit = usize::try_from(limit).unwrap();
+    assert!(
+        (limit..=2 * limit).contains(&numbers.len()),
+        "{}",
+        numbers.len()
+    );
+    let received = numbers.len();
+    numbers.sort();
+    numbers.dedup();
+    assert_eq!(numbers.len(), received, "each has a number of its own");
+    // And the one who was given a number still learns how it stands.
+    let [number, secret] = numbers[0].clone().try_into().unwrap();
+    let page = ask(&county.world, JOURNAL, &(number, secret)).await;
+    assert!(page.html.contains("待核") || page.status == StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ fn noticed(
     at(county, 1, 10);
     county.open_reports(VILLAGE)?;
     teller.say(
-        "下雨天，邻居扫了村口的二维码，不用账户，填一张小表（一键报贫）：张守信家的后墙塌了一截。页面给他一个编号和一个查询码。",
+        "下雨天，邻居扫了村口的二维码，不用账户，填一张小表（一键报贫）：张守信家的后墙塌了一截。页面给他一个编号和一个密码。",
         "A rainy day. A neighbour scans the code at the village's gate and fills in a small form, without an account: part of the back wall of Zhang Shouxin's house has come down. The page gives him a number and a secret.",
     )?;
     let form = [
@@ -154,7 +154,7 @@ fn asked(
     ensure!(page.contains("属实"), "the page says what became of it");
     ensure!(!page.contains(HOUSEHOLD), "and names nobody");
     teller.say(
-        "邻居用编号和查询码问了一下：属实。页面只说办到哪一步，不说是谁家。",
+        "邻居用编号和密码问了一下：属实。页面只说办到哪一步，不说是谁家。",
         "The neighbour asks with his number and secret: it was found true. The page says how it stands, and names nobody.",
     )
 }
