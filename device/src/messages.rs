@@ -133,7 +133,7 @@ texts! {
     NoRegister = "您的角色在管辖范围内读不到农户，无法比对。部门的清单请交县级督导或乡镇导入。", "Your role reads no households in its scope, so nothing can be matched. Let the county supervisor or the township import a department's list.";
     Imported = "已生成 {} 条线索，存在本机。", "{} clues were made and are on this device.";
     DryRun = "试运行：没有写入任何内容。", "A dry run: nothing was written.";
-    Reported = "逐行结果在 {}。请在“决定”一列填写候选序号、农户编号或 skip，再用 --decisions 交回。", "What became of each row is in {}. Write a candidate's number, a household's id or skip into its column of decisions, and give it back with --decisions.";
+    Reported = "逐行结果在 {}。请在“决定”一列填写候选序号、农户编号、new 或 skip，再用 --decisions 交回。", "What became of each row is in {}. Write a candidate's number, a household's id, new or skip into its column of decisions, and give it back with --decisions.";
     LeftOut = "有未导入的行：加 --report 文件 可逐行查看并作决定。", "Some rows were left out: --report FILE shows each, to be decided.";
     StrangeDecisions = "有 {} 个决定在清单里没有对应的行（“键”一列可能被表格改写），未采用。", "{} decisions are of no row of this list (a spreadsheet may have changed the keys) and were not used.";
     SeveralDays = "一个村每天的上传额度有限，全部送达约需 {} 天，请每天 sync 一次；未送达的都在本机。", "What one village takes in a day is limited: all of it takes some {} days. Sync once a day; what waits is kept here.";

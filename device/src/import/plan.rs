@@ -22,6 +22,11 @@ const KEY_CHARS_MAX: u32 = 64;
 const DIGEST_DIGITS: usize = 16;
 /// How many households are proposed for a row.
 pub const CANDIDATES_MAX: usize = 9;
+/// The decision that somebody is on no register.
+const NOBODY: [&str; 3] = ["new", "新", "未登记"];
+/// The most characters that a clue takes of a name and of a villagers' group as they were told.
+const NAME_CHARS_MAX: u32 = 60;
+const GROUP_CHARS_MAX: u32 = 40;
 /// The least digits of an id that a person may write.
 const ID_DIGITS_MIN: usize = 4;
 
@@ -63,6 +68,8 @@ pub enum Wrong {
 pub enum Verdict {
     /// A clue about a household.
     Ready(RecordId, By),
+    /// A person decided that it is a clue about somebody who is on no register: the village finds out whose household it is.
+    Told,
     /// A person decides among these; among none, if nobody of the name is on the register.
     Undecided(Vec<Candidate>),
     /// No village that this device imports into is called so, or several are.
@@ -88,6 +95,8 @@ pub struct Planned {
     pub village: String,
     /// The name as the list has it.
     pub name: String,
+    /// The villagers' group as the list has it.
+    pub group: String,
     /// Where its clue belongs.
     pub journal: Option<JournalId>,
     /// What becomes of it.
@@ -128,6 +137,7 @@ impl Planner<'_> {
             key: self.key(line),
             village: of(Place::Village).to_owned(),
             name: of(Place::Name).to_owned(),
+            group: of(Place::Group).to_owned(),
             journal: None,
             verdict: Verdict::Skipped,
             values: Vec::new(),
@@ -154,11 +164,7 @@ impl Planner<'_> {
         if self.register.is_made(&key) {
             return Verdict::Made;
         }
-        let bad = |place: Place, wrong| {
-            let column = self.mapping.places.get(&place);
-            let name = column.map_or_else(String::new, |(_, name)| name.clone());
-            Verdict::Bad(name, wrong)
-        };
+        let bad = |place, wrong| self.bad(place, wrong);
         if planned.key.is_empty() {
             return bad(Place::Row, Wrong::Empty);
         }
@@ -182,8 +188,18 @@ impl Planner<'_> {
         let found = self.households(line, journal);
         match self.decisions.get(&planned.key).map(|text| text.trim()) {
             None | Some("") => found,
+            Some(decision) if NOBODY.contains(&decision.to_lowercase().as_str()) => {
+                self.told(planned)
+            }
             Some(decision) => self.decided(decision, &found, journal),
         }
+    }
+
+    /// That the cell which a place is read from cannot be used.
+    fn bad(&self, place: Place, wrong: Wrong) -> Verdict {
+        let column = self.mapping.places.get(&place);
+        let name = column.map_or_else(String::new, |(_, name)| name.clone());
+        Verdict::Bad(name, wrong)
     }
 
     /// What says by itself of which household a row is; else those that a person can choose from.
@@ -221,6 +237,21 @@ impl Planner<'_> {
         candidates.sort_by_key(|(record, how)| (*how, !same_group(record), *record));
         candidates.truncate(CANDIDATES_MAX);
         Verdict::Undecided(candidates)
+    }
+
+    /// A clue as the list tells it, if the list gives a name that a clue has room for.
+    fn told(&self, planned: &Planned) -> Verdict {
+        let bad = |place, wrong| self.bad(place, wrong);
+        let length = |text: &str| text.chars().count();
+        if planned.name.is_empty() {
+            bad(Place::Name, Wrong::Empty)
+        } else if length(&planned.name) > NAME_CHARS_MAX as usize {
+            bad(Place::Name, Wrong::TooLong(NAME_CHARS_MAX))
+        } else if length(&planned.group) > GROUP_CHARS_MAX as usize {
+            bad(Place::Group, Wrong::TooLong(GROUP_CHARS_MAX))
+        } else {
+            Verdict::Told
+        }
     }
 
     /// What a person decided: to leave the row, one of those proposed by its number, or a household by its id.
@@ -324,8 +355,10 @@ fn value(reading: &Reading<'_>, filling: &Filling, text: &str) -> Result<Value, 
 impl Planned {
     /// The clue that a clear row becomes, and in which village.
     pub fn clue(&self, kind: &Kind, mapping: &Mapping, today: Date) -> Option<(JournalId, Intent)> {
-        let Verdict::Ready(household, _) = self.verdict else {
-            return None;
+        let household = match self.verdict {
+            Verdict::Ready(household, _) => Some(household),
+            Verdict::Told => None,
+            _ => return None,
         };
         let day = |date: Date| Value::Int(i64::from(date.0));
         let mut intent = Intent::create(kind.name.clone())
@@ -333,8 +366,14 @@ impl Planned {
             .with("channel", Value::text(CHANNEL))
             .with("source", Value::text(&mapping.source))
             .with("source_on", day(mapping.source_on))
-            .with("source_row", Value::text(&self.key))
-            .link("household", household);
+            .with("source_row", Value::text(&self.key));
+        intent = match household {
+            Some(household) => intent.link("household", household),
+            None => intent.with("household_as_told", Value::text(&self.name)),
+        };
+        if household.is_none() && !self.group.is_empty() {
+            intent = intent.with("group_as_told", Value::text(&self.group));
+        }
         for (field, value) in &self.values {
             intent = intent.with(field, value.clone());
         }

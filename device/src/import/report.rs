@@ -112,6 +112,7 @@ pub fn result(verdict: &Verdict, lang: Lang) -> &'static str {
         Verdict::Ready(_, By::Code) => lang.pick("按户编号匹配", "matched by household number"),
         Verdict::Ready(_, By::Number) => lang.pick("按证件号匹配", "matched by identity number"),
         Verdict::Ready(_, By::Decision) => lang.pick("人工确定", "decided"),
+        Verdict::Told => lang.pick("由村里查找", "for the village to find"),
         Verdict::Undecided(candidates) if candidates.is_empty() => {
             lang.pick("在册未找到", "not on the register")
         }
@@ -133,11 +134,12 @@ fn problem(row: &Planned, lang: Lang) -> String {
         }
         Verdict::Undecided(candidates) if candidates.is_empty() => lang
             .pick(
-                "村里没有这个名字的在册农户：由村里登记后再导入，或填写农户编号",
-                "nobody of this name is on the village's register: let the village register the household and import again, or write a household's id",
+                "村里没有这个名字的在册农户：由村里登记后再导入；或填写农户编号；或填 new，按清单上的姓名建线索，由村里查找是哪一户",
+                "nobody of this name is on the village's register: let the village register the household and import again; or write a household's id; or new for a clue by the list's name, whose household the village finds",
             )
             .to_owned(),
         Verdict::Ready(..)
+        | Verdict::Told
         | Verdict::Undecided(_)
         | Verdict::Made
         | Verdict::Repeated

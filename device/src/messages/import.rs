@@ -122,10 +122,10 @@ impl Worded for Wrong {
                 )
                 .to_owned(),
             (Self::Decision(text), Lang::Zh) => {
-                format!("“{text}”不是可用的决定：填候选序号、农户编号（四位以上）或 skip")
+                format!("“{text}”不是可用的决定：填候选序号、农户编号（四位以上）、new 或 skip")
             }
             (Self::Decision(text), Lang::En) => format!(
-                "“{text}” cannot be taken: write a candidate's number, a household's id (four digits or more), or skip"
+                "“{text}” cannot be taken: write a candidate's number, a household's id (four digits or more), new, or skip"
             ),
             (Self::Cannot(cannot), lang) => cannot.worded(lang),
         }

@@ -209,10 +209,25 @@ fn a_list_is_tried_imported_decided_and_reaches_the_village() {
     );
     let again = county.import(&list, &["--decisions", &decided]);
     assert!(again.contains("已生成 0 条线索"), "{again}");
+    // Somebody thinks again: who is on no register is for the village to find.
+    let found = fs::read(county.path("decided.csv")).unwrap();
+    let found = GB18030.decode(&found).0.into_owned();
+    let found = found.lines().map(|line| match line.split(',').nth(1) {
+        Some("7") => line.strip_suffix("skip").unwrap().to_owned() + "new",
+        _ => line.to_owned(),
+    });
+    let found = found.collect::<Vec<_>>().join("\r\n");
+    let found = county.file("found.csv", &GB18030.encode(&found).0);
+    let said = county.import(&list, &["--decisions", &found]);
+    assert!(
+        said.contains("已生成 1 条线索") && said.contains("由村里查找"),
+        "{said}"
+    );
     assert!(county.office.ok(&["sync"]).contains("全部已收到"));
     county.village.ok(&["sync"]);
     let clues = county.village.ok(&["list", "clue"]);
-    assert_eq!(clues.lines().count(), 3, "{clues}");
+    assert_eq!(clues.lines().count(), 4, "{clues}");
+    assert_eq!(clues.matches("周七").count(), 1, "{clues}");
     assert_eq!(clues.matches("李四").count(), 2, "{clues}");
     let clue = clues.lines().find(|line| line.contains("张三")).unwrap();
     let shown = county
