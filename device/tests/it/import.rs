@@ -388,24 +388,42 @@ fn an_import_that_loses_its_power_goes_on_where_it_stopped() {
     println!("seed {seed}");
     let mut rng = TestRng::new(u64::from(seed));
     let mut dice = || u32::from_be_bytes(rng.bytes());
-    let mut at = dice() % 24;
-    let mut stopped_at = BTreeSet::new();
-    loop {
-        at += 24;
+    let first = dice() % 24;
+    // How many rows are there after a cut, and whether there was none before the end.
+    let mut cut = |at: u32| {
         let home = county.path(&format!("phone-{at}"));
         copied(&county.office.home, &home);
         let home = home.canonicalize().unwrap();
         let ended = run(&home, disk.under(&home, dice(), Cut::At(at)));
-        stopped_at.insert(check_whole(&home).len());
-        if ended.success() {
+        let rows = check_whole(&home).len();
+        if !ended.success() {
+            assert_eq!(ended.signal(), Some(9), "its power went");
+            assert!(run(&home, Vec::new()).success());
+            assert_eq!(check_whole(&home).len(), ROWS);
+        }
+        (rows, ended.success())
+    };
+    let (mut none, mut all, mut in_between) = (0, None, false);
+    for at in (first..).step_by(24) {
+        let (rows, ended) = cut(at);
+        match rows {
+            0 => none = at,
+            ROWS => all = all.or(Some(at)),
+            _ => in_between = true,
+        }
+        if ended {
             break;
         }
-        assert_eq!(ended.signal(), Some(9), "its power went");
-        assert!(run(&home, Vec::new()).success());
-        assert_eq!(check_whole(&home).len(), ROWS);
     }
-    assert!(
-        stopped_at.iter().any(|rows| (1..ROWS).contains(rows)),
-        "{stopped_at:?}"
-    );
+    // Between nothing and all lies the moment after the first hundreds; if none of these cuts met it, it is looked for.
+    let mut all = all.unwrap();
+    while !in_between && all - none > 1 {
+        let at = none.midpoint(all);
+        match cut(at).0 {
+            0 => none = at,
+            ROWS => all = at,
+            _ => in_between = true,
+        }
+    }
+    assert!(in_between, "no cut came between {none} and {all}");
 }
