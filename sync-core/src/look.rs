@@ -144,9 +144,9 @@ impl Wanted {
 
     /// Whether one that may be among them is, by what its reader sees of it. What refers to one that was merged refers to the one that
     /// stands for both.
-    fn takes(&self, view: &View, merged: &Merged) -> bool {
+    fn takes(&self, view: &View, look: &Look<'_>) -> bool {
         self.refers_to
-            .is_none_or(|target| refers_to(view, target, merged))
+            .is_none_or(|target| refers_to(view, target, look))
     }
 }
 
@@ -164,6 +164,8 @@ type LastDays<'c> = (&'c SinceLast, BTreeMap<RecordId, Date>);
 
 /// The least digits of an id that a person may type.
 const ID_DIGITS_MIN: usize = 4;
+/// How many mergers, one into the other, are followed.
+const MERGED_DEPTH: u8 = 8;
 /// How far a title follows references.
 const TITLE_DEPTH: u8 = 2;
 
@@ -315,29 +317,30 @@ impl<'d> Look<'d> {
     fn views<'w>(self, wanted: &'w Wanted) -> impl Iterator<Item = View> + use<'d, 'w> {
         let records = self.records().filter(|record| wanted.may_take(record));
         let views = records.map(move |record| self.device.view_of(&record, self.now));
-        let merged = wanted.refers_to.map(|_| self.merged()).unwrap_or_default();
-        views.filter(move |view| wanted.takes(view, &merged))
+        views.filter(move |view| wanted.takes(view, &self))
     }
 
-    /// What was merged into what.
-    fn merged(self) -> Merged {
-        let Some(catalogue) = self.catalogue() else {
-            return Merged::default();
-        };
-        let into = |record: &Record| {
-            let merging = catalogue.kind(&record.kind)?.merging.as_ref()?;
-            if record.state.as_ref() != Some(&merging.state) {
-                return None;
+    /// The record that stands for one: itself, unless it was merged into another.
+    fn standing(&self, journal: JournalId, record: RecordId) -> RecordId {
+        let mut standing = record;
+        for _ in 0..MERGED_DEPTH {
+            match self.merged_into(journal, standing) {
+                Some(into) => standing = into,
+                None => return standing,
             }
-            match record.fields.get(&merging.into)? {
-                Slot::Register(held) => held.last().and_then(|held| referred(&held.value)),
-                _ => None,
-            }
-        };
-        let merged = self
-            .records()
-            .filter_map(|record| Some((record.id, into(&record)?)));
-        Merged(merged.collect())
+        }
+        // Two that were merged into each other stand each for itself.
+        record
+    }
+
+    fn merged_into(&self, journal: JournalId, record: RecordId) -> Option<RecordId> {
+        let record = self.device.record(journal, record)?;
+        let merging = self.catalogue()?.kind(&record.kind)?.merging.as_ref()?;
+        let is_merged = record.state.as_ref() == Some(&merging.state);
+        match record.fields.get(&merging.into).filter(|_| is_merged)? {
+            Slot::Register(held) => held.last().and_then(|held| referred(&held.value)),
+            _ => None,
+        }
     }
 
     /// The number of a record, where its kind has numbers; none before it was received.
@@ -394,13 +397,13 @@ impl<'d> Look<'d> {
     /// The last day of a kind's records by whom they are about, from the fields that say so; the day on which one was touched where it
     /// says none.
     fn last_days(&self, kind: &str, by: &str, on: &str) -> BTreeMap<RecordId, Date> {
-        let merged = self.merged();
         let mut last: BTreeMap<RecordId, Date> = BTreeMap::new();
         for view in self.views(&Wanted::of(Some(kind), false)) {
             let day = view.value(on).and_then(as_date);
             let day = day.unwrap_or_else(|| self.row(&view).touched.date());
             for target in linked(&view, by) {
-                let latest = last.entry(merged.standing(target)).or_insert(day);
+                let standing = self.standing(view.journal, target);
+                let latest = last.entry(standing).or_insert(day);
                 *latest = day.max(*latest);
             }
         }
@@ -601,25 +604,6 @@ impl<'d> Look<'d> {
     }
 }
 
-/// What was merged into what.
-#[derive(Debug, Default)]
-struct Merged(BTreeMap<RecordId, RecordId>);
-
-impl Merged {
-    /// The one that stands for a record: itself, unless it was merged.
-    fn standing(&self, record: RecordId) -> RecordId {
-        let mut standing = record;
-        // Two that were merged into each other stand each for itself.
-        for _ in 0..=self.0.len() {
-            match self.0.get(&standing) {
-                Some(into) => standing = *into,
-                None => return standing,
-            }
-        }
-        record
-    }
-}
-
 /// Whether a record may be due to anybody: a rule of its kind says so of its state, or it has two values of a field.
 fn waits(catalogue: &Catalogue, record: &Record) -> bool {
     let Some(kind) = catalogue.kind(&record.kind) else {
@@ -647,10 +631,10 @@ pub(crate) fn targets(value: &Value) -> Vec<RecordId> {
     }
 }
 
-fn refers_to(view: &View, target: RecordId, merged: &Merged) -> bool {
+fn refers_to(view: &View, target: RecordId, look: &Look<'_>) -> bool {
     let names = |value: &Value| {
         let mut targets = targets(value).into_iter();
-        targets.any(|one| one == target || merged.standing(one) == target)
+        targets.any(|one| one == target || look.standing(view.journal, one) == target)
     };
     let said = |shown: &Shown| match shown {
         Shown::Value(said) => names(&said.value),

@@ -70,14 +70,13 @@ impl<'d> Look<'d> {
             kind.is_some_and(|kind| !kind.checks.is_empty())
         };
         let mut around = Around::of(*self);
-        let merged = self.merged();
         let mut doubts = Vec::new();
         for record in self.records() {
             if !wanted.may_take(&record) || !is_checked(&record) {
                 continue;
             }
             let view = self.device.view_of(&record, self.now);
-            let Some(kind) = self.kind_of(&view).filter(|_| wanted.takes(&view, &merged)) else {
+            let Some(kind) = self.kind_of(&view).filter(|_| wanted.takes(&view, self)) else {
                 continue;
             };
             let checks = Subject::of(kind, &view).doubts(&mut around);

@@ -50,12 +50,17 @@ impl<'d> Around<'d> {
                     Some(own) => subject.targets(own),
                     None => subject.record.into_iter().collect(),
                 };
-                let field = (subject.journal, related.kind.clone(), field.clone());
-                let held = self.held(field);
-                about
-                    .iter()
-                    .flat_map(|about| holders(held, &about.0))
-                    .collect()
+                // Nothing refers to what is not there yet, so nobody need look.
+                if about.is_empty() {
+                    Vec::new()
+                } else {
+                    let field = (subject.journal, related.kind.clone(), field.clone());
+                    let held = self.held(field);
+                    about
+                        .iter()
+                        .flat_map(|about| holders(held, &about.0))
+                        .collect()
+                }
             }
         };
         let mut views: Vec<View> = ids
@@ -141,7 +146,6 @@ fn holders<'h>(held: &'h Held, key: &[u8]) -> impl Iterator<Item = RecordId> + u
 /// What the records of a kind hold in a field: references by their bytes, texts as they are compared.
 fn read(look: Look<'_>, (journal, kind, field): &Field) -> Held {
     let mut found = Held::new();
-    let merged = look.merged();
     let records = look.records();
     let records = records.filter(|record| record.journal == *journal && record.kind == *kind);
     for record in records {
@@ -151,7 +155,7 @@ fn read(look: Look<'_>, (journal, kind, field): &Field) -> Held {
         for value in values.iter().map(|held| &held.value) {
             let text = value.as_text().map(|text| plain(text).into_bytes());
             let targets = targets(value).into_iter();
-            let targets = targets.map(|target| merged.standing(target).0.to_vec());
+            let targets = targets.map(|target| look.standing(*journal, target).0.to_vec());
             let keys = text.into_iter().chain(targets);
             found.extend(keys.map(|key| (key, record.id)));
         }
