@@ -294,7 +294,8 @@ try {
   for (let visit = saves.length; visit < VISITS; visit += 1) {
     await phone.at('/visit')
     await phone.page.getByText('走访哪一户').waitFor()
-    await phone.page.locator('button.line').nth(visit).tap()
+    // Whoever was visited goes to the end of the list.
+    await phone.page.locator('button.line').first().tap()
     await phone.button('入户').tap()
     await phone.page.getByLabel('要点').fill(`第${visit}户，儿子在银川务工，羊存栏${visit}只。`)
     await phone.button('存档').tap()
