@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Instant, SystemTime};
 
@@ -18,7 +19,10 @@ const WHOLE: [&str; 4] = ["--workspace", "--locked", "--features", "web-wasm/tes
 pub(crate) fn test() -> Result<bool> {
     let mut report = Report::default();
     // The compiler for browsers keeps one processor busy for minutes; what runs no program of ours keeps the others busy meanwhile.
-    let building = web::missing().is_none().then(|| thread::spawn(Built::make));
+    let (app_is_there, built_app) = mpsc::channel();
+    let building = web::missing()
+        .is_none()
+        .then(|| thread::spawn(move || built_for_browsers(&app_is_there)));
     check(&mut report, "format", || {
         ran(Step::cargo(&["fmt", "--all", "--check"]))
     })?;
@@ -39,17 +43,18 @@ pub(crate) fn test() -> Result<bool> {
     check(&mut report, "cargo-deny", deny)?;
     check(&mut report, "javascript", javascript)?;
     check(&mut report, "schemathesis", schemathesis)?;
-    let built = building.map(|building| building.join().expect("it reports its failures"));
-    let built = built.transpose()?;
-    check(&mut report, "app", || app(built.as_ref()))?;
+    // The server brings the app along, so its tests wait for the app; for what plays random days nothing waits yet.
+    check(&mut report, "app", || app(built_app.recv() == Ok(true)))?;
     check(&mut report, "tests", || {
         ran(tests(
             &["--no-fail-fast"],
             &["--no-fail-fast", "--lib", "--bins", "--tests"],
         ))
     })?;
+    let playing = building.map(|building| building.join().expect("it reports its failures"));
+    let playing = playing.transpose()?.flatten();
     check(&mut report, "same in the browser", || {
-        same_in_the_browser(built.as_ref())
+        same_in_the_browser(playing.as_deref())
     })?;
     check(&mut report, "browser", browser)?;
     check(&mut report, "doc examples", || {
@@ -181,28 +186,24 @@ fn javascript() -> Result<Outcome> {
     ran(Step::program("npm", &["test"]).within("tests/js"))
 }
 
-/// What is compiled for browsers; what could not be is not there.
-struct Built {
-    app: bool,
-    /// Where the module is that plays random days.
-    playing: Option<PathBuf>,
-}
-
-impl Built {
-    fn make() -> Result<Self> {
-        Ok(Self {
-            app: web::build()?,
-            playing: web::playing_module()?,
-        })
+/// Builds the app and says when it is there or cannot be; then the module that plays random days, and says where it lies.
+fn built_for_browsers(app_is_there: &Sender<bool>) -> Result<Option<PathBuf>> {
+    let app = web::build();
+    // Nobody waits any longer if another check could not be run.
+    app_is_there.send(matches!(app, Ok(true))).ok();
+    if app? {
+        web::playing_module()
+    } else {
+        Ok(None)
     }
 }
 
 /// Runs what is tested of the app without a browser.
-fn app(built: Option<&Built>) -> Result<Outcome> {
-    match (web::missing(), built) {
-        (Some(missing), _) => Ok(Outcome::Missing(missing)),
-        (None, Some(Built { app: true, .. })) => ran(web::npm(&["test"])),
-        (None, _) => Ok(Outcome::Failed(Count::default())),
+fn app(is_there: bool) -> Result<Outcome> {
+    match web::missing() {
+        Some(missing) => Ok(Outcome::Missing(missing)),
+        None if is_there => ran(web::npm(&["test"])),
+        None => Ok(Outcome::Failed(Count::default())),
     }
 }
 
@@ -222,26 +223,24 @@ fn browser() -> Result<Outcome> {
 /// How many random commands are compared between the module and a native run, and from which seed on.
 const PLAY: [(&str, &str); 2] = [("PLAY_SEED", "1"), ("PLAY_COMMANDS", "2000")];
 
-/// Plays random days natively and in the module: `PLAY_COMMANDS=100000` plays more, `PLAY_SEED` others.
-fn same_in_the_browser(built: Option<&Built>) -> Result<Outcome> {
+/// Plays random days natively and in the module, the one beside the other: `PLAY_COMMANDS=100000` plays more, `PLAY_SEED` others.
+fn same_in_the_browser(module: Option<&Path>) -> Result<Outcome> {
     if let Some(missing) = web::missing() {
         return Ok(Outcome::Missing(missing));
     }
     let [seed, commands] =
         PLAY.map(|(name, usual)| std::env::var(name).unwrap_or_else(|_| usual.to_owned()));
-    let Some(folder) = built.and_then(|built| built.playing.as_ref()) else {
+    let Some(module) = module else {
         return Ok(Outcome::Failed(Count::default()));
     };
     let program = [&["build", "--quiet", "--bins", "--tests"], &WHOLE[..]].concat();
     if !Step::cargo(&program).stream()? {
         return Ok(Outcome::Failed(Count::default()));
     }
-    let native = root().join("target/debug/play").display().to_string();
-    let native = Step::program(&native, &[&seed, &commands]).output()?;
-    fs::write(folder.join("native.txt"), native).context("cannot keep the native run")?;
     let test = ["--test", "--test-reporter=tap", "web/wasm/same.test.mjs"];
     ran(Step::program("node", &test)
-        .env("PLAY", folder)
+        .env("PLAY", module)
+        .env("PLAY_NATIVE", root().join("target/debug/play"))
         .env("PLAY_SEED", &seed)
         .env("PLAY_COMMANDS", &commands))
 }
