@@ -5,10 +5,13 @@ import { readingsOf } from './pinyin'
 /** How a title sounds: for each of its parts a word in Latin letters or digits, or the syllables as which a character may be read. */
 export type Sounds = readonly (readonly string[])[]
 
-interface Known {
-  readonly hit: Hit
+/** A title, and what bears it: a household's visits bear its name. */
+interface Title {
   readonly lower: string
   readonly sounds: Sounds
+  /** The letters with which its parts may begin, by bits. */
+  readonly initials: number
+  readonly hits: Map<string, Hit>
 }
 
 const LIMIT = 50
@@ -24,59 +27,69 @@ export function soundsOf(title: string): Sounds {
  * The answer is the part at which it begins, or -1.
  */
 export function spelt(letters: string, sounds: Sounds): number {
-  return sounds.findIndex((_, at) => spelledFrom(letters, sounds, at))
+  for (let at = 0; at < sounds.length; at += 1) if (spelledFrom(letters, 0, sounds, at)) return at
+  return -1
 }
 
-function spelledFrom(letters: string, sounds: Sounds, at: number): boolean {
-  if (letters === '') return true
+/** Whether the letters from `begun` on spell the parts from `at` on. */
+function spelledFrom(letters: string, begun: number, sounds: Sounds, at: number): boolean {
+  if (begun === letters.length) return true
   for (const sound of sounds[at] ?? []) {
     // The longest beginning first; a shorter one leaves letters for the next part, as in xian for 西安.
-    for (let length = common(letters, sound); length > 0; length -= 1) {
-      if (spelledFrom(letters.slice(length), sounds, at + 1)) return true
+    for (let length = common(letters, begun, sound); length > 0; length -= 1) {
+      if (spelledFrom(letters, begun + length, sounds, at + 1)) return true
     }
   }
   return false
 }
 
-function common(one: string, other: string): number {
+function common(letters: string, begun: number, sound: string): number {
   let length = 0
-  while (length < other.length && one[length] === other[length]) length += 1
+  while (length < sound.length && letters.charCodeAt(begun + length) === sound.charCodeAt(length)) length += 1
   return length
 }
 
 export class Finder {
-  private readonly known = new Map<string, Known>()
-  /** Many records bear the same title: a household's visits bear its name. */
-  private readonly sounds = new Map<string, Sounds>()
+  private readonly byRecord = new Map<string, Title>()
+  private readonly byName = new Map<string, Title>()
+  /** In the order in which equally good ones are found; null while a new one has no place in it. */
+  private ordered: Title[] | null = null
 
   constructor(hits: readonly Hit[]) {
     for (const hit of hits) this.add(hit)
+    this.inOrder()
   }
 
   add(hit: Hit): void {
-    let sounds = this.sounds.get(hit.title)
-    if (!sounds) {
-      sounds = soundsOf(hit.title)
-      this.sounds.set(hit.title, sounds)
+    const lower = hit.title.toLowerCase()
+    let title = this.byName.get(lower)
+    if (!title) {
+      const sounds = soundsOf(lower)
+      title = { lower, sounds, initials: initialsOf(sounds), hits: new Map() }
+      this.byName.set(lower, title)
+      this.ordered = null
     }
-    this.known.set(`${hit.journal}/${hit.record}`, { hit, lower: hit.title.toLowerCase(), sounds })
+    this.remove(hit.journal, hit.record)
+    title.hits.set(key(hit.journal, hit.record), hit)
+    this.byRecord.set(key(hit.journal, hit.record), title)
   }
 
   /** Whether the record is known by another title. */
   retitles(hit: Hit): boolean {
-    const known = this.known.get(`${hit.journal}/${hit.record}`)
-    return known !== undefined && known.hit.title !== hit.title
+    const title = this.byRecord.get(key(hit.journal, hit.record))
+    return title !== undefined && title.hits.get(key(hit.journal, hit.record))?.title !== hit.title
   }
 
   remove(journal: string, record: string): void {
-    this.known.delete(`${journal}/${record}`)
+    this.byRecord.get(key(journal, record))?.hits.delete(key(journal, record))
+    this.byRecord.delete(key(journal, record))
   }
 
   /** What may be the same thing twice: titles that are the same, or sound the same. */
   alike(title: string, kind: string, limit = LIMIT): Hit[] {
     const sounds = soundsOf(title)
-    const found = [...this.known.values()].filter((known) => known.hit.kind === kind && soundAlike(sounds, known.sounds))
-    return found.slice(0, limit).map((known) => known.hit)
+    const titles = this.inOrder().filter((one) => soundAlike(sounds, one.sounds))
+    return hitsOf(titles, kind, limit)
   }
 
   /** Best first: titles that begin so, that contain it, that are spelt so from their beginning, then from further on. */
@@ -84,21 +97,36 @@ export class Finder {
     const query = text.trim().toLowerCase()
     if (query === '') return []
     const letters = query.replace(/[\s'’]/g, '')
-    const spells = /^[a-z0-9]+$/.test(letters)
-    const ranks = new Map<string, number>()
-    const found: { readonly rank: number; readonly known: Known }[] = []
-    for (const known of this.known.values()) {
-      if (kind !== undefined && known.hit.kind !== kind) continue
-      let rank = ranks.get(known.lower)
-      if (rank === undefined) {
-        rank = rankOf(query, spells ? letters : null, known)
-        ranks.set(known.lower, rank)
-      }
-      if (rank < NOT_FOUND) found.push({ rank, known })
-    }
-    found.sort((a, b) => a.rank - b.rank || a.known.lower.length - b.known.lower.length || order(a.known, b.known))
-    return found.slice(0, limit).map(({ known }) => known.hit)
+    const spells = /^[a-z0-9]+$/.test(letters) ? letters : null
+    const ranked: Title[][] = [[], [], [], []]
+    for (const title of this.inOrder()) ranked[rankOf(query, spells, title)]?.push(title)
+    return hitsOf(ranked.flat(), kind, limit)
   }
+
+  private inOrder(): readonly Title[] {
+    this.ordered ??= [...this.byName.values()].sort(order)
+    return this.ordered
+  }
+}
+
+const key = (journal: string, record: string): string => `${journal}/${record}`
+
+function hitsOf(titles: readonly Title[], kind: string | undefined, limit: number): Hit[] {
+  const found: Hit[] = []
+  for (const title of titles) {
+    for (const hit of title.hits.values()) {
+      if (found.length === limit) return found
+      if (kind === undefined || hit.kind === kind) found.push(hit)
+    }
+  }
+  return found
+}
+
+/** One bit for each letter or digit, modulo the bits that a number has: who lacks it lacks the letter. */
+const bitOf = (letter: string): number => 1 << letter.charCodeAt(0) % 32
+
+function initialsOf(sounds: Sounds): number {
+  return sounds.flat().reduce((initials, sound) => initials | bitOf(sound), 0)
 }
 
 /** Whether two titles sound the same: part for part one that may be read like the other. */
@@ -109,15 +137,16 @@ export function soundAlike(one: Sounds, other: Sounds): boolean {
 
 const NOT_FOUND = 4
 
-function rankOf(query: string, letters: string | null, known: Known): number {
-  const at = known.lower.indexOf(query)
+function rankOf(query: string, letters: string | null, title: Title): number {
+  const at = title.lower.indexOf(query)
   if (at >= 0) return at === 0 ? 0 : 1
-  if (letters === null) return NOT_FOUND
-  const part = spelt(letters, known.sounds)
+  if (letters === null || (title.initials & bitOf(letters)) === 0) return NOT_FOUND
+  const part = spelt(letters, title.sounds)
   if (part < 0) return NOT_FOUND
   return part === 0 ? 2 : 3
 }
 
-function order(a: Known, b: Known): number {
+function order(a: Title, b: Title): number {
+  if (a.lower.length !== b.lower.length) return a.lower.length - b.lower.length
   return a.lower < b.lower ? -1 : a.lower > b.lower ? 1 : 0
 }
