@@ -12,8 +12,10 @@ use crate::report::{Count, Outcome, Report};
 use crate::step::{Step, root};
 use crate::web;
 
-/// What is compiled: everything, always with the same features, so that no check compiles again what another did.
-const WHOLE: [&str; 4] = ["--workspace", "--locked", "--features", "web-wasm/testing"];
+/// With which features everything is compiled, always, so that nothing compiles again what something else did.
+pub(crate) const FEATURES: [&str; 3] = ["--locked", "--features", "web-wasm/testing"];
+/// What the checks compile.
+const WHOLE: [&str; 4] = ["--workspace", FEATURES[0], FEATURES[1], FEATURES[2]];
 
 /// Runs every check, whatever the others say, and sums up.
 pub(crate) fn test() -> Result<bool> {

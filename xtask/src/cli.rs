@@ -269,17 +269,13 @@ fn demo(once: bool, language: Language) -> Result<bool> {
             }
         ),
     }
-    let mut arguments = vec![
-        "run",
-        "--quiet",
-        "--package",
-        "tests",
-        "--bin",
-        "demo",
-        "--",
-        "--lang",
-        language.code(),
-    ];
+    let program = ["run", "--quiet", "--bin", "demo"];
+    let mut arguments = [
+        &program,
+        &checks::FEATURES[..],
+        &["--", "--lang", language.code()],
+    ]
+    .concat();
     if once {
         arguments.push("--once");
     }

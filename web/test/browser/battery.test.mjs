@@ -1,4 +1,4 @@
-// The system kills the app at any moment, again and again: what it called saved is there.
+// The battery dies at any moment, again and again: what the app called saved is there.
 //
 // `KILLS` says how often the app is killed (50), `SEED` at which moments.
 
