@@ -19,6 +19,8 @@ mod story;
 mod village;
 mod violation;
 
+use std::collections::BTreeSet;
+
 pub use fault::Fault;
 pub use story::Story;
 pub use violation::{Sign, Violation};
@@ -35,6 +37,19 @@ pub struct Report {
     pub commands: usize,
     /// What did not hold.
     pub violations: Vec<Violation>,
+    /// Which actions were taken, and what became of them.
+    pub acts: BTreeSet<Act>,
+}
+
+/// That somebody took an action, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Act {
+    /// Of which kind.
+    pub kind: String,
+    /// Which.
+    pub action: String,
+    /// Why it changed nothing or was refused; none if it counts.
+    pub why_not: Option<String>,
 }
 
 /// Plays one seed, with one rule broken if a fault is planted.
@@ -44,6 +59,7 @@ pub fn run(seed: u64, fault: Option<Fault>) -> Report {
         seed,
         commands: sim.ledger.len(),
         violations: checks::all(&mut sim),
+        acts: checks::acts(&sim),
     }
 }
 
@@ -52,7 +68,19 @@ pub fn tell(seed: u64, fault: Option<Fault>, sign: Sign) -> Option<Story> {
     story::tell(&script_of(seed, fault), fault, sign)
 }
 
+/// The seeds whose day is about what goes from desk to desk: one of so many, and none of those with a lying or a restored server.
+const OFFICES_EVERY: u64 = 16;
+const OFFICES_AT: u64 = 11;
+
+/// The seeds from zero on whose day is about what goes from desk to desk.
+pub fn days_of_offices() -> impl Iterator<Item = u64> {
+    (0..).map(|day| day * OFFICES_EVERY + OFFICES_AT)
+}
+
 fn script_of(seed: u64, fault: Option<Fault>) -> Script {
+    if fault.is_none() && seed % OFFICES_EVERY == OFFICES_AT {
+        return Script::draw_of_offices(seed);
+    }
     let lies = fault.map_or(seed % 8 == 7, |fault| fault == Fault::SeenNotChecked);
     let restores = fault.map_or(seed % 4 == 1, Fault::is_of_a_restore);
     Script::draw(seed, lies, restores)

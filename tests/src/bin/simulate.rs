@@ -55,7 +55,7 @@ fn planted(seeds: u64, from: u64, name: &str) -> bool {
     let (mut planted, mut missed) = (0, 0);
     for fault in Fault::ALL.iter().filter(is_named) {
         planted += 1;
-        match fault.first_shown(from, seeds) {
+        match fault.first_shown(from..from + seeds) {
             Some(report) if name == "all" => {
                 println!("{fault:?}: seed {}: {}", report.seed, fault.sign().words());
             }

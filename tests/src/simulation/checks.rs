@@ -14,6 +14,7 @@ use sync_core::month::{self, Month};
 use sync_core::record::{Logged, Record, Slot};
 use sync_core::value::Value;
 
+use super::Act;
 use super::village::Sim;
 use super::violation::{Sign, Violation};
 
@@ -45,13 +46,27 @@ pub(super) fn at_rest(sim: &Sim) -> Vec<Violation> {
     found
 }
 
+/// Which actions were taken, and what became of them.
+pub(super) fn acts(sim: &Sim) -> BTreeSet<Act> {
+    let commands = sim
+        .villages
+        .iter()
+        .flat_map(|village| Check::of(sim, village.journal).commands());
+    let acts = commands.filter(|at| at.envelope.verb == Verb::Act);
+    acts.map(|at| Act {
+        kind: at.envelope.kind.clone(),
+        action: at.envelope.action.clone().unwrap_or_default(),
+        why_not: match at.fate {
+            Fate::Accepted | Fate::Flagged(_) => None,
+            Fate::NoEffect(why) | Fate::Refused(why, _) => Some(why.clone()),
+        },
+    })
+    .collect()
+}
+
 fn journals(sim: &Sim, found: &mut Vec<Violation>) {
     for village in &sim.villages {
-        let check = Check {
-            sim,
-            journal: village.journal,
-            entries: sim.server.host.entries(village.journal),
-        };
+        let check = Check::of(sim, village.journal);
         check.chain(found);
         check.lanes(found);
         check.authority(found);
@@ -75,6 +90,14 @@ struct At<'a> {
 }
 
 impl<'a> Check<'a> {
+    fn of(sim: &'a Sim, journal: JournalId) -> Self {
+        Self {
+            sim,
+            journal,
+            entries: sim.server.host.entries(journal),
+        }
+    }
+
     fn commands(&self) -> impl Iterator<Item = At<'a>> + use<'a> {
         self.entries.iter().flat_map(|entry| {
             let batch = &entry.parts.batch;

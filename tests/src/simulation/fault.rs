@@ -152,8 +152,8 @@ impl Fault {
     ];
 
     /// The first of these seeds that shows it by its sign.
-    pub fn first_shown(self, from: u64, seeds: u64) -> Option<Report> {
-        (from..from + seeds).find_map(|seed| {
+    pub fn first_shown(self, seeds: impl IntoIterator<Item = u64>) -> Option<Report> {
+        seeds.into_iter().find_map(|seed| {
             let mut report = super::run(seed, Some(self));
             report.violations.retain(|found| found.sign == self.sign());
             Some(report).filter(|report| !report.violations.is_empty())

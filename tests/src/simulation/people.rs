@@ -68,6 +68,8 @@ pub(super) struct Asked<'a> {
     pub(super) on: Option<RecordId>,
     /// Who is stationed there.
     pub(super) team: &'a [UserId],
+    /// Whether the day is about what goes from desk to desk.
+    pub(super) of_offices: bool,
 }
 
 impl Asked<'_> {
@@ -78,15 +80,40 @@ impl Asked<'_> {
             .filter(|record| record.kind == kind)
             .collect()
     }
+
+    /// Those of them that still wait for somebody.
+    fn pending(&self, kind: &str) -> Vec<Cow<'_, Record>> {
+        let mut records = self.records(kind);
+        records.retain(|record| {
+            let state = record.state.as_deref().unwrap_or_default();
+            !ENDS.contains(&state)
+        });
+        records
+    }
 }
+
+/// States out of which nobody here takes a process any more.
+const ENDS: [&str; 7] = [
+    "confirmed",
+    "unfounded",
+    "joined",
+    "not_listed",
+    "deliberate",
+    "done",
+    "settled",
+];
 
 /// Draws what a person does in a village, to the record of an open form or to any that his phone shows.
 pub(super) fn wish(dice: &mut Dice, asked: &Asked<'_>, marker: String) -> Option<Wish> {
     let record = match asked.on {
         Some(record) => asked.device.record(asked.journal, record)?,
         None => {
-            let kind = draw_kind(dice, asked.role);
-            let records = asked.records(kind);
+            let kind = draw_kind(dice, asked);
+            let records = if asked.of_offices {
+                asked.pending(kind)
+            } else {
+                asked.records(kind)
+            };
             match dice.favourite(&records).cloned() {
                 Some(record) if !dice.once_in(12) => record,
                 _ => return begin(dice, asked, kind, marker),
@@ -105,8 +132,13 @@ pub(super) fn wish(dice: &mut Dice, asked: &Asked<'_>, marker: String) -> Option
 }
 
 /// What the work of a role is about, mostly.
-fn draw_kind(dice: &mut Dice, role: &str) -> &'static str {
-    let kinds: &[&str] = match role {
+fn draw_kind(dice: &mut Dice, asked: &Asked<'_>) -> &'static str {
+    let kinds: &[&str] = match asked.role {
+        "FS" | "TM" | "VC" if asked.of_offices => {
+            &["household", "clue", "clue", "case", "case", "visit", "need"]
+        }
+        "CS" if asked.of_offices => &["case", "case", "need"],
+        _ if asked.of_offices => &["clue", "case"],
         _ if dice.once_in(10) => &["household", "visit", "task", "clue", "case", "need"],
         "VC" => &[
             "household",
@@ -155,9 +187,11 @@ fn begin(dice: &mut Dice, asked: &Asked<'_>, kind: &str, marker: String) -> Opti
                     .with("note", text),
             }
         }
-        // Of any clue that the phone shows: whether it was confirmed is not his to know.
+        // Of any clue that the phone shows, on most days: whether it was confirmed is not his to know.
         "case" => {
-            let clues = asked.records("clue");
+            let mut clues = asked.records("clue");
+            let is_confirmed = |clue: &Cow<'_, Record>| clue.state.as_deref() == Some("confirmed");
+            clues.retain(|clue| !asked.of_offices || is_confirmed(clue));
             let clue = dice.favourite(&clues)?;
             let household = referred(clue, "household")?;
             Intent::create("case")
@@ -346,6 +380,8 @@ fn telling(record: RecordId, action: &str, field: &str, marker: String) -> Wish 
 /// What a phone shows need not be so any more: two verify one clue, and one is returned that was confirmed meanwhile.
 fn clue(dice: &mut Dice, asked: &Asked<'_>, record: &Record, marker: String) -> Option<Wish> {
     let state = record.state.as_deref().unwrap_or_default();
+    // On other days what is confirmed is not what the day is about.
+    let confirms = asked.of_offices && !dice.once_in(3);
     Some(match (state, dice.below(8)) {
         (_, 0) => splice(dice, record.id, "note", marker),
         ("to_verify", 1..=6) => {
@@ -354,13 +390,13 @@ fn clue(dice: &mut Dice, asked: &Asked<'_>, record: &Record, marker: String) -> 
             verify.intent = verify.intent.link("household", household);
             verify
         }
-        ("verified", 1 | 2) => because(record.id, "return", marker),
-        ("verified", 3) => {
+        ("verified", 1 | 2) if !confirms => because(record.id, "return", marker),
+        ("verified", 3) if !confirms => {
             let mut reject = because(record.id, "reject", marker);
             reject.intent = reject.intent.with("told_on", DAY);
             reject
         }
-        ("to_verify" | "verified", 7) => {
+        ("to_verify" | "verified", 7) if !confirms => {
             let clues = asked.records("clue");
             Wish {
                 intent: Intent::act(record.id, "join").link("joined_to", dice.pick(&clues)?.id),

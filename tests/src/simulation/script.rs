@@ -13,6 +13,8 @@ pub(super) struct Script {
     pub(super) villages: usize,
     /// The role of each person: everyone has a phone.
     pub(super) roles: Vec<&'static str>,
+    /// Whether the day is about what goes from desk to desk.
+    pub(super) of_offices: bool,
     pub(super) steps: Vec<Step>,
 }
 
@@ -114,7 +116,41 @@ pub(super) enum Line {
 /// Who there is besides a first secretary, as often as they are named.
 const ROLES: [&str; 9] = ["TM", "TM", "TM", "TM", "VC", "VC", "FS", "TW", "CS"];
 
+/// Who there is on a day of offices: of the township two, for what one returns the other may just be confirming.
+const OFFICES: [&str; 6] = ["FS", "TM", "VC", "TW", "TW", "CS"];
+
+/// After how many steps everyone on such a day reaches the server.
+const OFFICES_MEET_EVERY: u64 = 15;
+
 impl Script {
+    /// Everybody through whose hands a process goes, in one village, and longer than other days: a process has many steps.
+    pub(super) fn draw_of_offices(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut script = Self {
+            seed,
+            villages: 1,
+            roles: OFFICES.to_vec(),
+            of_offices: true,
+            steps: Vec::new(),
+        };
+        script.morning();
+        for at in 0..120 + dice.below(40) {
+            if at % OFFICES_MEET_EVERY == 0 {
+                // Nobody can go on with what he has not received.
+                (0..OFFICES.len())
+                    .for_each(|who| script.add(&mut dice, who, What::Sync(Line::Good)));
+            }
+            let what = if dice.once_in(3) {
+                What::Save
+            } else {
+                draw(&mut dice)
+            };
+            let who = dice.index(OFFICES.len());
+            script.add(&mut dice, who, what);
+        }
+        script
+    }
+
     pub(super) fn draw(seed: u64, lies: bool, restores: bool) -> Self {
         let mut dice = Dice::new(seed);
         let villages = 1 + dice.index(5).saturating_sub(2);
@@ -128,6 +164,7 @@ impl Script {
             seed,
             villages,
             roles,
+            of_offices: false,
             steps: Vec::new(),
         };
         script.morning();

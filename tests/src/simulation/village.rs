@@ -91,6 +91,8 @@ pub(super) struct Sim {
     pub(super) ledger: Ledger,
     pub(super) truth: Truth,
     pub(super) violations: Vec<Violation>,
+    /// Whether the day is about what goes from desk to desk.
+    of_offices: bool,
     /// Who cannot reach the server, by bits.
     cut_off: u16,
     intruder: intruder::Intruder,
@@ -152,6 +154,7 @@ impl Sim {
             ledger: Ledger::default(),
             truth: Truth::default(),
             violations: Vec::new(),
+            of_offices: script.of_offices,
             cut_off: 0,
             intruder,
             losses: restore::Losses::default(),

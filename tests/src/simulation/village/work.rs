@@ -65,6 +65,7 @@ impl Sim {
             journal,
             on: open.as_ref().map(|open| open.record),
             team: &team,
+            of_offices: self.of_offices,
         };
         let Some(Wish { intent, marker }) = wish(&mut self.dice, &asked, marker) else {
             return;
