@@ -117,7 +117,9 @@ fn two_who_act_on_one_process_offline_both_come_to_something() {
 #[test]
 fn a_failing_seed_shrinks_to_a_short_story() {
     let fault = Fault::LateActionTakesEffect;
-    let report = fault.first_shown(0..SEEDS_TO_CATCH).expect("it is noticed");
+    // Few people: it is played quickly each of the many times.
+    let seeds = core::iter::once(19).chain(0..SEEDS_TO_CATCH);
+    let report = fault.first_shown(seeds).expect("it is noticed");
     let story =
         simulation::tell(report.seed, Some(fault), fault.sign()).expect("it replays exactly");
     assert_eq!(story.violation.sign, fault.sign());
