@@ -47,3 +47,15 @@ test('what begins so comes first, then what contains it, then what is spelt so',
   finder.remove(journal, hit('', 2).record)
   expect(titles('张三', 'household')).toEqual([])
 })
+
+test('what changes keeps its place among its namesakes, and is found by its new title alone', () => {
+  const finder = new Finder([hit('张三', 1), hit('张三', 2)])
+  const records = (text: string) => finder.search(text, 'household').map((one) => one.record)
+  const [first, second] = [hit('', 1).record, hit('', 2).record]
+  finder.add({ ...hit('张三', 1), state: 'cancelled' })
+  expect(records('zs')).toEqual([first, second])
+  expect(finder.retitles(hit('李四', 1))).toBe(true)
+  finder.add(hit('李四', 1))
+  expect(records('zs')).toEqual([second])
+  expect(records('ls')).toEqual([first])
+})

@@ -69,9 +69,11 @@ export class Finder {
       this.byName.set(lower, title)
       this.ordered = null
     }
-    this.remove(hit.journal, hit.record)
-    title.hits.set(key(hit.journal, hit.record), hit)
-    this.byRecord.set(key(hit.journal, hit.record), title)
+    const record = key(hit.journal, hit.record)
+    const before = this.byRecord.get(record)
+    if (before !== title) before?.hits.delete(record)
+    title.hits.set(record, hit)
+    this.byRecord.set(record, title)
   }
 
   /** Whether the record is known by another title. */
