@@ -93,13 +93,12 @@ impl Asked<'_> {
 }
 
 /// States out of which nobody here takes a process any more.
-const ENDS: [&str; 7] = [
+const ENDS: [&str; 6] = [
     "confirmed",
     "unfounded",
     "joined",
     "not_listed",
     "deliberate",
-    "done",
     "settled",
 ];
 
@@ -380,7 +379,7 @@ fn telling(record: RecordId, action: &str, field: &str, marker: String) -> Wish 
 /// What a phone shows need not be so any more: two verify one clue, and one is returned that was confirmed meanwhile.
 fn clue(dice: &mut Dice, asked: &Asked<'_>, record: &Record, marker: String) -> Option<Wish> {
     let state = record.state.as_deref().unwrap_or_default();
-    // On other days what is confirmed is not what the day is about.
+    // A day of offices comes further than here.
     let confirms = asked.of_offices && !dice.once_in(3);
     Some(match (state, dice.below(8)) {
         (_, 0) => splice(dice, record.id, "note", marker),
