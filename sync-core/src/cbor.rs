@@ -13,9 +13,33 @@ pub enum CborError {
     NotDeterministic,
 }
 
+/// What most commands and records take, so that their bytes are not moved again and again as they grow.
+const USUAL_BYTES: usize = 512;
+
 /// The deterministic encoding of a value.
 pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    minicbor::to_vec(value).expect("writing to memory cannot fail")
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    minicbor::encode(value, &mut bytes).expect("writing to memory cannot fail");
+    bytes
+}
+
+/// How many bytes [`encode`] makes of a value.
+pub fn length<T: Encode<()>>(value: &T) -> usize {
+    let mut counted = Counted(0);
+    minicbor::encode(value, &mut counted).expect("counting cannot fail");
+    counted.0
+}
+
+/// Counts what is written, and keeps nothing of it.
+struct Counted(usize);
+
+impl minicbor::encode::Write for Counted {
+    type Error = core::convert::Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.0 += bytes.len();
+        Ok(())
+    }
 }
 
 /// Decodes a value and insists that the bytes are its deterministic encoding, whole.
@@ -25,10 +49,19 @@ pub fn decode<T>(bytes: &[u8]) -> Result<T, CborError>
 where
     T: for<'b> Decode<'b, ()> + Encode<()>,
 {
-    let value: T = minicbor::decode(bytes).map_err(|error| CborError::Shape(error.to_string()))?;
+    let value: T = decode_own(bytes)?;
     if encode(&value) == bytes {
         Ok(value)
     } else {
         Err(CborError::NotDeterministic)
     }
+}
+
+/// Decodes what was encoded here and is derived from what others wrote: it is not asked whether the bytes are the deterministic
+/// encoding, for nobody signed them and nothing hashes them.
+pub fn decode_own<T>(bytes: &[u8]) -> Result<T, CborError>
+where
+    T: for<'b> Decode<'b, ()>,
+{
+    minicbor::decode(bytes).map_err(|error| CborError::Shape(error.to_string()))
 }

@@ -216,7 +216,7 @@ impl<C> Encode<C> for Fields {
         ctx: &mut C,
     ) -> Result<(), EncodeError<W::Error>> {
         let mut ordered: Vec<_> = self.0.iter().collect();
-        ordered.sort_by_key(|(name, _)| (name.len(), name.as_str().to_owned()));
+        ordered.sort_unstable_by_key(|(name, _)| (name.len(), name.as_str()));
         e.map(ordered.len() as u64)?;
         for (name, value) in ordered {
             e.str(name)?;

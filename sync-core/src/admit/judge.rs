@@ -290,8 +290,7 @@ impl Bench<'_> {
         if envelope.needs.is_some_and(|needed| needed >= envelope.n) {
             return Err(refused::MALFORMED.into());
         }
-        let bytes = crate::cbor::encode(envelope).len()
-            + content.map_or(0, |content| content.to_cbor().len());
+        let bytes = crate::cbor::length(envelope) + content.map_or(0, crate::cbor::length);
         if bytes > limits::COMMAND_BYTES_MAX {
             return Err(refused::LIMIT.into());
         }

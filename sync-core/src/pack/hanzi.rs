@@ -39,8 +39,8 @@ const LAST_ROW: u8 = 0xfe;
 const END: u8 = 0xff;
 
 struct Tables {
-    /// The common characters in their order.
-    common: Vec<char>,
+    /// The common characters in their order, each in its three bytes of UTF-8.
+    common: Vec<[u8; 3]>,
     /// The place of each character of the block among the common ones, plus one; 0 for the others.
     place: Vec<u16>,
 }
@@ -48,13 +48,14 @@ struct Tables {
 fn tables() -> &'static Tables {
     static TABLES: OnceLock<Tables> = OnceLock::new();
     TABLES.get_or_init(|| {
-        let common: Vec<char> = COMMON.chars().filter(|char| *char != '\n').collect();
+        let common = || COMMON.chars().filter(|char| *char != '\n');
         let mut place = vec![0; BLOCK_LENGTH];
-        for (number, char) in (1..).zip(&common) {
-            if let Some(slot) = in_block(*char).and_then(|offset| place.get_mut(offset)) {
+        for (number, char) in (1..).zip(common()) {
+            if let Some(slot) = in_block(char).and_then(|offset| place.get_mut(offset)) {
                 *slot = number;
             }
         }
+        let common = common().map(of_three).collect();
         Tables { common, place }
     })
 }
@@ -63,6 +64,13 @@ fn in_block(char: char) -> Option<usize> {
     let code = u32::from(char);
     let within = BLOCK.contains(&code).then(|| code - BLOCK.start())?;
     usize::try_from(within).ok()
+}
+
+/// The UTF-8 of a character of the block: all of them take three bytes.
+fn of_three(char: char) -> [u8; 3] {
+    let mut utf8 = [0; 3];
+    char.encode_utf8(&mut utf8);
+    utf8
 }
 
 fn byte(number: usize) -> u8 {
@@ -114,7 +122,8 @@ pub(super) fn widen(bytes: &[u8], max: usize) -> Result<Vec<u8>, PackError> {
     const CUT: PackError = PackError::Malformed("a text cut short");
     const NONE: PackError = PackError::Malformed("a character that is none");
     let tables = tables();
-    let mut wide = Vec::with_capacity(bytes.len().min(max));
+    // Mostly two bytes become three.
+    let mut wide = Vec::with_capacity((bytes.len().saturating_mul(3) / 2).min(max));
     let mut left = bytes.iter().copied();
     while let Some(first) = left.next() {
         let char = match first {
@@ -127,7 +136,11 @@ pub(super) fn widen(bytes: &[u8], max: usize) -> Result<Vec<u8>, PackError> {
                 let row = usize::from(first) - FIRST_ROW;
                 let cell = cell.checked_sub(FIRST_CELL).filter(|cell| *cell < CELLS);
                 let place = row * CELLS + cell.ok_or(NONE)?;
-                tables.common.get(place).copied().ok_or(NONE)?
+                wide.extend_from_slice(tables.common.get(place).ok_or(NONE)?);
+                if wide.len() > max {
+                    return Err(PackError::TooLarge(max));
+                }
+                continue;
             }
             OTHER_BEFORE..=LAST_ROW => {
                 let cell = left.next().filter(|cell| *cell != END).ok_or(CUT)?;
@@ -192,9 +205,12 @@ mod tests {
     fn the_table_is_the_first_level_of_the_standard() {
         let common = &tables().common;
         assert_eq!(common.len(), 3_755);
-        assert_eq!((common[0], common[3_754]), ('啊', '座'));
+        assert_eq!(
+            (common[0], common[3_754]),
+            (of_three('啊'), of_three('座'))
+        );
         assert_eq!(narrowed("啊座"), [0xb0, 0xa1, 0xd7, 0xf9]);
-        let distinct: std::collections::BTreeSet<char> = common.iter().copied().collect();
+        let distinct: std::collections::BTreeSet<_> = common.iter().copied().collect();
         assert_eq!(distinct.len(), common.len());
     }
 

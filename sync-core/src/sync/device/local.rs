@@ -349,7 +349,7 @@ impl Local {
         let mut bytes = 0;
         let fits = |pending: &&Pending| {
             let Unsealed { envelope, content } = &pending.command;
-            bytes += crate::cbor::encode(envelope).len() + content.to_cbor().len();
+            bytes += crate::cbor::length(envelope) + crate::cbor::length(content);
             bytes <= limits::BATCH_BYTES_MAX && (pending.assignment, pending.catalogue) == under
         };
         let few = self.pending.values().take(limits::BATCH_COMMANDS_MAX);

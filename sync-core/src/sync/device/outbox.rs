@@ -6,6 +6,7 @@ use super::local::{Local, Pending, Sealed, pending_write};
 use super::{Device, Effect, Key, World, Write};
 use crate::admit::LaneEnd;
 use crate::batch::{self, Bytes, Parts, Sealing, Seed, Unsealed};
+use crate::cbor;
 use crate::command::{Content, Envelope, Origin, Verb};
 use crate::id::{DeviceId, ItemId, JournalId, RecordId, sha256};
 use crate::journal::Chain;
@@ -252,7 +253,7 @@ impl Device {
 impl Local {
     fn waits(&self, device: DeviceId) -> Vec<Waiting> {
         let waiting = |sealed: bool, envelope: &Envelope, content: Option<&Content>| {
-            let content = content.map_or(0, |content| content.to_cbor().len());
+            let content = content.map_or(0, cbor::length);
             let origin = Origin {
                 device,
                 journal: self.journal,
@@ -262,7 +263,7 @@ impl Local {
                 origin,
                 envelope: envelope.clone(),
                 sealed,
-                bytes: crate::cbor::encode(envelope).len() + content,
+                bytes: cbor::length(envelope) + content,
             }
         };
         let sealed = self.to_send().flat_map(|sealed| {
