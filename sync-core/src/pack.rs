@@ -211,7 +211,7 @@ pub fn pack(run: &Run<'_>, places: &Places) -> Vec<u8> {
     packed(run, places, Effort::Full)
 }
 
-fn packed(run: &Run<'_>, places: &Places, effort: Effort) -> Vec<u8> {
+pub(crate) fn packed(run: &Run<'_>, places: &Places, effort: Effort) -> Vec<u8> {
     let columns = framed(COLUMNS, &to_columns(run, places));
     let squeezed = (columns.len() > SQUEEZED_BYTES_MIN).then(|| {
         let bare = columns.get(1..).unwrap_or_default();

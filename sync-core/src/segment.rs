@@ -200,11 +200,11 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
     cbor::encode(&Frame {
         journal,
         after,
-        heads: pack::brotli::squeeze(&cbor::encode(&heads), Effort::Full).into(),
-        envelopes: pack::pack(&run, &Places::default()).into(),
+        heads: pack::brotli::squeeze(&cbor::encode(&heads), Effort::Soon).into(),
+        envelopes: pack::packed(&run, &Places::default(), Effort::Soon).into(),
         streams: streams
             .into_iter()
-            .map(|(audience, rows)| (audience, pack::pack_contents(&rows).into()))
+            .map(|(audience, rows)| (audience, pack::contents_packed(&rows, Effort::Soon).into()))
             .collect(),
     })
 }

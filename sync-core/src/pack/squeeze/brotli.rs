@@ -15,6 +15,7 @@ const CHUNK: usize = 16 * 1024;
 const fn quality(effort: Effort) -> i32 {
     match effort {
         Effort::Full => 11,
+        Effort::Soon => 10,
         Effort::Quick => 4,
     }
 }

@@ -11,7 +11,7 @@ const CHUNK: usize = 16 * 1024;
 
 const fn level(effort: Effort) -> Compression {
     match effort {
-        Effort::Full => Compression::best(),
+        Effort::Full | Effort::Soon => Compression::best(),
         Effort::Quick => Compression::fast(),
     }
 }
