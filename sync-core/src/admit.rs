@@ -23,7 +23,7 @@ use crate::command::Origin;
 use crate::id::{DeploymentId, DeviceId, Digest, Seq, Timestamp};
 use crate::journal::{Chain, EntryHead, Fate};
 use crate::month::Month;
-use crate::record::FOLD_VERSION;
+use crate::record::{FOLD_VERSION, touches};
 use crate::registry::{Purpose, Registry};
 use crate::sign::PublicKey;
 
@@ -276,7 +276,7 @@ pub fn offered<'a>(
     offered
 }
 
-/// A judged batch: an entry that continues the chain, and what changes in the index. Only [`admit`] makes one.
+/// A judged batch: an entry that continues the chain, and what may have changed in the index. Only [`admit`] makes one.
 #[derive(Debug, Clone)]
 pub struct Decided {
     entry: EntryHead,
@@ -296,7 +296,7 @@ impl Decided {
         &self.chain
     }
 
-    /// The index entries as they are now.
+    /// The index entries of the records that its commands speak of, as they are now.
     pub const fn index(&self) -> &Index {
         &self.index
     }
@@ -339,8 +339,11 @@ pub fn admit(verified: &Verified, circumstances: Circumstances<'_>) -> Result<De
     } = circumstances;
     let received_at = now.max(chain.received_at);
     let seq = chain.end.seq + 1;
-    let (fates, index, taken) =
+    let (fates, mut index, taken) =
         judge::judge(parts, seq, received_at, judge::Whole::Yes, circumstances);
+    // What was only read stays as it is where it is kept.
+    let spoken_of: BTreeSet<_> = batch.envelopes.iter().flat_map(touches).collect();
+    index.retain(|record, _| spoken_of.contains(record));
     let entry = EntryHead {
         journal: batch.journal,
         seq,

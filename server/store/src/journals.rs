@@ -102,7 +102,7 @@ impl Appended {
         &self.chain
     }
 
-    /// The index entries as they are now.
+    /// The index entries of the records that its commands speak of, as they are now.
     pub const fn index(&self) -> &Index {
         &self.index
     }
