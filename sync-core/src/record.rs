@@ -74,6 +74,30 @@ pub fn logged(entry: &Entry) -> impl Iterator<Item = Logged> + '_ {
     (0..entry.head.fates.len()).map_while(|index| logged_at(entry, index))
 }
 
+/// The same of an entry that is not needed any more.
+pub fn into_logged(entry: Entry) -> impl Iterator<Item = Logged> {
+    let Entry { head, parts } = entry;
+    let (device, assignment) = (parts.batch.device, parts.batch.assignment);
+    let commands = parts.batch.envelopes.into_iter().zip(parts.contents);
+    commands
+        .zip(head.fates)
+        .map(move |((envelope, salted), fate)| Logged {
+            place: Place {
+                seq: head.seq,
+                n: envelope.n,
+                device,
+            },
+            assignment,
+            received_at: head.received_at,
+            catalogue: head.catalogue,
+            fate,
+            command: Command {
+                envelope,
+                content: salted.map(|salted| salted.content),
+            },
+        })
+}
+
 /// One command of an entry, by its place among them.
 pub fn logged_at(entry: &Entry, index: usize) -> Option<Logged> {
     let (head, parts) = (&entry.head, &entry.parts);

@@ -244,7 +244,7 @@ async fn aside<T: Send + 'static>(
 fn open_all(stored: Vec<Stored>) -> Result<Vec<Logged>, StoreError> {
     let mut logged = Vec::new();
     for stored in stored.into_iter().filter(|it| it.head.catalogue != 0) {
-        logged.extend(record::logged(&timeline::open(stored)?));
+        logged.extend(record::into_logged(timeline::open(stored)?));
     }
     Ok(logged)
 }
