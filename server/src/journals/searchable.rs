@@ -21,13 +21,13 @@ pub(crate) fn searchable(catalogues: &Catalogues, record: &Record) -> String {
             Slot::Register(held) => held
                 .iter()
                 .filter_map(|held| held.value.as_text())
-                .map(str::to_lowercase)
+                .map(lower)
                 .collect(),
-            Slot::Text(text) => vec![text.to_lowercase()],
+            Slot::Text(text) => vec![lower(text)],
             Slot::List(items) => items
                 .iter()
                 .filter_map(|item| item.value.as_text())
-                .map(str::to_lowercase)
+                .map(lower)
                 .collect(),
             Slot::Withheld => Vec::<String>::new(),
         });
@@ -35,4 +35,18 @@ pub(crate) fn searchable(catalogues: &Catalogues, record: &Record) -> String {
         .filter(|text| !text.is_empty())
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// In lower case, as what is searched and what it is searched for are compared. It is [`str::to_lowercase`], but that Chinese
+/// characters, which have no case, are not looked up one by one.
+pub(crate) fn lower(text: &str) -> String {
+    let mut lower = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\0'..='\x7f' => lower.push(char.to_ascii_lowercase()),
+            '\u{2e80}'..='\u{9fff}' => lower.push(char),
+            _ => lower.extend(char.to_lowercase()),
+        }
+    }
+    lower
 }

@@ -10,6 +10,7 @@ use sync_core::record::Record;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::context::{App, Caller};
+use crate::journals::searchable::lower;
 use crate::problem::Problem;
 use crate::routes::records::shown::RecordView;
 use crate::routes::records::{After, OpenList, Read, ReadFailure, limit};
@@ -33,7 +34,7 @@ impl fmt::Debug for Words {
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+        let words: Vec<String> = text.split_whitespace().map(lower).collect();
         let fits = words.len() <= WORDS_MAX
             && words
                 .iter()
