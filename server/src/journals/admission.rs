@@ -35,7 +35,7 @@ const WAITING_MAX: usize = 4_096;
 const HELD_BYTES_MAX: usize = 2 * 1024 * 1024;
 const HELD_UNIT: usize = 1024;
 /// Batches in one transaction.
-const GROUP_MAX: usize = 64;
+const GROUP_MAX: usize = 32;
 /// How soon a phone whose day is full may come again, at the most.
 const QUOTA_RETRY_SECONDS: u32 = 3_600;
 
