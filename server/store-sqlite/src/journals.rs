@@ -37,6 +37,11 @@ pub(crate) fn read<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Resu
     cbor::decode(bytes).map_err(|_| StoreError::Impossible("bytes in another encoding"))
 }
 
+/// The same of what is derived from the entries.
+fn read_derived<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, StoreError> {
+    cbor::decode_own(bytes).map_err(|_| StoreError::Impossible("bytes of another shape"))
+}
+
 struct EntryRow {
     chain_head: Vec<u8>,
     head: Vec<u8>,
@@ -89,7 +94,7 @@ impl TryFrom<RecordRow> for Folded {
     type Error = StoreError;
 
     fn try_from(row: RecordRow) -> Result<Self, StoreError> {
-        let record: Record = read(&row.body)?;
+        let record: Record = read_derived(&row.body)?;
         Ok(Self {
             record,
             created_at: Timestamp(row.created_at),
@@ -99,13 +104,13 @@ impl TryFrom<RecordRow> for Folded {
     }
 }
 
-/// Texts as a JSON array, for `json_each`: lists of any length under one prepared statement.
+/// Texts as a JSON array, for `jsonb_each`: lists of any length under one prepared statement.
 fn json_list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     let texts: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     json(&texts)
 }
 
-/// Rows as JSON, for `json_each`: as many as there are under one prepared statement. Their bytes stand in a [`Heap`].
+/// Rows as JSON, for `jsonb_each`, which does not write each of them as text again: as many as there are under one prepared statement. Their bytes stand in a [`Heap`].
 fn json<T: Serialize>(rows: &[T]) -> String {
     serde_json::to_string(rows).expect("texts and numbers are JSON")
 }
@@ -147,7 +152,7 @@ fn runs(places: &BTreeSet<Origin>) -> Vec<(Origin, u64)> {
     runs
 }
 
-/// Runs as rows for `json_each`, and the bytes that they name: lane, first, last.
+/// Runs as rows for `jsonb_each`, and the bytes that they name: lane, first, last.
 fn rows_of(runs: &[(Origin, u64)]) -> (String, Vec<u8>) {
     let mut heap = Heap::default();
     let rows: Vec<_> = (runs.iter())
@@ -172,7 +177,7 @@ impl SqliteUnit {
         let rows: Vec<_> = journals.map(|journal| heap.put(&journal.0)).collect();
         let (rows, heap) = (json(&rows), heap.0);
         let rows = sqlx::query!(
-            "SELECT journal_id, seq, head, received_at, registry FROM json_each($1) AS asked
+            "SELECT journal_id, seq, head, received_at, registry FROM jsonb_each($1) AS asked
              CROSS JOIN journal ON journal_id = substr($2, asked.value, 16)",
             rows,
             heap
@@ -206,7 +211,7 @@ impl SqliteUnit {
         let (rows, heap) = (json(&rows), heap.0);
         let rows = sqlx::query!(
             r#"SELECT asked.key + 0 AS "key!: i64", lane.n AS "n?", lane.batch AS "batch?", day AS "day?", commands AS "commands?",
-                      bytes AS "bytes?", refused_bytes AS "refused_bytes?" FROM json_each($1) AS asked
+                      bytes AS "bytes?", refused_bytes AS "refused_bytes?" FROM jsonb_each($1) AS asked
                LEFT JOIN lane ON lane.journal_id = substr($2, asked.value, 16)
                    AND lane.device_id = substr($2, asked.value + 16, 16)
                LEFT JOIN quota ON quota.journal_id = substr($2, asked.value, 16)
@@ -255,7 +260,7 @@ impl SqliteUnit {
         }
         let (rows, heap) = (json(&rows), heap.0);
         let rows = sqlx::query!(
-            r#"SELECT journal_id, seq AS "seq!", chain_head, received_at FROM json_each($1) AS asked
+            r#"SELECT journal_id, seq AS "seq!", chain_head, received_at FROM jsonb_each($1) AS asked
              CROSS JOIN entry ON journal_id = substr($2, asked.value ->> 0, 16) AND seq = asked.value ->> 1"#,
             rows,
             heap
@@ -279,7 +284,7 @@ impl SqliteUnit {
             .collect();
         let (rows, heap) = (json(&rows), heap.0);
         let rows = sqlx::query!(
-            "SELECT journal_id, record_id, entry FROM json_each($1) AS asked
+            "SELECT journal_id, record_id, entry FROM jsonb_each($1) AS asked
              CROSS JOIN record_index ON journal_id = substr($2, asked.value, 16)
                  AND record_id = substr($2, asked.value + 16, 16)",
             rows,
@@ -290,7 +295,7 @@ impl SqliteUnit {
         .map_err(|error| self.health.judge(error))?;
         for row in rows {
             let record = (id(&row.journal_id)?, id(&row.record_id)?);
-            known.index.insert(record, read(&row.entry)?);
+            known.index.insert(record, read_derived(&row.entry)?);
         }
         Ok(())
     }
@@ -304,7 +309,7 @@ impl SqliteUnit {
         let (rows, heap) = rows_of(&runs);
         // From the entry that may hold the first of a run, or the next, to the one that may hold its last.
         let rows = sqlx::query!(
-            r#"SELECT asked.key + 0 AS "key!: i64", entry.first, entry.head FROM json_each($1) AS asked
+            r#"SELECT asked.key + 0 AS "key!: i64", entry.first, entry.head FROM jsonb_each($1) AS asked
                CROSS JOIN entry ON entry.journal_id = substr($2, asked.value ->> 0, 16)
                    AND entry.device_id = substr($2, (asked.value ->> 0) + 16, 16)
                    AND entry.first >= COALESCE((SELECT MAX(before.first) FROM entry AS before
@@ -341,7 +346,7 @@ impl SqliteUnit {
         let (rows, heap) = rows_of(&runs);
         let again = sqlx::query!(
             r#"SELECT asked.key + 0 AS "key!: i64", offer.origin_n AS "origin_n!", offer.device_id, offer.counts AS "counts: bool"
-               FROM json_each($1) AS asked
+               FROM jsonb_each($1) AS asked
                CROSS JOIN offer ON offer.journal_id = substr($2, asked.value ->> 0, 16)
                    AND offer.origin_device_id = substr($2, (asked.value ->> 0) + 16, 16)
                    AND offer.origin_n BETWEEN asked.value ->> 1 AND asked.value ->> 2"#,
@@ -451,7 +456,7 @@ impl ReadJournals for SqliteUnit {
         let rows = sqlx::query_as!(
             EntryRow,
             "SELECT chain_head, head, batch FROM entry
-             WHERE journal_id = $1 AND seq IN (SELECT value FROM json_each($2)) ORDER BY seq",
+             WHERE journal_id = $1 AND seq IN (SELECT value FROM jsonb_each($2)) ORDER BY seq",
             key,
             positions
         )
@@ -509,7 +514,7 @@ impl ReadJournals for SqliteUnit {
         let (journal, asked, heap) = (&journal.0[..], json(&asked), heap.0);
         let rows = sqlx::query_as!(
             RecordRow,
-            "SELECT created_at, changed_at, text, body FROM json_each($2) AS asked
+            "SELECT created_at, changed_at, text, body FROM jsonb_each($2) AS asked
              CROSS JOIN record ON journal_id = $1 AND record_id = substr($3, asked.value, 16)",
             journal,
             asked,
@@ -540,8 +545,8 @@ impl ReadJournals for SqliteUnit {
         let rows = sqlx::query_as!(
             RecordRow,
             "SELECT created_at, changed_at, text, body FROM record
-             WHERE journal_id IN (SELECT unhex(value) FROM json_each($1))
-               AND CAST(audience AS TEXT) IN (SELECT value FROM json_each($2))
+             WHERE journal_id IN (SELECT unhex(value) FROM jsonb_each($1))
+               AND CAST(audience AS TEXT) IN (SELECT value FROM jsonb_each($2))
                AND ($3 IS NULL OR kind = $3)
                AND ($4 IS NULL OR state = $4)
                AND ($5 = FALSE OR conflicted)
@@ -550,7 +555,7 @@ impl ReadJournals for SqliteUnit {
                AND ($8 IS NULL OR changed_at >= $8)
                AND ($9 IS NULL OR changed_at < $9)
                AND ($10 IS NULL OR (journal_id, record_id) > (unhex($10), unhex($11)))
-               AND NOT EXISTS (SELECT 1 FROM json_each($12) AS word WHERE instr(text, word.value) = 0)
+               AND NOT EXISTS (SELECT 1 FROM jsonb_each($12) AS word WHERE instr(text, word.value) = 0)
              ORDER BY journal_id, record_id LIMIT $13",
             journals,
             audiences,
@@ -592,7 +597,7 @@ impl ReadJournals for SqliteUnit {
         let asked = json(&asked);
         let rows = sqlx::query!(
             "SELECT level, position, hash FROM tree_node
-             WHERE (level, position) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))",
+             WHERE (level, position) IN (SELECT value ->> 0, value ->> 1 FROM jsonb_each($1))",
             asked
         )
         .fetch_all(&mut *self.transaction)
@@ -712,7 +717,7 @@ impl SqliteUnit {
             let done = sqlx::query!(
                 "INSERT INTO journal (journal_id, seq, head, received_at, registry)
                  SELECT substr($2, value ->> 0, 16), value ->> 1, substr($2, value ->> 2, 32), value ->> 3, value ->> 4
-                 FROM json_each($1) WHERE TRUE ON CONFLICT (journal_id) DO NOTHING",
+                 FROM jsonb_each($1) WHERE TRUE ON CONFLICT (journal_id) DO NOTHING",
                 rows,
                 heap
             )
@@ -726,7 +731,7 @@ impl SqliteUnit {
             let done = sqlx::query!(
                 "UPDATE journal SET seq = row.value ->> 1, head = substr($2, row.value ->> 2, 32),
                                     received_at = row.value ->> 3, registry = row.value ->> 4
-                 FROM json_each($1) AS row
+                 FROM jsonb_each($1) AS row
                  WHERE journal.journal_id = substr($2, row.value ->> 0, 16) AND journal.seq = row.value ->> 5",
                 rows,
                 heap
@@ -771,7 +776,7 @@ impl SqliteUnit {
              SELECT substr($2, value ->> 0, 16), value ->> 1, value ->> 2, substr($2, value ->> 3, 16), value ->> 4, value ->> 5,
                     substr($2, value ->> 6, 32), substr($2, value ->> 7, 32), substr($2, value ->> '$[8][0]', value ->> '$[8][1]'),
                     substr($2, value ->> '$[9][0]', value ->> '$[9][1]')
-             FROM json_each($1)",
+             FROM jsonb_each($1)",
             rows,
             heap
         )
@@ -797,7 +802,7 @@ impl SqliteUnit {
         sqlx::query!(
             "INSERT INTO lane (journal_id, device_id, n, batch)
              SELECT substr($2, value ->> 0, 16), substr($2, (value ->> 0) + 16, 16), value ->> 1, substr($2, value ->> 2, 32)
-             FROM json_each($1) WHERE TRUE
+             FROM jsonb_each($1) WHERE TRUE
              ON CONFLICT (journal_id, device_id) DO UPDATE SET n = excluded.n, batch = excluded.batch",
             rows,
             heap
@@ -830,7 +835,7 @@ impl SqliteUnit {
         sqlx::query!(
             "INSERT INTO record_index (journal_id, record_id, entry)
              SELECT substr($2, value ->> 0, 16), substr($2, (value ->> 0) + 16, 16), substr($2, (value ->> 0) + 32, value ->> 1)
-             FROM json_each($1) WHERE TRUE
+             FROM jsonb_each($1) WHERE TRUE
              ON CONFLICT (journal_id, record_id) DO UPDATE SET entry = excluded.entry",
             rows,
             heap
@@ -860,7 +865,7 @@ impl SqliteUnit {
             "INSERT INTO offer (journal_id, origin_device_id, origin_n, device_id, n, counts)
              SELECT substr($2, value ->> 0, 16), substr($2, value ->> 1, 16), value ->> 2, substr($2, (value ->> 0) + 16, 16),
                     value ->> 3, value ->> 4
-             FROM json_each($1)",
+             FROM jsonb_each($1)",
             rows,
             heap
         )
@@ -898,7 +903,7 @@ impl WriteJournals for SqliteUnit {
         sqlx::query!(
             "INSERT INTO quota (journal_id, device_id, day, commands, bytes, refused_bytes)
              SELECT substr($2, value ->> 0, 16), substr($2, (value ->> 0) + 16, 16), $3, value ->> 1, value ->> 2, value ->> 3
-             FROM json_each($1) WHERE TRUE
+             FROM jsonb_each($1) WHERE TRUE
              ON CONFLICT (journal_id, device_id)
              DO UPDATE SET commands = excluded.commands + iif(day = excluded.day, commands, 0),
                            bytes = excluded.bytes + iif(day = excluded.day, bytes, 0),
@@ -1000,7 +1005,7 @@ impl WriteJournals for SqliteUnit {
                     value ->> 6, value ->> 7, value ->> 8, value ->> 9,
                     CAST(substr($3, (value ->> '$[0][0]') + 16, value ->> '$[0][1]') AS TEXT),
                     substr($3, (value ->> '$[0][0]') + 16 + (value ->> '$[0][1]'), value ->> '$[0][2]')
-             FROM json_each($2) WHERE TRUE
+             FROM jsonb_each($2) WHERE TRUE
              ON CONFLICT (journal_id, record_id) DO UPDATE SET kind = excluded.kind, state = excluded.state,
                  audience = excluded.audience, conflicted = excluded.conflicted, flagged = excluded.flagged,
                  unanswered = excluded.unanswered, void = excluded.void, changed_at = excluded.changed_at,
@@ -1047,7 +1052,7 @@ impl WriteJournals for SqliteUnit {
         let (rows, heap) = (json(&rows), heap.0);
         sqlx::query!(
             "INSERT INTO tree_node (level, position, hash)
-             SELECT value ->> 0, value ->> 1, substr($2, value ->> 2, 32) FROM json_each($1)",
+             SELECT value ->> 0, value ->> 1, substr($2, value ->> 2, 32) FROM jsonb_each($1)",
             rows,
             heap
         )
