@@ -185,8 +185,13 @@ export class Shell implements Served {
   async unlock(pin: string): Promise<Standing> {
     return this.alone(async () => {
       if (this.fresh) throw new CoreError({ code: 'not_enrolled' })
-      await this.tried(pin)
-      await this.loaded()
+      await this.countTry()
+      // What is sealed is read while the PIN is tried: the one keeps the disk busy, the other the processor.
+      const values = this.store.all()
+      // Who typed another PIN is told that, and not what became of the reading.
+      values.catch(() => undefined)
+      await this.makeTry(pin)
+      await this.loaded(await values)
       await this.files.forgetUnnamed(await this.draftTexts())
       return this.tellStanding()
     })
@@ -194,15 +199,22 @@ export class Shell implements Served {
 
   /** A try is counted durably before it is made, and its outcome is durable before it is told. */
   private async tried(pin: string): Promise<void> {
+    await this.countTry()
+    await this.makeTry(pin)
+  }
+
+  private async countTry(): Promise<void> {
     await this.done(this.call(() => this.core().beginTry()))
+  }
+
+  private async makeTry(pin: string): Promise<void> {
     const fault = await this.done<CoreErrorShape | null>(this.call(() => this.core().tryPin(pin)))
     if (fault === null) return
     if (fault.triesLeft === 0) await this.tellStanding()
     throw errorOf(fault)
   }
 
-  private async loaded(): Promise<void> {
-    const values = await this.store.all()
+  private async loaded(values: [name: string, value: Uint8Array][]): Promise<void> {
     this.call(() => this.core().load(values))
     this.finder = null
     await this.files.load()
@@ -585,7 +597,7 @@ export class Shell implements Served {
         this.lostStorage()
         return
       }
-      if (this.told().open) await this.loaded()
+      if (this.told().open) await this.loaded(await this.store.all())
     } catch {
       // Storage that cannot be read either: the next call says so.
       this.core().lock()
