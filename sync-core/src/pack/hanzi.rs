@@ -205,10 +205,7 @@ mod tests {
     fn the_table_is_the_first_level_of_the_standard() {
         let common = &tables().common;
         assert_eq!(common.len(), 3_755);
-        assert_eq!(
-            (common[0], common[3_754]),
-            (of_three('啊'), of_three('座'))
-        );
+        assert_eq!((common[0], common[3_754]), (of_three('啊'), of_three('座')));
         assert_eq!(narrowed("啊座"), [0xb0, 0xa1, 0xd7, 0xf9]);
         let distinct: std::collections::BTreeSet<_> = common.iter().copied().collect();
         assert_eq!(distinct.len(), common.len());
