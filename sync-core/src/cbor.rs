@@ -23,23 +23,10 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
     bytes
 }
 
-/// How many bytes [`encode`] makes of a value.
+/// How many bytes [`encode`] makes of a value. It makes them: a writer that only counted would bring every encoding a second time, and
+/// the module for browsers is two kilobytes too large for it.
 pub fn length<T: Encode<()>>(value: &T) -> usize {
-    let mut counted = Counted(0);
-    minicbor::encode(value, &mut counted).expect("counting cannot fail");
-    counted.0
-}
-
-/// Counts what is written, and keeps nothing of it.
-struct Counted(usize);
-
-impl minicbor::encode::Write for Counted {
-    type Error = core::convert::Infallible;
-
-    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.0 += bytes.len();
-        Ok(())
-    }
+    encode(value).len()
 }
 
 /// Decodes a value and insists that the bytes are its deterministic encoding, whole.

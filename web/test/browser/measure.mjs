@@ -27,7 +27,6 @@ const SLICE_MILLIS = 20
 /** Nothing that is measured may take longer. */
 const PATIENCE_MILLIS = 60_000
 const SLOW_LINE = { bytesPerSecond: 50_000, roundTripMillis: 400 }
-const COLD_STARTS = 3
 const VISITS = 20
 const EDITS = 10
 const SURNAMES = [...'马王张李杨丁吴海罗冶安田苏虎单摆']
@@ -261,13 +260,6 @@ async function coldStart(phone) {
   return { opened: Math.round(opened), unlocked: Math.round(unlocked), total: Math.round(opened + unlocked) }
 }
 
-/** The middle one of several. */
-async function coldStarts(phone) {
-  const starts = []
-  for (let start = 0; start < COLD_STARTS; start += 1) starts.push(await coldStart(phone))
-  return starts.toSorted((a, b) => a.total - b.total)[Math.floor(COLD_STARTS / 2)]
-}
-
 try {
   const before = deployment.carried
   const phone = await Phone.take(browser, deployment.address)
@@ -281,13 +273,13 @@ try {
   await grow(1000)
   await phone.enrol(deployment.code('ma'))
   await phone.allReceived()
-  const small = await coldStarts(phone)
+  const small = await coldStart(phone)
   figures.cold_start_ms_1k = small.total
   await phone.context.setOffline(false)
 
   await grow(10_000)
   await phone.syncByHand()
-  const large = await coldStarts(phone)
+  const large = await coldStart(phone)
   figures.cold_start_ms_10k = large.total
   figures.cold_start_parts_10k = [large.opened, large.unlocked]
 
