@@ -206,11 +206,7 @@ pub fn unpack_envelopes(
     unpack(&[*lane], bytes, inflated_max).map(|unpacked| unpacked.envelopes)
 }
 
-/// Packs commands as small as they get.
-pub fn pack(run: &Run<'_>, places: &Places) -> Vec<u8> {
-    packed(run, places, Effort::Full)
-}
-
+/// Packs commands.
 pub(crate) fn packed(run: &Run<'_>, places: &Places, effort: Effort) -> Vec<u8> {
     let columns = framed(COLUMNS, &to_columns(run, places));
     let squeezed = (columns.len() > SQUEEZED_BYTES_MIN).then(|| {

@@ -30,8 +30,8 @@ use crate::journals::timeline;
 
 /// Batches that may wait; beyond that a phone is told to come again.
 const WAITING_MAX: usize = 4_096;
-/// What batches that wait for the writer hold, before it is unpacked into values that take many times as much: a group of honest ones,
-/// so that the writer never waits for the next.
+/// What batches that wait for the writer hold, before it is unpacked into values that take many times as much: two groups of honest
+/// ones, so that the next is opened while the writer decides one.
 const HELD_BYTES_MAX: usize = 2 * 1024 * 1024;
 const HELD_UNIT: usize = 1024;
 /// Batches in one transaction.

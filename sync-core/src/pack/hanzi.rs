@@ -117,6 +117,11 @@ pub(super) fn narrow(text: &str, to: &mut Vec<u8>) {
     }
 }
 
+fn push(to: &mut Vec<u8>, char: char) {
+    let mut utf8 = [0; 4];
+    to.extend_from_slice(char.encode_utf8(&mut utf8).as_bytes());
+}
+
 /// The UTF-8 of texts that each end in `FF`, these ends included: at most `max` bytes. That it is UTF-8 is not checked.
 pub(super) fn widen(bytes: &[u8], max: usize) -> Result<Vec<u8>, PackError> {
     const CUT: PackError = PackError::Malformed("a text cut short");
@@ -126,10 +131,10 @@ pub(super) fn widen(bytes: &[u8], max: usize) -> Result<Vec<u8>, PackError> {
     let mut wide = Vec::with_capacity((bytes.len().saturating_mul(3) / 2).min(max));
     let mut left = bytes.iter().copied();
     while let Some(first) = left.next() {
-        let char = match first {
+        match first {
             FIRST_PUNCTUATION..=LAST_PUNCTUATION => {
                 let mark = PUNCTUATION.get(usize::from(first - FIRST_PUNCTUATION));
-                mark.copied().ok_or(NONE)?
+                push(&mut wide, *mark.ok_or(NONE)?);
             }
             0xb0..=0xd7 => {
                 let cell = usize::from(left.next().ok_or(CUT)?);
@@ -137,10 +142,6 @@ pub(super) fn widen(bytes: &[u8], max: usize) -> Result<Vec<u8>, PackError> {
                 let cell = cell.checked_sub(FIRST_CELL).filter(|cell| *cell < CELLS);
                 let place = row * CELLS + cell.ok_or(NONE)?;
                 wide.extend_from_slice(tables.common.get(place).ok_or(NONE)?);
-                if wide.len() > max {
-                    return Err(PackError::TooLarge(max));
-                }
-                continue;
             }
             OTHER_BEFORE..=LAST_ROW => {
                 let cell = left.next().filter(|cell| *cell != END).ok_or(CUT)?;
@@ -152,7 +153,7 @@ pub(super) fn widen(bytes: &[u8], max: usize) -> Result<Vec<u8>, PackError> {
                 let offset = row * OTHER_CELLS + usize::from(cell);
                 let code = u32::try_from(offset).map_err(|_| NONE)? + BLOCK.start();
                 let code = Some(code).filter(|code| BLOCK.contains(code));
-                code.and_then(char::from_u32).ok_or(NONE)?
+                push(&mut wide, code.and_then(char::from_u32).ok_or(NONE)?);
             }
             ESCAPE => {
                 let lead = left.next().ok_or(CUT)?;
@@ -167,21 +168,9 @@ pub(super) fn widen(bytes: &[u8], max: usize) -> Result<Vec<u8>, PackError> {
                 for _ in 0..length {
                     wide.push(left.next().filter(|byte| *byte != END).ok_or(CUT)?);
                 }
-                if wide.len() > max {
-                    return Err(PackError::TooLarge(max));
-                }
-                continue;
             }
-            itself => {
-                wide.push(itself);
-                if wide.len() > max {
-                    return Err(PackError::TooLarge(max));
-                }
-                continue;
-            }
-        };
-        let mut utf8 = [0; 4];
-        wide.extend_from_slice(char.encode_utf8(&mut utf8).as_bytes());
+            itself => wide.push(itself),
+        }
         if wide.len() > max {
             return Err(PackError::TooLarge(max));
         }

@@ -10,7 +10,7 @@ use super::PackError;
 pub(crate) enum Effort {
     /// As small as it gets: for what travels, and is made while nobody waits.
     Full,
-    /// A fortieth longer, in a third of the time: for what travels as soon as it is made.
+    /// A little longer and made sooner: for what somebody waits for while it is made.
     Soon,
     /// Some of it in a fraction of the time: for what stays.
     Quick,

@@ -15,6 +15,10 @@ const LANE: Lane = Lane {
 };
 const MAX: usize = 1 << 20;
 
+fn pack(run: &Run<'_>, places: &Places) -> Vec<u8> {
+    packed(run, places, Effort::Full)
+}
+
 fn of_contents<'a>(contents: &'a [(u32, &'a Content)]) -> Run<'a> {
     Run {
         lanes: &[],
