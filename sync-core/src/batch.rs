@@ -432,21 +432,36 @@ impl WireBatch {
 
     /// Opens it within the room that is left, and takes from it; with too little, that is what is said ([`pack::PackError::NoRoom`]).
     pub fn open_within(&self, room: &mut Room) -> Result<Parts, Malformed> {
+        self.opened(room, &mut |salted| Some(salted.content.digest(salted.salt)))
+    }
+
+    /// Opens one that its holder opened before, with the digests that he noted then, of the contents that are here and in their
+    /// order: hashing them again is most of the work.
+    pub(crate) fn open_noted(&self, digests: &[Digest]) -> Result<Parts, Malformed> {
+        let mut digests = digests.iter().copied();
+        self.opened(&mut Room::of_request(), &mut |_| digests.next())
+    }
+
+    fn opened(
+        &self,
+        room: &mut Room,
+        digest_of: &mut dyn FnMut(&Salted) -> Option<Digest>,
+    ) -> Result<Parts, Malformed> {
         let lane = pack::Lane {
             device: self.device,
             journal: self.journal,
             first: self.first,
         };
         let mut envelopes = room.unpack_envelopes(&lane, &self.envelopes.0)?;
-        let mut contents = self.contents(&envelopes, room)?;
+        let contents = self.contents(&envelopes, room)?;
         let digests: BTreeMap<u32, Digest> = self.digests.iter().copied().collect();
         self.has_one_form(&contents)?;
-        for ((index, envelope), salted) in (0..).zip(&mut envelopes).zip(&mut contents) {
-            envelope.digest = match (&*salted, digests.get(&index)) {
-                (Some(salted), _) => salted.content.digest(salted.salt),
-                (None, Some(digest)) => *digest,
-                (None, None) => return Err(Malformed::Content { index }),
+        for ((index, envelope), salted) in (0..).zip(&mut envelopes).zip(&contents) {
+            let digest = match salted {
+                Some(salted) => digest_of(salted),
+                None => digests.get(&index).copied(),
             };
+            envelope.digest = digest.ok_or(Malformed::Content { index })?;
         }
         let batch = Batch {
             journal: self.journal,

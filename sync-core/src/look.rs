@@ -303,19 +303,34 @@ impl<'d> Look<'d> {
         )
     }
 
-    fn records(self) -> impl Iterator<Item = Cow<'d, Record>> {
+    fn ids(self) -> impl Iterator<Item = (JournalId, RecordId)> {
         let device = self.device;
-        let journals = device.journals().into_iter();
-        let all = journals.flat_map(move |journal| {
+        device.journals().into_iter().flat_map(move |journal| {
             let records = device.records(journal).into_iter();
             records.map(move |record| (journal, record))
-        });
-        all.filter_map(move |(journal, record)| device.record(journal, record))
+        })
+    }
+
+    /// The records of a journal and of a kind, or of all, and those of which the kind is not known before they are folded.
+    fn records<'w>(
+        self,
+        journal: Option<JournalId>,
+        kind: Option<&'w str>,
+    ) -> impl Iterator<Item = Cow<'d, Record>> + use<'d, 'w> {
+        let device = self.device;
+        let may_be = move |(here, record): &(JournalId, RecordId)| {
+            let known = || device.kind_of(*here, *record);
+            journal.is_none_or(|journal| journal == *here)
+                && kind.is_none_or(|kind| known().is_none_or(|known| known == kind))
+        };
+        let may_be = self.ids().filter(may_be);
+        may_be.filter_map(move |(journal, record)| device.record(journal, record))
     }
 
     /// What somebody wants, in no order.
     fn views<'w>(self, wanted: &'w Wanted) -> impl Iterator<Item = View> + use<'d, 'w> {
-        let records = self.records().filter(|record| wanted.may_take(record));
+        let records = self.records(wanted.journal, wanted.kind.as_deref());
+        let records = records.filter(|record| wanted.may_take(record));
         let views = records.map(move |record| self.device.view_of(&record, self.now));
         views.filter(move |view| wanted.takes(view, &self))
     }
@@ -447,7 +462,16 @@ impl<'d> Look<'d> {
         let Some(catalogue) = self.catalogue() else {
             return Vec::new();
         };
-        let waiting = self.records().filter(|record| waits(catalogue, record));
+        // What has no rule waits where two values are in conflict, which one command alone never is.
+        let may_wait = |(journal, record): &(JournalId, RecordId)| {
+            let kind = self.device.kind_of(*journal, *record);
+            let kind = kind.and_then(|kind| catalogue.kind(kind));
+            kind.is_none_or(|kind| !kind.due.is_empty())
+                || !self.device.is_single(*journal, *record)
+        };
+        let waiting = self.ids().filter(may_wait);
+        let waiting = waiting.filter_map(|(journal, record)| self.device.record(journal, record));
+        let waiting = waiting.filter(|record| waits(catalogue, record));
         let waiting: Vec<View> = waiting
             .map(|record| self.device.view_of(&record, self.now))
             .collect();

@@ -71,7 +71,7 @@ impl<'d> Look<'d> {
         };
         let mut around = Around::of(*self);
         let mut doubts = Vec::new();
-        for record in self.records() {
+        for record in self.records(wanted.journal, wanted.kind.as_deref()) {
             if !wanted.may_take(&record) || !is_checked(&record) {
                 continue;
             }

@@ -42,7 +42,7 @@ pub use local::{Form, FormId, Whereabouts};
 pub use outbox::Waiting;
 pub use reply::{Learned, LyingServer};
 pub use save::{CannotSave, Intent, Saved, Target};
-pub use storage::{Damaged, Key, Write};
+pub use storage::{Damaged, Kept, Key, Write};
 
 use local::Local;
 
@@ -314,6 +314,24 @@ impl Device {
     pub fn record(&self, journal: JournalId, record: RecordId) -> Option<Cow<'_, Record>> {
         let local = self.journals.get(&journal)?;
         local.record(&self.catalogues, self.id(), record)
+    }
+
+    /// The kind of a record, without folding it; `None` while no entry made it.
+    pub(crate) fn kind_of(&self, journal: JournalId, record: RecordId) -> Option<&str> {
+        self.journals.get(&journal)?.kind(record)
+    }
+
+    /// Whether a record consists of one command alone, so that nothing in it can be in conflict.
+    pub(crate) fn is_single(&self, journal: JournalId, record: RecordId) -> bool {
+        let local = self.journals.get(&journal);
+        local.is_some_and(|local| local.is_single(record))
+    }
+
+    /// Folds at most so many of the records that nobody asked for yet. Whether there are more: a shell that has nothing else to do
+    /// calls it until there are none, so that no list has to wait for its records.
+    pub fn fold_ahead(&self, most: usize) -> bool {
+        let mut locals = self.journals.values();
+        locals.any(|local| local.fold_ahead(&self.catalogues, most))
     }
 
     /// What its user sees of a record: after the lease, only what he wrote himself.

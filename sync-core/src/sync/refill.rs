@@ -281,7 +281,7 @@ pub fn verify(
         if entry.head.digest() != *digest {
             return Err(not_it());
         }
-        chain = (chain.append_entry(deployment, &entry)).map_err(|_| not_it())?;
+        chain = (chain.append(&entry.head)).map_err(|_| not_it())?;
         given.push(GivenBack { entry, chain });
     }
     Ok(given)
@@ -331,7 +331,10 @@ impl WireEntry {
         room: &mut Room,
     ) -> Result<Entry, crate::batch::Malformed> {
         match &self.body {
-            WireBody::Batch(batch) => Ok(self.with(deployment, batch.open_within(room)?)),
+            WireBody::Batch(batch) => {
+                let parts = batch.open_within(room)?;
+                Ok(self.with(parts.batch.digest(deployment), parts))
+            }
             WireBody::Own { .. } => Err(crate::batch::Malformed::Numbering),
         }
     }

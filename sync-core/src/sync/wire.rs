@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::batch::{Bytes, Malformed, Parts, Position, WireBatch};
-use crate::id::{DeploymentId, DeviceId, JournalId, Seq, Timestamp};
+use crate::id::{DeploymentId, DeviceId, Digest, JournalId, Seq, Timestamp};
 use crate::journal::{Entry, EntryHead, Fate};
 
 /// What a device asks.
@@ -180,7 +180,7 @@ pub struct CoveredBy {
     pub index: u64,
     /// The inclusion path (RFC 6962), from the leaf up.
     #[n(4)]
-    pub path: Vec<crate::id::Digest>,
+    pub path: Vec<Digest>,
 }
 
 /// An entry as it travels.
@@ -267,7 +267,8 @@ impl WireEntry {
 
     /// The entry; `own` gives the reader's own batch that begins with a number.
     ///
-    /// It says nothing yet about the chain or who signed: see [`crate::journal::Chain::append_entry`].
+    /// It says nothing yet about the chain or who signed: see [`crate::journal::Chain::append`]. That the head belongs to its batch is
+    /// so by how it is made.
     pub fn open(
         &self,
         deployment: DeploymentId,
@@ -284,11 +285,11 @@ impl WireEntry {
         if !ascends || last.is_some_and(|last| last >= count) || accepted {
             return Err(Malformed::Fates);
         }
-        Ok(self.with(deployment, parts))
+        Ok(self.with(parts.batch.digest(deployment), parts))
     }
 
-    /// The entry with this batch.
-    pub(super) fn with(&self, deployment: DeploymentId, parts: Parts) -> Entry {
+    /// The entry with this batch, which has this digest.
+    pub(super) fn with(&self, batch: Digest, parts: Parts) -> Entry {
         let head = EntryHead {
             journal: parts.batch.journal,
             seq: self.seq,
@@ -296,7 +297,7 @@ impl WireEntry {
             registry: self.registry,
             catalogue: parts.batch.catalogue,
             fold: self.fold,
-            batch: parts.batch.digest(deployment),
+            batch,
             signature: parts.signature.clone(),
             fates: fates(parts.batch.envelopes.len(), &self.unusual),
         };

@@ -68,6 +68,8 @@ const SETTINGS = 'settings'
 /** Of more households than these nobody looks for one by its name alone. */
 const FOUND_MAX = 200
 const ALIKE_MAX = 5
+/** Long enough for a screen to ask for what it shows. */
+const AHEAD_PAUSE_MILLIS = 200
 const AT_FIRST: Settings = { lang: null, textSize: 100, autoLockMinutes: 5, wifiOnly: false }
 
 export class Shell implements Served {
@@ -193,8 +195,19 @@ export class Shell implements Served {
       await this.makeTry(pin)
       await this.loaded(await values)
       await this.files.forgetUnnamed(await this.draftTexts())
+      void this.foldAhead()
       return this.tellStanding()
     })
+  }
+
+  /** Lets the core make up its records between what is asked, so that no list has to wait for them. */
+  private async foldAhead(): Promise<void> {
+    try {
+      do await new Promise((resolve) => setTimeout(resolve, AHEAD_PAUSE_MILLIS))
+      while (await this.alone(() => this.call(() => this.core().foldAhead())))
+    } catch {
+      // It was locked meanwhile.
+    }
   }
 
   /** A try is counted durably before it is made, and its outcome is durable before it is told. */

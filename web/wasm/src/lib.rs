@@ -198,6 +198,12 @@ impl Core {
         self.0.load(values(stored)).map_err(thrown)
     }
 
+    /// Makes up some of the records that nobody asked for yet; whether there are more.
+    #[wasm_bindgen(js_name = foldAhead)]
+    pub fn fold_ahead(&self) -> Call<bool> {
+        self.0.fold_ahead().map_err(thrown)
+    }
+
     /// What a phone whose PIN is lost still hands over.
     pub fn rescue(&self, card: Option<Vec<u8>>, stored: &Array) -> Call<Option<Vec<u8>>> {
         let rescued = self.0.rescue(card.as_deref(), values(stored), &mut rng());

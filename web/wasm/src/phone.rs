@@ -28,6 +28,8 @@ pub type Told<T> = Result<T, Fault>;
 
 /// The shell's own value that keeps the session.
 const SESSION: &str = "session";
+/// Few enough that a touch does not wait for them.
+const RECORDS_AHEAD: usize = 200;
 
 fn file_name(hash: &str) -> String {
     format!("file/{hash}")
@@ -310,6 +312,11 @@ impl Phone {
             Held::new(device, session.unwrap_or_default())
         });
         Ok(())
+    }
+
+    /// Makes up some of the records that nobody asked for yet; whether there are more.
+    pub fn fold_ahead(&self) -> Told<bool> {
+        Ok(self.held()?.device.fold_ahead(RECORDS_AHEAD))
     }
 
     /// What a phone whose PIN is lost still hands over.

@@ -146,8 +146,8 @@ fn holders<'h>(held: &'h Held, key: &[u8]) -> impl Iterator<Item = RecordId> + u
 /// What the records of a kind hold in a field: references by their bytes, texts as they are compared.
 fn read(look: Look<'_>, (journal, kind, field): &Field) -> Held {
     let mut found = Held::new();
-    let records = look.records();
-    let records = records.filter(|record| record.journal == *journal && record.kind == *kind);
+    let records = look.records(Some(*journal), Some(kind));
+    let records = records.filter(|record| record.kind == *kind);
     for record in records {
         let Some(Slot::Register(values)) = record.fields.get(field) else {
             continue;

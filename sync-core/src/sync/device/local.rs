@@ -1,6 +1,7 @@
 //! What the device holds of one journal: the verified entries, and its own lane on top.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Device;
@@ -76,6 +77,22 @@ pub(super) struct Sealed {
     pub(super) wire: WireBatch,
 }
 
+/// Under which places commands count: by lane, for there are as many as commands.
+#[derive(Debug, Default)]
+pub(super) struct Taken(BTreeMap<(DeviceId, JournalId), BTreeSet<u64>>);
+
+impl Taken {
+    fn insert(&mut self, place: Origin) {
+        let lane = self.0.entry((place.device, place.journal)).or_default();
+        lane.insert(place.n);
+    }
+
+    pub(super) fn contains(&self, place: &Origin) -> bool {
+        let lane = self.0.get(&(place.device, place.journal));
+        lane.is_some_and(|lane| lane.contains(&place.n))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Local {
     pub(super) journal: JournalId,
@@ -85,13 +102,20 @@ pub(super) struct Local {
     pub(super) sealed: BTreeMap<u64, Sealed>,
     pub(super) pending: BTreeMap<u64, Pending>,
     pub(super) forms: BTreeMap<FormId, Form>,
-    pub(super) taken: BTreeSet<Origin>,
+    pub(super) taken: Taken,
     pub(super) receipts: BTreeMap<u64, (Seq, Fate)>,
-    /// Which commands (entry, index) each record consists of.
-    log: BTreeMap<RecordId, Vec<(Seq, usize)>>,
+    log: BTreeMap<RecordId, Log>,
     index: Index,
-    /// Folded from the entries alone; own commands are put on top when a record is asked for.
-    folded: BTreeMap<RecordId, Record>,
+}
+
+/// What the entries say of one record.
+#[derive(Debug, Default)]
+struct Log {
+    /// Its commands (entry, index).
+    places: Vec<(Seq, usize)>,
+    /// What these alone add up to, once somebody asked: a phone that is unlocked shows few of its records. Own commands are put on top
+    /// when a record is asked for.
+    folded: OnceCell<Box<Record>>,
 }
 
 impl Local {
@@ -104,11 +128,10 @@ impl Local {
             sealed: BTreeMap::new(),
             pending: BTreeMap::new(),
             forms: BTreeMap::new(),
-            taken: BTreeSet::new(),
+            taken: Taken::default(),
             receipts: BTreeMap::new(),
             log: BTreeMap::new(),
             index: Index::new(),
-            folded: BTreeMap::new(),
         }
     }
 
@@ -132,11 +155,14 @@ impl Local {
             }
             if fate.counts() {
                 self.taken.insert(batch.origin(envelope.n));
-                self.taken.extend(envelope.origin);
+                if let Some(origin) = envelope.origin {
+                    self.taken.insert(origin);
+                }
             }
             for record in record::touches(envelope) {
                 let log = self.log.entry(record).or_default();
-                log.push((entry.head.seq, index));
+                log.places.push((entry.head.seq, index));
+                log.folded = OnceCell::new();
                 touched.insert(record);
             }
         }
@@ -163,16 +189,35 @@ impl Local {
         }
     }
 
-    pub(super) fn refold(
-        &mut self,
-        catalogues: &Catalogues,
-        records: impl IntoIterator<Item = RecordId>,
-    ) {
-        for record in records {
-            let log = self.logged(record);
-            let folded = record::fold(catalogues, self.journal, record, &log);
-            self.folded.insert(record, folded);
-        }
+    /// Folds anew whatever is asked for from now on.
+    fn refold(&mut self) {
+        let logs = self.log.values_mut();
+        logs.for_each(|log| log.folded = OnceCell::new());
+    }
+
+    fn folded<'a>(&self, catalogues: &Catalogues, id: RecordId, log: &'a Log) -> &'a Record {
+        let fold = || record::fold(catalogues, self.journal, id, &self.logged_at(&log.places));
+        log.folded.get_or_init(|| Box::new(fold()))
+    }
+
+    /// Folds some of the records that nobody asked for yet. Whether there are more.
+    pub(super) fn fold_ahead(&self, catalogues: &Catalogues, most: usize) -> bool {
+        let mut unfolded = (self.log.iter()).filter(|(_, log)| log.folded.get().is_none());
+        let some = unfolded.by_ref().take(most);
+        some.for_each(|(id, log)| {
+            self.folded(catalogues, *id, log);
+        });
+        unfolded.next().is_some()
+    }
+
+    pub(super) fn kind(&self, record: RecordId) -> Option<&str> {
+        Some(&self.index.get(&record)?.kind)
+    }
+
+    pub(super) fn is_single(&self, record: RecordId) -> bool {
+        let about = |envelope: &Envelope| record::touches(envelope).any(|it| it == record);
+        let entered = self.log.get(&record).map_or(0, |log| log.places.len());
+        entered == 1 && !self.outbox().any(about)
     }
 
     /// The chain's head after an entry: recomputed, because only its end is kept.
@@ -183,13 +228,13 @@ impl Local {
         (chain.end.seq == seq).then_some(chain.end.head)
     }
 
-    pub(super) fn known(&self) -> Vec<RecordId> {
-        self.log.keys().copied().collect()
-    }
-
     /// The entered commands of a record, in order.
     pub(super) fn logged(&self, record: RecordId) -> Vec<Logged> {
-        let places = self.log.get(&record).map(Vec::as_slice).unwrap_or_default();
+        let log = self.log.get(&record);
+        log.map_or_else(Vec::new, |log| self.logged_at(&log.places))
+    }
+
+    fn logged_at(&self, places: &[(Seq, usize)]) -> Vec<Logged> {
         let logged =
             |(seq, index): &(Seq, usize)| record::logged_at(self.entries.get(seq)?, *index);
         places.iter().filter_map(logged).collect()
@@ -284,7 +329,8 @@ impl Local {
     ) -> Option<Cow<'_, Record>> {
         let own = self.own(device, record);
         if own.is_empty() {
-            return self.folded.get(&record).map(Cow::Borrowed);
+            let log = self.log.get(&record)?;
+            return Some(Cow::Borrowed(self.folded(catalogues, record, log)));
         }
         let mut log = self.logged(record);
         log.extend(own);
@@ -406,7 +452,9 @@ impl Local {
             head_at_seen: Some(self.chain.end.head),
             received: wanted.bases.iter().filter_map(received).collect(),
             lane_fates: wanted.lane.iter().filter_map(lane_fate).collect(),
-            taken: wanted.origins.intersection(&self.taken).copied().collect(),
+            taken: (wanted.origins.iter().copied())
+                .filter(|origin| self.taken.contains(origin))
+                .collect(),
             offered,
             index,
             now,
@@ -493,14 +541,17 @@ impl Local {
             .collect()
     }
 
-    /// Destroys the contents of erased records here. Returns the entries that changed.
+    /// Destroys the contents of erased records here, and what was folded of them. Returns the entries that changed.
     pub(super) fn erase(&mut self, records: &BTreeSet<RecordId>) -> BTreeSet<Seq> {
         let mut changed = BTreeSet::new();
-        let places = records
-            .iter()
-            .filter_map(|record| self.log.get(record))
-            .flatten();
-        for (seq, index) in places {
+        let mut places = Vec::new();
+        for record in records {
+            if let Some(log) = self.log.get_mut(record) {
+                log.folded = OnceCell::new();
+                places.extend_from_slice(&log.places);
+            }
+        }
+        for (seq, index) in &places {
             let Some(entry) = self.entries.get_mut(seq) else {
                 continue;
             };
@@ -588,7 +639,7 @@ impl Device {
             .journals
             .entry(journal)
             .or_insert_with(|| Local::new(journal, device));
-        let chain = local.chain.append_entry(self.registry.deployment, &entry)?;
+        let chain = local.chain.append(&entry.head)?;
         local.append(device, &self.registry, &self.catalogues, entry, chain);
         Ok(())
     }
@@ -600,9 +651,6 @@ impl Device {
     }
 
     pub(super) fn refold(&mut self) {
-        for local in self.journals.values_mut() {
-            let known = local.known();
-            local.refold(&self.catalogues, known);
-        }
+        self.journals.values_mut().for_each(Local::refold);
     }
 }

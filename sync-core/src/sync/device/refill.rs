@@ -126,7 +126,7 @@ impl Local {
         let gone = self.entries.split_off(&(keep + 1));
         let mut anew = Self::new(self.journal, device);
         for entry in core::mem::take(&mut self.entries).into_values() {
-            let Ok(chain) = anew.chain.append_entry(registry.deployment, &entry) else {
+            let Ok(chain) = anew.chain.append(&entry.head) else {
                 break;
             };
             anew.append(device, registry, catalogues, entry, chain);
@@ -137,8 +137,6 @@ impl Local {
             form.base = form.base.min(end);
         }
         let before = core::mem::replace(self, anew);
-        let records = self.known();
-        self.refold(catalogues, records);
         Some(Lost {
             entries: gone,
             sealed: before.sealed,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::local::Sealed;
-use super::storage::{Key, Write};
+use super::storage::{Kept, Key, Write};
 use super::{Device, Effect, World};
 use crate::admit;
 use crate::batch::{Malformed, Position, WireBatch};
@@ -216,10 +216,10 @@ impl Device {
         Ok(authority)
     }
 
-    /// Takes a registry entry that was kept here.
-    pub(super) fn restore_registry(&mut self, entry: &WireEntry) -> Result<(), LyingServer> {
-        let authority = self.verify_registry(core::slice::from_ref(entry))?;
-        (self.registry, self.operators) = (authority.registry, authority.operators);
+    /// Takes a registry entry that was verified when it came, and kept here.
+    pub(super) fn restore_registry(&mut self, entry: &WireEntry) -> Result<(), Malformed> {
+        let opened = entry.open(self.identity.deployment, |_| None)?;
+        apply(&mut self.registry, &mut self.operators, &opened);
         Ok(())
     }
 
@@ -240,8 +240,9 @@ impl Device {
                 .devices
                 .get(&entry.parts.batch.device)
                 .map(|device| &device.key);
-            let signed = key.is_some_and(|key| entry.parts.is_signed_by(deployment, key));
-            *chain = (chain.append_entry(deployment, &entry))
+            let digest = entry.head.batch;
+            let signed = key.is_some_and(|key| entry.parts.is_signed_over(digest, deployment, key));
+            *chain = (chain.append(&entry.head))
                 .map_err(|broken| LyingServer::Chain { journal, broken })?;
             entries.push(VerifiedEntry {
                 entry,
@@ -426,12 +427,14 @@ impl Device {
                 .iter()
                 .filter_map(|seq| local.entries.get(seq))
                 .map(WireEntry::keep);
-            writes.extend(packed.chain(as_it_came).map(|entry| {
-                let key = Key::Entry(journal, entry.seq);
-                Write::put(key, cbor::encode(&entry))
-            }));
+            for wire in packed.chain(as_it_came) {
+                let Some(entry) = local.entries.get(&wire.seq) else {
+                    continue;
+                };
+                let key = Key::Entry(journal, wire.seq);
+                writes.push(Write::put(key, cbor::encode(&Kept::new(wire, entry))));
+            }
         }
-        local.refold(&self.catalogues, touched.iter().copied());
         changed.extend(touched.into_iter().map(|record| (journal, record)));
     }
 }
@@ -457,20 +460,37 @@ impl Authority {
             .range(..entry.seq)
             .next_back()
             .map(|(_, key)| key);
-        if !operator.is_some_and(|operator| opened.parts.is_signed_by(deployment, operator)) {
+        if !operator.is_some_and(|operator| {
+            opened
+                .parts
+                .is_signed_over(opened.head.batch, deployment, operator)
+        }) {
             return Err(LyingServer::Registry(entry.seq));
         }
-        for command in opened.parts.commands() {
-            if let Some((act, _)) = registry::from_command::<RegistryAct>(&command) {
-                if let RegistryAct::SetOperator { operator } = &act {
-                    self.operators.insert(entry.seq, operator.clone());
-                }
-                if let RegistryAct::Reopen { journal, at, .. } = &act {
-                    self.reopened.push((*journal, entry.seq, *at));
-                }
-                self.registry.apply(act);
-            }
-        }
+        let reopened = apply(&mut self.registry, &mut self.operators, &opened);
+        self.reopened.extend(reopened);
         Ok(())
     }
+}
+
+/// Applies an entry of the registry. Returns the journals that begin a new epoch by it, and where they go on.
+fn apply(
+    registry: &mut Registry,
+    operators: &mut BTreeMap<Seq, PublicKey>,
+    entry: &Entry,
+) -> Vec<(JournalId, Seq, Position)> {
+    let seq = entry.head.seq;
+    let mut reopened = Vec::new();
+    for command in entry.parts.commands() {
+        if let Some((act, _)) = registry::from_command::<RegistryAct>(&command) {
+            if let RegistryAct::SetOperator { operator } = &act {
+                operators.insert(seq, operator.clone());
+            }
+            if let RegistryAct::Reopen { journal, at, .. } = &act {
+                reopened.push((*journal, seq, *at));
+            }
+            registry.apply(act);
+        }
+    }
+    reopened
 }

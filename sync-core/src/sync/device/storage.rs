@@ -5,12 +5,13 @@ use minicbor::{Decode, Encode};
 use super::local::{Pending, Sealed};
 use super::{Device, Identity};
 use crate::admit::Catalogues;
-use crate::batch::{Bytes, Unsealed, WireBatch};
+use crate::batch::{Bytes, Malformed, Unsealed, WireBatch};
 use crate::catalog::{Catalogue, SourceFile};
 use crate::cbor;
 use crate::command::{Content, Envelope, Origin};
 use crate::id::{AssignmentId, Digest, JournalId, Seq, Timestamp};
-use crate::sync::wire::WireEntry;
+use crate::journal::Entry;
+use crate::sync::wire::{WireBody, WireEntry};
 
 /// What a stored value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +134,42 @@ struct Contact {
     out_of_use: Option<bool>,
 }
 
+/// An entry as it is kept: as it came, with what was hashed when it was verified. Whoever could write other digests here has the key
+/// of the vault that every value is sealed with.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Kept {
+    #[n(0)]
+    wire: WireEntry,
+    #[n(1)]
+    batch: Digest,
+    /// Of the contents that are here, in their order.
+    #[n(2)]
+    contents: Vec<Digest>,
+}
+
+impl Kept {
+    /// An entry that came in this form.
+    pub(super) fn new(wire: WireEntry, entry: &Entry) -> Self {
+        let commands = (entry.parts.batch.envelopes.iter()).zip(&entry.parts.contents);
+        let here = commands.filter(|(_, content)| content.is_some());
+        Self {
+            wire,
+            batch: entry.head.batch,
+            contents: here.map(|(envelope, _)| envelope.digest).collect(),
+        }
+    }
+
+    /// The entry.
+    pub fn open(&self) -> Result<Entry, Malformed> {
+        match &self.wire.body {
+            WireBody::Batch(batch) => {
+                Ok((self.wire).with(self.batch, batch.open_noted(&self.contents)?))
+            }
+            WireBody::Own { .. } => Err(Malformed::Numbering),
+        }
+    }
+}
+
 /// A pending command as it is kept.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub(super) struct PendingCommand {
@@ -191,7 +228,6 @@ impl Device {
             })?;
         }
         device.drop_other_catalogues();
-        device.refold();
         Ok(device)
     }
 
@@ -233,10 +269,8 @@ impl Device {
                     .map_err(|error| error.to_string())?;
             }
             Key::Entry(journal, _) => {
-                let entry: WireEntry = read(&bytes)?;
-                let entry = entry
-                    .open(deployment, |_| None)
-                    .map_err(|error| error.to_string())?;
+                let entry: Kept = read(&bytes)?;
+                let entry = entry.open().map_err(|error| error.to_string())?;
                 self.restore(journal, entry)
                     .map_err(|error| error.to_string())?;
             }

@@ -9,7 +9,7 @@ mod saving;
 mod settling;
 mod storage;
 
-use super::{CannotSave, Intent, Key, World};
+use super::{CannotSave, Intent, Kept, Key, World};
 use crate::command::Origin;
 use crate::id::{JournalId, RecordId, Timestamp};
 use crate::journal::Fate;

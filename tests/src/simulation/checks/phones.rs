@@ -7,8 +7,7 @@ use sync_core::catalog::{Capability, Role};
 use sync_core::command::Verb;
 use sync_core::id::{DeviceId, JournalId, RecordId, Seq, UserId};
 use sync_core::record::{Logged, Mark, Record};
-use sync_core::sync::device::Key;
-use sync_core::sync::wire::WireEntry;
+use sync_core::sync::device::{Kept, Key};
 use sync_core::view::PENDING;
 
 use super::super::village::Sim;
@@ -189,12 +188,8 @@ fn leaks(sim: &Sim, at: usize, user: UserId, role: Option<&Role>, found: &mut Ve
     }
     for (key, bytes) in &sim.phones[at].phone.storage.0 {
         let Key::Entry(..) = key else { continue };
-        let Ok(wire) = sync_core::cbor::decode::<WireEntry>(bytes) else {
-            continue;
-        };
-        let Ok(entry) = wire.open(host.deployment(), |_| None) else {
-            continue;
-        };
+        let kept = sync_core::cbor::decode::<Kept>(bytes).expect("a phone reads what it wrote");
+        let entry = kept.open().expect("a phone opens what it kept");
         let author = host
             .registry()
             .devices

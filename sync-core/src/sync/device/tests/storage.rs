@@ -8,9 +8,8 @@ use crate::registry::Standing;
 fn keeps(phone: &Phone, text: &str) -> bool {
     phone.storage.0.iter().any(|(key, bytes)| match key {
         Key::Entry(..) => {
-            let entry: WireEntry = crate::cbor::decode(bytes).unwrap();
-            let deployment = phone.device.identity().deployment;
-            let entry = entry.open(deployment, |_| None).unwrap();
+            let entry: Kept = crate::cbor::decode(bytes).unwrap();
+            let entry = entry.open().unwrap();
             let contents = entry.parts.contents.iter().flatten();
             let mut contents = contents.map(|salted| salted.content.to_cbor());
             contents.any(|bytes| contains(&bytes, text))
