@@ -1,7 +1,8 @@
 //! What a person looks at on his phone: records by title, lists, what is due, and one record whole.
 //!
 //! Every shell shows the same, whatever it draws with: a [`Look`] is a device at a time, and is only read. Texts come in both
-//! languages ([`Label`]), so that the shell picks.
+//! languages ([`Label`]), so that the shell picks. What is told of records in words is told alike of those that somebody reads without
+//! a device ([`Source`]).
 //!
 //! ```
 //! use sync_core::id::Timestamp;
@@ -21,6 +22,7 @@ mod next;
 mod page;
 #[cfg(test)]
 mod scene;
+mod source;
 mod text;
 
 use std::borrow::Cow;
@@ -39,10 +41,11 @@ use crate::view::{PENDING, Shown, View, number};
 
 pub use crate::catalog::Label;
 pub use doubts::Doubt;
-pub use draft::{Asked, Draft, DraftLine, DraftSection};
+pub use draft::{Asked, Draft, DraftLine, DraftSection, Drawn};
 pub use households::{Household, Households, HouseholdsWanted};
 pub use next::Next;
 pub use page::{FieldPage, Page, masked};
+pub use source::Source;
 pub use text::both;
 
 /// Where something is that was saved here.
@@ -169,106 +172,59 @@ const MERGED_DEPTH: u8 = 8;
 /// How far a title follows references.
 const TITLE_DEPTH: u8 = 2;
 
-/// What a device's user sees at a time.
-#[derive(Debug, Clone, Copy)]
-pub struct Look<'d> {
-    device: &'d Device,
+/// What a device's user, or who reads elsewhere, sees at a time.
+#[derive(Debug)]
+pub struct Look<'d, S = Device> {
+    source: &'d S,
     now: Timestamp,
 }
 
-impl<'d> Look<'d> {
-    /// Looks at a device now.
-    pub const fn new(device: &'d Device, now: Timestamp) -> Self {
-        Self { device, now }
+// Derived, they would ask of a device that it be copied itself.
+impl<S> Clone for Look<'_, S> {
+    fn clone(&self) -> Self {
+        *self
     }
+}
 
+impl<S> Copy for Look<'_, S> {}
+
+impl<'d, S> Look<'d, S> {
+    /// Looks at a device, or at what somebody sees elsewhere, now.
+    pub const fn new(source: &'d S, now: Timestamp) -> Self {
+        Self { source, now }
+    }
+}
+
+impl<'d, S: Source> Look<'d, S> {
     /// The catalogue that forms follow now.
     pub fn catalogue(&self) -> Option<&'d Catalogue> {
-        let device = self.device;
-        device.catalogues().get(&device.catalogue(self.now)?)
+        self.source.catalogue(self.now)
     }
 
-    /// Whether what others wrote is hidden: see [`Device::lease_is_over`].
-    pub fn hides_others(&self) -> bool {
-        self.device.lease_is_over(self.now)
-    }
-
-    /// Whose device it is.
-    pub const fn user(&self) -> UserId {
-        self.device.identity().user
-    }
-
-    /// The villages on this phone, with their names.
-    pub fn villages(&self) -> Vec<(JournalId, String)> {
-        let registry = self.device.registry();
-        let day = self.device.last_contact().map_or(Date(0), Timestamp::date);
-        let name = |journal: JournalId| {
-            let area = registry.area_of(journal, day);
-            let area = area.and_then(|area| registry.areas.get(&area));
-            let name = area.map_or_else(|| journal.short(), |area| area.name().to_owned());
-            (journal, name)
-        };
-        self.device.journals().into_iter().map(name).collect()
-    }
-
-    /// The kinds of which this user may make records in a village, in the order of the catalogue.
-    pub fn creates(&self, journal: JournalId) -> Vec<&'d Kind> {
-        let role = self.device.role(journal, self.now);
-        let (Some(role), Some(catalogue)) = (role, self.catalogue()) else {
-            return Vec::new();
-        };
-        let may = |kind: &&Kind| kind.may_create(role).is_some();
-        catalogue.kinds().filter(may).collect()
-    }
-
-    /// Who works in a village today, this user first, then by name. Who only reads figures, or takes reports, does not.
-    pub fn people(&self, journal: JournalId) -> Vec<(UserId, String)> {
-        let registry = self.device.registry();
-        let (today, me) = (self.now.date(), self.user());
-        let Some(area) = registry.area_of(journal, today) else {
-            return Vec::new();
-        };
-        let works = |role: &str| {
-            let role = self.catalogue().and_then(|catalogue| catalogue.role(role));
-            role.is_none_or(|role| role.can(Capability::Sync))
-        };
-        let here = registry.assignments.values().filter(|assignment| {
-            assignment.covers(today)
-                && registry.is_within(area, assignment.area)
-                && works(&assignment.role)
-        });
-        let users: std::collections::BTreeSet<UserId> =
-            here.map(|assignment| assignment.user).collect();
-        let mut people: Vec<(UserId, String)> = users
-            .into_iter()
-            .map(|user| (user, self.person(user)))
-            .collect();
-        people
-            .sort_by(|(a, a_name), (b, b_name)| (*a != me, a_name, a).cmp(&(*b != me, b_name, b)));
-        people
-    }
-
-    /// Whether a device is this one, or was its user's before.
-    pub fn is_own(&self, device: DeviceId) -> bool {
-        self.device.is_own(device)
+    /// Who looks.
+    pub fn user(&self) -> UserId {
+        self.source.user()
     }
 
     /// Whose device it is, where the registry knows it.
     pub fn user_of(&self, device: DeviceId) -> Option<UserId> {
-        let known = self.device.registry().devices.get(&device);
-        let own = || (device == self.device.id()).then(|| self.user());
-        known.map(|known| known.user).or_else(own)
+        self.source.user_of(device)
+    }
+
+    /// Who did a step, where the registry knows the device.
+    pub fn by(&self, step: &Step) -> Option<UserId> {
+        self.user_of(step.place.device)
     }
 
     /// What teammates call a person.
     pub fn person(&self, user: UserId) -> String {
-        let known = self.device.registry().users.get(&user);
+        let known = self.source.registry().users.get(&user);
         known.map_or_else(|| "?".to_owned(), |known| known.name.clone())
     }
 
     /// What its user sees of a record.
     pub fn view(&self, journal: JournalId, record: RecordId) -> Option<View> {
-        self.device.view(journal, record, self.now)
+        self.source.view(journal, record, self.now)
     }
 
     /// The kind of a record, as forms know it now.
@@ -303,8 +259,71 @@ impl<'d> Look<'d> {
         )
     }
 
+    /// The number of a record, where its kind has numbers; none before it was received.
+    pub fn number(&self, view: &View) -> Option<String> {
+        self.kind_of(view).filter(|kind| kind.numbered)?;
+        number(&view.steps)
+    }
+}
+
+impl<'d> Look<'d> {
+    /// Whether what others wrote is hidden: see [`Device::lease_is_over`].
+    pub fn hides_others(&self) -> bool {
+        self.source.lease_is_over(self.now)
+    }
+
+    /// The villages on this phone, with their names.
+    pub fn villages(&self) -> Vec<(JournalId, String)> {
+        let registry = self.source.registry();
+        let day = self.source.last_contact().map_or(Date(0), Timestamp::date);
+        let name = |journal: JournalId| (journal, registry.name_of(journal, day));
+        self.source.journals().into_iter().map(name).collect()
+    }
+
+    /// The kinds of which this user may make records in a village, in the order of the catalogue.
+    pub fn creates(&self, journal: JournalId) -> Vec<&'d Kind> {
+        let role = self.source.role(journal, self.now);
+        let (Some(role), Some(catalogue)) = (role, self.catalogue()) else {
+            return Vec::new();
+        };
+        let may = |kind: &&Kind| kind.may_create(role).is_some();
+        catalogue.kinds().filter(may).collect()
+    }
+
+    /// Who works in a village today, this user first, then by name. Who only reads figures, or takes reports, does not.
+    pub fn people(&self, journal: JournalId) -> Vec<(UserId, String)> {
+        let registry = self.source.registry();
+        let (today, me) = (self.now.date(), self.user());
+        let Some(area) = registry.area_of(journal, today) else {
+            return Vec::new();
+        };
+        let works = |role: &str| {
+            let role = self.catalogue().and_then(|catalogue| catalogue.role(role));
+            role.is_none_or(|role| role.can(Capability::Sync))
+        };
+        let here = registry.assignments.values().filter(|assignment| {
+            assignment.covers(today)
+                && registry.is_within(area, assignment.area)
+                && works(&assignment.role)
+        });
+        let users: std::collections::BTreeSet<UserId> =
+            here.map(|assignment| assignment.user).collect();
+        let mut people: Vec<(UserId, String)> = users
+            .into_iter()
+            .map(|user| (user, self.person(user)))
+            .collect();
+        people
+            .sort_by(|(a, a_name), (b, b_name)| (*a != me, a_name, a).cmp(&(*b != me, b_name, b)));
+        people
+    }
+
+    /// Whether a device is this one, or was its user's before.
+    pub fn is_own(&self, device: DeviceId) -> bool {
+        self.source.is_own(device)
+    }
+
     fn ids(self) -> impl Iterator<Item = (JournalId, RecordId)> {
-        let device = self.device;
+        let device = self.source;
         device.journals().into_iter().flat_map(move |journal| {
             let records = device.records(journal).into_iter();
             records.map(move |record| (journal, record))
@@ -317,7 +336,7 @@ impl<'d> Look<'d> {
         journal: Option<JournalId>,
         kind: Option<&'w str>,
     ) -> impl Iterator<Item = Cow<'d, Record>> + use<'d, 'w> {
-        let device = self.device;
+        let device = self.source;
         let may_be = move |(here, record): &(JournalId, RecordId)| {
             let known = || device.kind_of(*here, *record);
             journal.is_none_or(|journal| journal == *here)
@@ -331,7 +350,7 @@ impl<'d> Look<'d> {
     fn views<'w>(self, wanted: &'w Wanted) -> impl Iterator<Item = View> + use<'d, 'w> {
         let records = self.records(wanted.journal, wanted.kind.as_deref());
         let records = records.filter(|record| wanted.may_take(record));
-        let views = records.map(move |record| self.device.view_of(&record, self.now));
+        let views = records.map(move |record| self.source.view_of(&record, self.now));
         views.filter(move |view| wanted.takes(view, &self))
     }
 
@@ -349,19 +368,13 @@ impl<'d> Look<'d> {
     }
 
     fn merged_into(&self, journal: JournalId, record: RecordId) -> Option<RecordId> {
-        let record = self.device.record(journal, record)?;
+        let record = self.source.record(journal, record)?;
         let merging = self.catalogue()?.kind(&record.kind)?.merging.as_ref()?;
         let is_merged = record.state.as_ref() == Some(&merging.state);
         match record.fields.get(&merging.into).filter(|_| is_merged)? {
             Slot::Register(held) => held.last().and_then(|held| referred(&held.value)),
             _ => None,
         }
-    }
-
-    /// The number of a record, where its kind has numbers; none before it was received.
-    pub fn number(&self, view: &View) -> Option<String> {
-        self.kind_of(view).filter(|kind| kind.numbered)?;
-        number(&view.steps)
     }
 
     /// The records that somebody wants, the last touched first.
@@ -405,7 +418,7 @@ impl<'d> Look<'d> {
             let (seq, fate) = (step.place.seq, step.fate.clone());
             return Whereabouts::Received { seq, fate };
         }
-        let known = self.device.whereabouts(view.journal, step.place.n);
+        let known = self.source.whereabouts(view.journal, step.place.n);
         known.unwrap_or(Whereabouts::Here)
     }
 
@@ -448,12 +461,12 @@ impl<'d> Look<'d> {
             self.views(&wanted).collect::<Vec<View>>()
         });
         let telling: Vec<View> = telling.collect();
-        cluster::find(catalogue, self.device.registry(), &telling, self.now.date())
+        cluster::find(catalogue, self.source.registry(), &telling, self.now.date())
     }
 
     /// What an area is called.
     pub fn place(&self, area: AreaId) -> String {
-        let known = self.device.registry().areas.get(&area);
+        let known = self.source.registry().areas.get(&area);
         known.map_or_else(|| area.short(), |area| area.name().to_owned())
     }
 
@@ -464,16 +477,16 @@ impl<'d> Look<'d> {
         };
         // What has no rule waits where two values are in conflict, which one command alone never is.
         let may_wait = |(journal, record): &(JournalId, RecordId)| {
-            let kind = self.device.kind_of(*journal, *record);
+            let kind = self.source.kind_of(*journal, *record);
             let kind = kind.and_then(|kind| catalogue.kind(kind));
             kind.is_none_or(|kind| !kind.due.is_empty())
-                || !self.device.is_single(*journal, *record)
+                || !self.source.is_single(*journal, *record)
         };
         let waiting = self.ids().filter(may_wait);
-        let waiting = waiting.filter_map(|(journal, record)| self.device.record(journal, record));
+        let waiting = waiting.filter_map(|(journal, record)| self.source.record(journal, record));
         let waiting = waiting.filter(|record| waits(catalogue, record));
         let waiting: Vec<View> = waiting
-            .map(|record| self.device.view_of(&record, self.now))
+            .map(|record| self.source.view_of(&record, self.now))
             .collect();
         let kinds = waiting.iter().filter_map(|view| catalogue.kind(&view.kind));
         let last = self.last_by_kind(kinds);
@@ -520,7 +533,7 @@ impl<'d> Look<'d> {
         view: &View,
     ) -> Option<DueItem<'c>> {
         let kind = catalogue.kind(&view.kind)?;
-        let role = catalogue.role(self.device.role(view.journal, self.now)?)?;
+        let role = catalogue.role(self.source.role(view.journal, self.now)?)?;
         let today = self.now.date();
         let timeline = timeline(kind, &view.steps);
         let timeline: Vec<Entered<'_>> = timeline
@@ -550,7 +563,7 @@ impl<'d> Look<'d> {
         due::due(
             &facts,
             &reader,
-            catalogue.profile_of(self.device.registry().code_of(view.journal, today)),
+            catalogue.profile_of(self.source.registry().code_of(view.journal, today)),
             catalogue.calendar(),
             today,
         )
@@ -571,7 +584,7 @@ impl<'d> Look<'d> {
     }
 
     fn is_of_my_office(&self, view: &View) -> bool {
-        let registry = self.device.registry();
+        let registry = self.source.registry();
         let office = |assignment| -> Option<(String, AreaId)> {
             let assignment = registry.assignments.get(&assignment)?;
             Some((assignment.role.clone(), assignment.area))
@@ -580,7 +593,7 @@ impl<'d> Look<'d> {
         let created = steps.find(|step| step.verb == Verb::Create && step.fate.counts());
         let theirs = created.and_then(|step| office(step.assignment));
         let mine = self
-            .device
+            .source
             .assignment(view.journal, self.now)
             .and_then(office);
         theirs.is_some() && theirs == mine
@@ -588,7 +601,7 @@ impl<'d> Look<'d> {
 
     /// The actions that this user may take on a record as it stands, as far as this phone knows.
     pub fn actions<'k>(&self, kind: &'k Kind, view: &View) -> Vec<&'k Action> {
-        let Some(role) = self.device.role(view.journal, self.now) else {
+        let Some(role) = self.source.role(view.journal, self.now) else {
             return Vec::new();
         };
         let here = |action: &&Action| {

@@ -354,6 +354,13 @@ impl Registry {
             .map(|(_, area)| *area)
     }
 
+    /// The latest name of the area to which a journal belongs on a day; its short id where that is not known.
+    pub fn name_of(&self, journal: JournalId, day: Date) -> String {
+        let area = self.area_of(journal, day);
+        let area = area.and_then(|area| self.areas.get(&area));
+        area.map_or_else(|| journal.short(), |area| area.name().to_owned())
+    }
+
     /// The latest code of the area to which a journal belongs on a day.
     pub fn code_of(&self, journal: JournalId, day: Date) -> Option<AreaCode> {
         let area = self.areas.get(&self.area_of(journal, day)?)?;

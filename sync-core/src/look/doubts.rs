@@ -75,7 +75,7 @@ impl<'d> Look<'d> {
             if !wanted.may_take(&record) || !is_checked(&record) {
                 continue;
             }
-            let view = self.device.view_of(&record, self.now);
+            let view = self.source.view_of(&record, self.now);
             let Some(kind) = self.kind_of(&view).filter(|_| wanted.takes(&view, self)) else {
                 continue;
             };

@@ -1,9 +1,9 @@
-//! Papers drafted from the records on this phone: a day's sheet, a month's, a ledger, a case's file, a notice.
+//! Papers drafted from records: a day's sheet, a month's, a ledger, a case's file, a notice.
 //!
-//! Each line names the record that it comes from. What this user may not read is not in it; what is sensitive is masked, as on the
+//! Each line names the record that it comes from. What its reader may not read is not in it; what is sensitive is masked, as on the
 //! screen, and on a paper that is hung out whatever has a mask.
 
-use super::{Look, Wanted, as_date, both, linked};
+use super::{Look, Source, as_date, both, linked};
 use crate::catalog::{Field, FieldType, Holds, Kind, Label, Paper, Section, Subject, Tie};
 use crate::command::{Audience, Verb};
 use crate::id::{Date, JournalId, RecordId};
@@ -56,23 +56,79 @@ pub struct DraftLine {
     pub cells: Vec<Label>,
 }
 
+/// Which records of a village stand in a section.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Drawn {
+    kind: String,
+    by: By,
+}
+
+/// By what they do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    /// Their day, from the first to the last: that in a field of theirs, else that on which they were made.
+    Day {
+        on: Option<String>,
+        first: Date,
+        last: Date,
+    },
+    /// What a field of theirs refers to.
+    Link {
+        field: String,
+        targets: Vec<RecordId>,
+    },
+}
+
+impl Drawn {
+    /// Their kind.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Whether a record is one of them, by what its reader sees of it.
+    pub fn takes(&self, view: &View) -> bool {
+        let belongs = match &self.by {
+            By::Day { first, last, .. } => self
+                .day(view)
+                .is_some_and(|day| (*first..=*last).contains(&day)),
+            By::Link { field, targets } => linked(view, field).any(|one| targets.contains(&one)),
+        };
+        belongs && view.kind == self.kind && view.void.is_none()
+    }
+
+    /// The day of one of them.
+    fn day(&self, view: &View) -> Option<Date> {
+        let on = match &self.by {
+            By::Day { on, .. } => on.as_deref(),
+            By::Link { .. } => None,
+        };
+        let written = on.and_then(|on| view.value(on)).and_then(as_date);
+        written.or_else(|| created(view))
+    }
+}
+
 /// Who reads a draft, where that is not only this user.
 type For = Option<Audience>;
 
-impl<'d> Look<'d> {
+impl<S: Source> Look<'_, S> {
     /// A paper, drafted; `None` if it is not of what was asked for.
-    pub fn draft(&self, journal: JournalId, paper: &'d Paper, asked: Asked) -> Option<Draft<'d>> {
+    pub fn draft<'k>(
+        &self,
+        journal: JournalId,
+        paper: &'k Paper,
+        asked: Asked,
+    ) -> Option<Draft<'k>> {
         self.draft_for(journal, paper, asked, None)
     }
 
     /// The same as a form takes it over, whose record others read: without what is for fewer.
-    pub(super) fn draft_for(
+    pub(super) fn draft_for<'k>(
         &self,
         journal: JournalId,
-        paper: &'d Paper,
+        paper: &'k Paper,
         asked: Asked,
         readers: For,
-    ) -> Option<Draft<'d>> {
+    ) -> Option<Draft<'k>> {
         let (about, period) = match (&paper.about, asked) {
             (Subject::Record(kind), Asked::Record(record)) => {
                 let view = self.view(journal, record)?;
@@ -84,8 +140,6 @@ impl<'d> Look<'d> {
         if about.is_none() && period.is_none() {
             return None;
         }
-        let villages = self.villages().into_iter();
-        let mut villages = villages.filter(|(one, _)| *one == journal);
         let writer = Writer {
             look: *self,
             journal,
@@ -99,7 +153,7 @@ impl<'d> Look<'d> {
         Some(Draft {
             paper,
             journal,
-            place: villages.next().map(|(_, name)| name)?,
+            place: self.source.village(journal)?,
             period,
             title: about.as_ref().map(|view| writer.title(view)),
             sections: sections?,
@@ -141,17 +195,17 @@ impl Draft<'_> {
 }
 
 /// Drafts one paper.
-struct Writer<'w, 'd> {
-    look: Look<'d>,
+struct Writer<'w, 'd, S> {
+    look: Look<'d, S>,
     journal: JournalId,
-    paper: &'d Paper,
+    paper: &'w Paper,
     about: Option<&'w View>,
     period: Option<(Date, Date)>,
     readers: For,
 }
 
-impl<'d> Writer<'_, 'd> {
-    fn section(&self, section: &'d Section) -> Option<DraftSection> {
+impl<S: Source> Writer<'_, '_, S> {
+    fn section(&self, section: &Section) -> Option<DraftSection> {
         let kind = section.kind(&self.paper.about);
         let kind = self.look.catalogue()?.kind(kind?)?;
         let fields = section.columns.iter().filter_map(|name| kind.field(name));
@@ -241,46 +295,40 @@ impl<'d> Writer<'_, 'd> {
         let Some((first, last)) = self.period else {
             return Vec::new();
         };
-        let wanted = Wanted {
-            journal: Some(self.journal),
-            ..Wanted::of(Some(kind), false)
-        };
-        let dated = self.look.views(&wanted).filter_map(|view| {
-            let written = on.and_then(|on| view.value(on)).and_then(as_date);
-            Some((written.or_else(|| created(&view))?, view))
-        });
-        dated
-            .filter(|(day, view)| (first..=last).contains(day) && self.is_in(view))
-            .collect()
+        let on = on.map(str::to_owned);
+        self.drawn(kind, By::Day { on, first, last })
     }
 
     fn around(&self, kind: &str, tie: &Tie) -> Vec<(Date, View)> {
         let Some(about) = self.about else {
             return Vec::new();
         };
-        let views: Vec<View> = match tie {
+        match tie {
             Tie::At { field } => linked(about, field)
                 .filter_map(|target| self.look.view(self.journal, target))
-                .filter(|view| view.void.is_none() && view.kind == *kind)
+                .filter(|view| view.void.is_none() && view.kind == *kind && self.is_in(view))
+                .map(|view| (created(&view).unwrap_or(Date(i32::MIN)), view))
                 .collect(),
             Tie::By { field, of } => {
-                let targets: Vec<RecordId> = match of {
+                let targets = match of {
                     Some(own) => linked(about, own).collect(),
                     None => vec![about.id],
                 };
-                let wanted = Wanted {
-                    journal: Some(self.journal),
-                    ..Wanted::of(Some(kind), false)
-                };
-                let those = self.look.views(&wanted);
-                those
-                    .filter(|view| linked(view, field).any(|one| targets.contains(&one)))
-                    .collect()
+                let field = field.clone();
+                self.drawn(kind, By::Link { field, targets })
             }
-        };
-        let views = views.into_iter().filter(|view| self.is_in(view));
+        }
+    }
+
+    /// Those that belong into this paper, with their days.
+    fn drawn(&self, kind: &str, by: By) -> Vec<(Date, View)> {
+        let kind = kind.to_owned();
+        let drawn = Drawn { kind, by };
+        let Look { source, now } = self.look;
+        let views = source.drawn(self.journal, &drawn, now).into_iter();
+        let views = views.filter(|view| self.is_in(view));
         views
-            .map(|view| (created(&view).unwrap_or(Date(i32::MIN)), view))
+            .map(|view| (drawn.day(&view).unwrap_or(Date(i32::MIN)), view))
             .collect()
     }
 

@@ -3,7 +3,7 @@
 use super::{Look, Next};
 use crate::catalog::{Action, Field, Kind, Label, Relation, Required, widens};
 use crate::command::{Audience, Verb};
-use crate::id::{Seq, UserId};
+use crate::id::Seq;
 use crate::record::Step;
 use crate::value::Value;
 use crate::view::{Shown, View};
@@ -52,7 +52,7 @@ pub struct FieldPage<'k> {
 impl<'d> Look<'d> {
     /// A record's page.
     pub fn page(&self, view: View) -> Page<'d> {
-        let position = self.device.position(view.journal);
+        let position = self.source.position(view.journal);
         let seq = position.map_or(0, |position| position.seq);
         let title = self.title(&view);
         let Some(kind) = self.kind_of(&view) else {
@@ -116,14 +116,9 @@ impl<'d> Look<'d> {
         last.is_some_and(|step| self.by(step) == Some(self.user()))
     }
 
-    /// Who did a step, where the registry knows the device.
-    pub fn by(&self, step: &Step) -> Option<UserId> {
-        self.user_of(step.place.device)
-    }
-
     pub(super) fn role(&self, view: &View) -> Option<&'d str> {
         let shown = view.void.is_none();
-        self.device.role(view.journal, self.now).filter(|_| shown)
+        self.source.role(view.journal, self.now).filter(|_| shown)
     }
 
     fn may_set(&self, kind: &Kind, view: &View, field: &Field) -> bool {

@@ -1,6 +1,6 @@
 //! Values as people read them, in both languages at once.
 
-use super::Look;
+use super::{Look, Source};
 use crate::catalog::{FieldType, Label, Part};
 use crate::id::{JournalId, UserId};
 use crate::record::referred;
@@ -32,7 +32,7 @@ fn joined(texts: impl Iterator<Item = Label>) -> Label {
     }
 }
 
-impl Look<'_> {
+impl<S: Source> Look<'_, S> {
     /// A value as text: codes by their labels, references by title, people by name.
     pub fn text_of(&self, ty: &FieldType, value: &Value, journal: JournalId) -> Label {
         match (ty, value) {

@@ -36,7 +36,7 @@ impl<'d> Around<'d> {
     /// The last of so many days from one, by the profile of the place.
     pub(super) fn ends(&self, journal: JournalId, from: Date, days: &str) -> Option<Date> {
         let catalogue = self.look.catalogue()?;
-        let code = self.look.device.registry().code_of(journal, self.today());
+        let code = self.look.source.registry().code_of(journal, self.today());
         let days = catalogue.profile_of(code).days(days)?;
         Some(catalogue.calendar().add(from, days).value)
     }

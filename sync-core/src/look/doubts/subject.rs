@@ -56,7 +56,7 @@ impl<'k> Subject<'k> {
             }
             Target::New { kind, .. } => {
                 let kind = look.catalogue()?.kind(kind)?;
-                let role = look.device.role(journal, look.now)?;
+                let role = look.source.role(journal, look.now)?;
                 Self {
                     journal,
                     record: None,

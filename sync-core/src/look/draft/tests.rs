@@ -1,5 +1,6 @@
 //! Papers over the shipped kinds, on phones that sync: what stands in them, what does not, and where it comes from.
 
+use super::super::Wanted;
 use super::super::scene::{NOW, Scene, day, listed, text, to};
 use super::*;
 use crate::sync::device::{Intent, Target};
