@@ -36,6 +36,7 @@ pub mod intake;
 pub mod jobs;
 pub mod journals;
 pub mod keys;
+pub mod papers;
 pub mod problem;
 pub mod random;
 pub mod reading;

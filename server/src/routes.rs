@@ -114,6 +114,8 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(records::show::show_record))
         .routes(routes!(records::history::show_history))
         .routes(routes!(records::document::export_document))
+        .routes(routes!(records::papers::list_papers))
+        .routes(routes!(records::paper::draft_paper))
         .routes(routes!(records::clusters::list_clusters))
         .routes(routes!(records::conflicts::list_conflicts))
         .routes(routes!(records::unanswered::list_unanswered))

@@ -17,9 +17,9 @@ def binary(context, value):
 
 @schemathesis.hook
 def map_path_parameters(context, path_parameters):
-    """Names a record that is there every other time: nobody would guess its id."""
+    """Names what is there of a village every other time: nobody would guess the ids."""
     global turn
     turn += 1
-    if turn % 2 == 0 and path_parameters and KNOWN.keys() <= path_parameters.keys():
-        return {**path_parameters, **KNOWN}
+    if turn % 2 == 0 and path_parameters and "journal" in path_parameters:
+        return {name: KNOWN.get(name, value) for name, value in path_parameters.items()}
     return path_parameters

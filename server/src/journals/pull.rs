@@ -110,6 +110,11 @@ impl<'a> Reader<'a> {
         self.catalogue
     }
 
+    /// When he reads.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The day on which he reads: his assignments and the areas are those of this day.
     pub fn day(&self) -> Date {
         self.now.date()

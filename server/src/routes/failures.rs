@@ -26,6 +26,7 @@ const OWN: &[(&str, &[Code])] = &[
     ),
     ("describe_api", &[]),
     ("disable_user", &[NotFound, InvalidField]),
+    ("draft_paper", &[NotFound, InvalidField, NotFoldedYet]),
     (
         "draw_bundle",
         &[
@@ -79,6 +80,7 @@ const OWN: &[(&str, &[Code])] = &[
     ("list_flagged", &[NotFound, InvalidField, NotFoldedYet]),
     ("list_journals", &[NotFound]),
     ("list_leaves", &[NotFound]),
+    ("list_papers", &[NotFound]),
     ("list_records", &[NotFound, InvalidField, NotFoldedYet]),
     ("list_sessions", &[]),
     ("list_unanswered", &[NotFound, InvalidField, NotFoldedYet]),

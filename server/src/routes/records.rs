@@ -18,6 +18,8 @@ pub mod document;
 pub mod flagged;
 pub mod history;
 pub mod list;
+pub mod paper;
+pub mod papers;
 pub mod reveal;
 pub mod show;
 pub mod shown;
@@ -63,6 +65,12 @@ pub enum ReadFailure {
     /// A position can be waited for in one journal only.
     #[error("a position without its journal")]
     Position,
+    /// A paper of a period is of no record.
+    #[error("a paper of a period, asked for of a record")]
+    OfPeriod,
+    /// A paper about a record is of no day.
+    #[error("a paper about a record, asked for of none, or of a day")]
+    OfRecord,
     /// The journal is folded to an earlier position.
     #[error("not folded yet")]
     NotFolded(Seq),
@@ -78,6 +86,12 @@ impl From<ReadFailure> for Problem {
             ReadFailure::Limit => Self::invalid_field("limit", format!("1 to {LIMIT_MAX}")),
             ReadFailure::Position => {
                 Self::invalid_field("at", "a position, with the area of one village")
+            }
+            ReadFailure::OfPeriod => {
+                Self::invalid_field("record", "none: the paper is of the period of a `day`")
+            }
+            ReadFailure::OfRecord => {
+                Self::invalid_field("record", "the one that the paper is about, and no `day`")
             }
             ReadFailure::NotFolded(seq) => Self::new(Code::NotFoldedYet)
                 .with("folded", seq)

@@ -15,6 +15,7 @@ mod hostile;
 mod kept;
 mod limits;
 mod log_in;
+mod papers;
 mod passwords;
 mod power;
 mod program;

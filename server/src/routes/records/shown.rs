@@ -572,11 +572,7 @@ impl<'a> Showing<'a> {
         let (value, text, label) = match sight {
             Sight::Whole => (whole.json(value), text, whole.label(value)),
             Sight::Masked(mask) => {
-                let masked = if mask == Mask::All {
-                    HIDDEN.to_owned()
-                } else {
-                    mask.apply(&text)
-                };
+                let masked = masked(mask, &text);
                 (Json::String(masked.clone()), masked, None)
             }
             Sight::Withheld => (Json::Null, String::new(), None),
@@ -588,6 +584,15 @@ impl<'a> Showing<'a> {
             item: item.map(Id),
             by,
         }
+    }
+}
+
+/// What a mask leaves of a text: of one of which nothing may be seen not even the length.
+pub fn masked(mask: Mask, text: &str) -> String {
+    if mask == Mask::All {
+        HIDDEN.to_owned()
+    } else {
+        mask.apply(text)
     }
 }
 

@@ -331,6 +331,7 @@ impl Table<'_> {
                 ("journal", self.0.journal.to_string()),
                 ("record", self.0.visit.to_string()),
                 ("version", "1".to_owned()),
+                ("paper", "need_ledger".to_owned()),
             ],
             names: (self.0.places.values())
                 .flat_map(|(area, code, name)| {
@@ -564,6 +565,12 @@ fn reading(table: &Table<'_>) -> Vec<Row> {
         reads("show_history")
             .about("record", &teams)
             .who_reads(team),
+        reads("list_papers"),
+        reads("draft_paper").who_reads(village),
+        // What a paper cannot be about is as little there as what nobody may know of.
+        (reads("draft_paper").about("paper", &"case_file"))
+            .asks(format!("?record={visit}"))
+            .ends_in("not_found"),
         // A document holds its whole past: only who reads all of it gets one.
         reads("export_document").who_reads(&Audience::ALL),
         (reads("export_document").about("record", &household))
