@@ -12,7 +12,7 @@ use super::device::{Device, Effect, LyingServer, World};
 use super::refill::{RefillResponse, SignedRefill, Wanted};
 use super::rounds::{Rounds, Synced};
 use super::wire::{SyncRequest, SyncResponse};
-use crate::catalog::SourceFile;
+use crate::catalog::{Catalogue, SourceFile};
 use crate::id::{Digest, Timestamp, sha256};
 use crate::sign::{REFRESH_CONTEXT, Signature, SigningKey};
 
@@ -315,8 +315,10 @@ impl Courier {
                 Answered::default()
             }
             (Asked::Catalogue(version), Reply::Catalogue(files)) => {
-                let learned = device.learn_catalogue(version, &files);
-                self.fetched(version, learned.is_ok());
+                let catalogue = Catalogue::parse(&files).ok();
+                let learned =
+                    catalogue.and_then(|catalogue| device.learn_catalogue(version, catalogue).ok());
+                self.fetched(version, learned.is_some());
                 Answered {
                     effects: learned.unwrap_or_default(),
                     session_changed: false,

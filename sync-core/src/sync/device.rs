@@ -26,7 +26,7 @@ use rand_core::CryptoRng;
 
 use crate::admit::Catalogues;
 use crate::batch;
-use crate::catalog::{Catalogue, SourceFile};
+use crate::catalog::Catalogue;
 use crate::command::Origin;
 use crate::id::{
     AssignmentId, Date, DeploymentId, DeviceId, Digest, JournalId, RecordId, Seq, Timestamp, UserId,
@@ -207,10 +207,9 @@ impl Device {
     pub fn learn_catalogue(
         &mut self,
         version: u32,
-        files: &[SourceFile],
+        catalogue: Catalogue,
     ) -> Result<Vec<Effect>, OtherCatalogue> {
         let other = OtherCatalogue { version };
-        let catalogue = Catalogue::parse(files).map_err(|_| other)?;
         let published = self.registry.catalogues.get(&version).ok_or(other)?;
         if published.digest != catalogue.digest() || catalogue.version() != version {
             return Err(other);

@@ -160,7 +160,12 @@ impl Phone {
             .iter()
             .map(|(key, bytes)| (*key, bytes.clone()))
             .collect();
-        Device::load(identity, self.catalogues.clone(), values)
-            .expect("a phone reads what it wrote")
+        let mut catalogues = self.catalogues.clone();
+        // What it fetched is the same when it is read again, and reading it is most of a restart.
+        let read = self.device.catalogues().iter();
+        let fetched =
+            read.filter(|(version, _)| self.storage.0.contains_key(&Key::Catalogue(**version)));
+        catalogues.extend(fetched.map(|(version, read)| (*version, read.clone())));
+        Device::load(identity, catalogues, values).expect("a phone reads what it wrote")
     }
 }

@@ -192,11 +192,10 @@ pub(super) fn catalogue_bytes(catalogue: &Catalogue) -> Vec<u8> {
     cbor::encode(&files)
 }
 
-fn catalogue(bytes: &[u8]) -> Result<Catalogue, String> {
+fn catalogue_files(bytes: &[u8]) -> Result<Vec<SourceFile>, String> {
     let files: Vec<(String, String)> = cbor::decode(bytes).map_err(|error| error.to_string())?;
     let file = |(name, text)| SourceFile { name, text };
-    let files: Vec<SourceFile> = files.into_iter().map(file).collect();
-    Catalogue::parse(&files).map_err(|mistakes| format!("{} mistakes", mistakes.len()))
+    Ok(files.into_iter().map(file).collect())
 }
 
 /// In which order values are taken in: what others hang on first.
@@ -261,7 +260,16 @@ impl Device {
                 self.out_of_use = contact.out_of_use.unwrap_or_default();
             }
             Key::Catalogue(version) => {
-                self.catalogues.insert(version, catalogue(&bytes)?);
+                let files = catalogue_files(&bytes)?;
+                // A program that was updated ships what an older one had to fetch.
+                let shipped = self.catalogues.get(&version);
+                let digest = Catalogue::digest_of(&files);
+                if shipped.is_none_or(|shipped| shipped.digest() != digest) {
+                    let catalogue = Catalogue::parse(&files);
+                    let catalogue =
+                        catalogue.map_err(|mistakes| format!("{} mistakes", mistakes.len()))?;
+                    self.catalogues.insert(version, catalogue);
+                }
             }
             Key::Registry(_) => {
                 let entry: WireEntry = read(&bytes)?;

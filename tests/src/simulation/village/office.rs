@@ -166,10 +166,10 @@ impl Sim {
     /// A phone fetches the catalogue versions that it lacks.
     pub(super) fn fetch(&mut self, phone: usize) {
         for version in self.phones[phone].phone.device.missing_catalogues() {
-            let files = self.server.host.catalogues().get(&version);
-            let files = files.map(|catalogue| catalogue.files().to_vec());
+            let catalogue = self.server.host.catalogues().get(&version).cloned();
             let device = &mut self.phones[phone].phone.device;
-            let learned = files.and_then(|files| device.learn_catalogue(version, &files).ok());
+            let learned =
+                catalogue.and_then(|catalogue| device.learn_catalogue(version, catalogue).ok());
             if let Some(effects) = learned {
                 self.carry_out(phone, &effects);
                 self.tell(format!(

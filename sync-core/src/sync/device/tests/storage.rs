@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::catalog::{Catalogue, SourceFile};
+use crate::catalog::Catalogue;
 use crate::registry::Standing;
 
 /// Whether a text stands anywhere in what a phone keeps.
@@ -85,8 +85,8 @@ fn another_catalogue_under_a_published_number_judges_nothing() {
         }
         files
     };
-    let published = newer("zh = \"住户\"");
-    let digest = Catalogue::parse(&published).unwrap().digest();
+    let published = Catalogue::parse(&newer("zh = \"住户\"")).unwrap();
+    let digest = published.digest();
     let act = RegistryAct::PublishCatalogue {
         version: 2,
         digest,
@@ -100,9 +100,9 @@ fn another_catalogue_under_a_published_number_judges_nothing() {
         Some(1),
         "it goes on recording under what it has"
     );
-    let other: Vec<SourceFile> = newer("zh = \"别的\"");
-    assert!(scene.fs.device.learn_catalogue(2, &other).is_err());
-    let effects = scene.fs.device.learn_catalogue(2, &published).unwrap();
+    let other = Catalogue::parse(&newer("zh = \"别的\"")).unwrap();
+    assert!(scene.fs.device.learn_catalogue(2, other).is_err());
+    let effects = scene.fs.device.learn_catalogue(2, published).unwrap();
     scene.fs.storage.carry_out(&effects);
     scene.fs.restart();
     assert_eq!(scene.fs.device.catalogue(minutes(2)), Some(2));
@@ -119,9 +119,9 @@ fn what_was_entered_before_its_catalogue_was_known_moves_the_state_once_it_is() 
     }
     let next = Catalogue::parse(&files).unwrap();
     let (host, journal) = (&mut scene.host, scene.village.journal);
-    host.publish_catalogue(next, NOW.date(), minutes(1));
+    host.publish_catalogue(next.clone(), NOW.date(), minutes(1));
     scene.fs.sync(host, minutes(2)).unwrap();
-    scene.fs.device.learn_catalogue(2, &files).unwrap();
+    scene.fs.device.learn_catalogue(2, next.clone()).unwrap();
     let cancel = Intent::act(household, "cancel").because("全户迁走");
     scene
         .fs
@@ -137,7 +137,7 @@ fn what_was_entered_before_its_catalogue_was_known_moves_the_state_once_it_is() 
             .is_err(),
         "this phone does not know yet what that did"
     );
-    scene.tm.device.learn_catalogue(2, &files).unwrap();
+    scene.tm.device.learn_catalogue(2, next).unwrap();
     scene
         .tm
         .save(journal, None, reinstate(), minutes(7))
