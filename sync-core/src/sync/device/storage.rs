@@ -277,8 +277,12 @@ impl Device {
                     .map_err(|error| error.to_string())?;
             }
             Key::Entry(journal, _) => {
-                let entry: Kept = read(&bytes)?;
-                let entry = entry.open().map_err(|error| error.to_string())?;
+                let entry = match read::<Kept>(&bytes) {
+                    Ok(kept) => kept.open(),
+                    // Earlier versions of this program noted no digests.
+                    Err(_) => read::<WireEntry>(&bytes)?.open(deployment, |_| None),
+                };
+                let entry = entry.map_err(|error| error.to_string())?;
                 self.restore(journal, entry)
                     .map_err(|error| error.to_string())?;
             }

@@ -110,6 +110,26 @@ fn another_catalogue_under_a_published_number_judges_nothing() {
 }
 
 #[test]
+fn what_an_earlier_version_kept_is_read_all_the_same() {
+    let mut scene = Scene::new();
+    let household = scene.household("张三");
+    let journal = scene.journal();
+    let view = |scene: &Scene| scene.fs.device.view(journal, household, minutes(1));
+    let before = view(&scene);
+    let mut entries = 0;
+    for (key, bytes) in &mut scene.fs.storage.0 {
+        if let Key::Entry(..) = key {
+            let kept: Kept = crate::cbor::decode(bytes).unwrap();
+            *bytes = crate::cbor::encode(&WireEntry::keep(&kept.open().unwrap()));
+            entries += 1;
+        }
+    }
+    assert!(entries > 0 && before.is_some());
+    scene.fs.restart();
+    assert_eq!(view(&scene), before);
+}
+
+#[test]
 fn what_was_entered_before_its_catalogue_was_known_moves_the_state_once_it_is() {
     let mut scene = Scene::new();
     let household = scene.household("张三");
