@@ -50,6 +50,8 @@ pub struct Act {
     pub action: String,
     /// Why it changed nothing or was refused; none if it counts.
     pub why_not: Option<String>,
+    /// Which action was the last before it that counts on the same record.
+    pub after: Option<String>,
 }
 
 /// Plays one seed, with one rule broken if a fault is planted.
@@ -77,9 +79,21 @@ pub fn days_of_offices() -> impl Iterator<Item = u64> {
     (0..).map(|day| day * OFFICES_EVERY + OFFICES_AT)
 }
 
+/// The seeds that are about half a year of one case: one of so many.
+const CASES_EVERY: u64 = 64;
+const CASES_AT: u64 = 3;
+
+/// The seeds from zero on that are about half a year of one case.
+pub fn half_years_of_a_case() -> impl Iterator<Item = u64> {
+    (0..).map(|case| case * CASES_EVERY + CASES_AT)
+}
+
 fn script_of(seed: u64, fault: Option<Fault>) -> Script {
     if fault.is_none() && seed % OFFICES_EVERY == OFFICES_AT {
         return Script::draw_of_offices(seed);
+    }
+    if fault.is_none() && seed % CASES_EVERY == CASES_AT {
+        return Script::draw_of_a_case(seed);
     }
     let lies = fault.map_or(seed % 8 == 7, |fault| fault == Fault::SeenNotChecked);
     let restores = fault.map_or(seed % 4 == 1, Fault::is_of_a_restore);

@@ -48,20 +48,27 @@ pub(super) fn at_rest(sim: &Sim) -> Vec<Violation> {
 
 /// Which actions were taken, and what became of them.
 pub(super) fn acts(sim: &Sim) -> BTreeSet<Act> {
-    let commands = sim
-        .villages
-        .iter()
-        .flat_map(|village| Check::of(sim, village.journal).commands());
-    let acts = commands.filter(|at| at.envelope.verb == Verb::Act);
-    acts.map(|at| Act {
-        kind: at.envelope.kind.clone(),
-        action: at.envelope.action.clone().unwrap_or_default(),
-        why_not: match at.fate {
-            Fate::Accepted | Fate::Flagged(_) => None,
-            Fate::NoEffect(why) | Fate::Refused(why, _) => Some(why.clone()),
-        },
-    })
-    .collect()
+    let mut acts = BTreeSet::new();
+    for village in &sim.villages {
+        let mut last: BTreeMap<RecordId, String> = BTreeMap::new();
+        let commands = Check::of(sim, village.journal).commands();
+        for At { envelope, fate, .. } in commands.filter(|at| at.envelope.verb == Verb::Act) {
+            let action = envelope.action.clone().unwrap_or_default();
+            acts.insert(Act {
+                kind: envelope.kind.clone(),
+                action: action.clone(),
+                why_not: match fate {
+                    Fate::Accepted | Fate::Flagged(_) => None,
+                    Fate::NoEffect(why) | Fate::Refused(why, _) => Some(why.clone()),
+                },
+                after: last.get(&envelope.record).cloned(),
+            });
+            if fate.counts() {
+                last.insert(envelope.record, action);
+            }
+        }
+    }
+    acts
 }
 
 fn journals(sim: &Sim, found: &mut Vec<Violation>) {

@@ -1,5 +1,7 @@
 //! What people do, drawn at random from what their phones show them.
 
+mod desks;
+
 use std::borrow::Cow;
 
 use sync_core::command::{Splice, Verb};
@@ -8,6 +10,8 @@ use sync_core::record::{Record, Slot};
 use sync_core::sync::device::{Device, Intent, Target};
 use sync_core::testing::TestRng;
 use sync_core::value::{Fields, Value};
+
+use super::script::About;
 
 /// Some day on which things happen.
 const DAY: Value = Value::Int(20_800);
@@ -68,11 +72,16 @@ pub(super) struct Asked<'a> {
     pub(super) on: Option<RecordId>,
     /// Who is stationed there.
     pub(super) team: &'a [UserId],
-    /// Whether the day is about what goes from desk to desk.
-    pub(super) of_offices: bool,
+    /// What the script is about.
+    pub(super) about: About,
 }
 
 impl Asked<'_> {
+    /// Whether it is about what goes from desk to desk.
+    fn is_of_offices(&self) -> bool {
+        self.about != About::Anything
+    }
+
     /// The records of a kind that the phone shows.
     fn records(&self, kind: &str) -> Vec<Cow<'_, Record>> {
         let all = self.device.records(self.journal).into_iter();
@@ -92,6 +101,9 @@ impl Asked<'_> {
     }
 }
 
+/// How often somebody does something else than what waits for him of the one case.
+const FROM_THE_CASE: u64 = 16;
+
 /// States out of which nobody here takes a process any more.
 const ENDS: [&str; 6] = [
     "confirmed",
@@ -104,11 +116,14 @@ const ENDS: [&str; 6] = [
 
 /// Draws what a person does in a village, to the record of an open form or to any that his phone shows.
 pub(super) fn wish(dice: &mut Dice, asked: &Asked<'_>, marker: String) -> Option<Wish> {
+    if asked.about == About::OneCase && asked.on.is_none() && !dice.once_in(FROM_THE_CASE) {
+        return desks::step(dice, asked, &marker);
+    }
     let record = match asked.on {
         Some(record) => asked.device.record(asked.journal, record)?,
         None => {
             let kind = draw_kind(dice, asked);
-            let records = if asked.of_offices {
+            let records = if asked.is_of_offices() {
                 asked.pending(kind)
             } else {
                 asked.records(kind)
@@ -133,11 +148,11 @@ pub(super) fn wish(dice: &mut Dice, asked: &Asked<'_>, marker: String) -> Option
 /// What the work of a role is about, mostly.
 fn draw_kind(dice: &mut Dice, asked: &Asked<'_>) -> &'static str {
     let kinds: &[&str] = match asked.role {
-        "FS" | "TM" | "VC" if asked.of_offices => {
+        "FS" | "TM" | "VC" if asked.is_of_offices() => {
             &["household", "clue", "clue", "case", "case", "visit", "need"]
         }
-        "CS" if asked.of_offices => &["case", "case", "need"],
-        _ if asked.of_offices => &["clue", "case"],
+        "CS" if asked.is_of_offices() => &["case", "case", "need"],
+        _ if asked.is_of_offices() => &["clue", "case"],
         _ if dice.once_in(10) => &["household", "visit", "task", "clue", "case", "need"],
         "VC" => &[
             "household",
@@ -190,7 +205,7 @@ fn begin(dice: &mut Dice, asked: &Asked<'_>, kind: &str, marker: String) -> Opti
         "case" => {
             let mut clues = asked.records("clue");
             let is_confirmed = |clue: &Cow<'_, Record>| clue.state.as_deref() == Some("confirmed");
-            clues.retain(|clue| !asked.of_offices || is_confirmed(clue));
+            clues.retain(|clue| !asked.is_of_offices() || is_confirmed(clue));
             let clue = dice.favourite(&clues)?;
             let household = referred(clue, "household")?;
             Intent::create("case")
@@ -380,7 +395,7 @@ fn telling(record: RecordId, action: &str, field: &str, marker: String) -> Wish 
 fn clue(dice: &mut Dice, asked: &Asked<'_>, record: &Record, marker: String) -> Option<Wish> {
     let state = record.state.as_deref().unwrap_or_default();
     // A day of offices comes further than here.
-    let confirms = asked.of_offices && !dice.once_in(3);
+    let confirms = asked.is_of_offices() && !dice.once_in(3);
     Some(match (state, dice.below(8)) {
         (_, 0) => splice(dice, record.id, "note", marker),
         ("to_verify", 1..=6) => {

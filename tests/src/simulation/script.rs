@@ -13,9 +13,19 @@ pub(super) struct Script {
     pub(super) villages: usize,
     /// The role of each person: everyone has a phone.
     pub(super) roles: Vec<&'static str>,
-    /// Whether the day is about what goes from desk to desk.
-    pub(super) of_offices: bool,
+    pub(super) about: About,
     pub(super) steps: Vec<Step>,
+}
+
+/// What a script is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// Whatever there is to do.
+    Anything,
+    /// What goes from desk to desk.
+    Offices,
+    /// One case, from its clue to where it ends.
+    OneCase,
 }
 
 /// One thing that happens.
@@ -119,6 +129,12 @@ const ROLES: [&str; 9] = ["TM", "TM", "TM", "TM", "VC", "VC", "FS", "TW", "CS"];
 /// Who there is on a day of offices: of the township two, for what one returns the other may just be confirming.
 const OFFICES: [&str; 6] = ["FS", "TM", "VC", "TW", "TW", "CS"];
 
+/// The member of the team who is away, on a half-year of one case, and for how many weeks at a time.
+const AWAY: usize = 1;
+const AWAY_WEEKS: u64 = 9;
+/// How many weeks there are in it, beside those in which help has its time to work.
+const CASE_WEEKS: u64 = 56;
+
 /// After how many steps everyone on such a day reaches the server.
 const OFFICES_MEET_EVERY: u64 = 15;
 
@@ -130,7 +146,7 @@ impl Script {
             seed,
             villages: 1,
             roles: OFFICES.to_vec(),
-            of_offices: true,
+            about: About::Offices,
             steps: Vec::new(),
         };
         script.morning();
@@ -151,6 +167,38 @@ impl Script {
         script
     }
 
+    /// Half a year of one case: week by week everybody syncs and does what waits for him. One member of the team is away for weeks
+    /// at a time, so that what he found at a door arrives when others have long gone on.
+    pub(super) fn draw_of_a_case(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut script = Self {
+            seed,
+            villages: 1,
+            roles: OFFICES.to_vec(),
+            about: About::OneCase,
+            steps: Vec::new(),
+        };
+        script.morning();
+        for week in 0..CASE_WEEKS {
+            for who in 0..OFFICES.len() {
+                if who != AWAY || week % AWAY_WEEKS == 0 {
+                    script.add(&mut dice, who, What::Sync(Line::Good));
+                }
+            }
+            let first = dice.index(OFFICES.len());
+            for who in (0..OFFICES.len()).map(|who| (who + first) % OFFICES.len()) {
+                script.add(&mut dice, who, What::Save);
+            }
+            if dice.once_in(3) {
+                let (who, what) = (dice.index(OFFICES.len()), draw(&mut dice));
+                script.add(&mut dice, who, what);
+            }
+            let days = if week == CASE_WEEKS / 2 { 150 } else { 6 };
+            script.add(&mut dice, 0, What::Wait(days));
+        }
+        script
+    }
+
     pub(super) fn draw(seed: u64, lies: bool, restores: bool) -> Self {
         let mut dice = Dice::new(seed);
         let villages = 1 + dice.index(5).saturating_sub(2);
@@ -164,7 +212,7 @@ impl Script {
             seed,
             villages,
             roles,
-            of_offices: false,
+            about: About::Anything,
             steps: Vec::new(),
         };
         script.morning();

@@ -10,7 +10,7 @@ use super::Fault;
 use super::checks;
 use super::ledger::Ledger;
 use super::people::Dice;
-use super::script::{Line, Script, Step, What};
+use super::script::{About, Line, Script, Step, What};
 use super::server::Server;
 use super::violation::{Sign, Violation};
 
@@ -91,8 +91,7 @@ pub(super) struct Sim {
     pub(super) ledger: Ledger,
     pub(super) truth: Truth,
     pub(super) violations: Vec<Violation>,
-    /// Whether the day is about what goes from desk to desk.
-    of_offices: bool,
+    about: About,
     /// Who cannot reach the server, by bits.
     cut_off: u16,
     intruder: intruder::Intruder,
@@ -154,7 +153,7 @@ impl Sim {
             ledger: Ledger::default(),
             truth: Truth::default(),
             violations: Vec::new(),
-            of_offices: script.of_offices,
+            about: script.about,
             cut_off: 0,
             intruder,
             losses: restore::Losses::default(),

@@ -65,7 +65,7 @@ impl Sim {
             journal,
             on: open.as_ref().map(|open| open.record),
             team: &team,
-            of_offices: self.of_offices,
+            about: self.about,
         };
         let Some(Wish { intent, marker }) = wish(&mut self.dice, &asked, marker) else {
             return;
