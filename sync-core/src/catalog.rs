@@ -90,7 +90,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub use calendar::{Calendar, Holiday, Reckoned};
-pub use category::{Category, CategorySet, Mark};
+pub use category::{Category, CategorySet};
 pub use check::FieldProblem;
 pub use field::{Condition, Field, FieldType, Fill, Mask, Part, Required, Written};
 pub use form::Form;
@@ -299,25 +299,6 @@ impl Catalogue {
     /// What people read for a key of the province profiles.
     pub fn days_label(&self, key: &str) -> Option<&Label> {
         self.day_labels.get(key)
-    }
-
-    /// Whether no member of a household can work (整户无劳力), from the labour capacities of those on its register; unknown if
-    /// there is no member, or one whose capacity nobody wrote down while none is known to be able.
-    pub fn is_without_labour<'a>(
-        &self,
-        members: impl IntoIterator<Item = Option<&'a str>>,
-    ) -> Option<bool> {
-        let labour = self.set("labour")?;
-        let mut known = None;
-        let mut unknown = false;
-        for member in members {
-            match member {
-                Some(code) if labour.is_marked(code, Mark::Able) => return Some(false),
-                Some(_) => known = Some(true),
-                None => unknown = true,
-            }
-        }
-        if unknown { None } else { known }
     }
 
     /// The working-day calendar.

@@ -1,7 +1,6 @@
 //! Category sets: dated codes with labels, never enums in the program.
 
 use super::Label;
-use super::role::chosen_all;
 use super::source::Page;
 use super::table::{Table, Text};
 use crate::id::Date;
@@ -23,12 +22,6 @@ impl CategorySet {
         self.codes.iter().find(|category| category.code == code)
     }
 
-    /// Whether a code has a mark.
-    pub fn is_marked(&self, code: &str, mark: Mark) -> bool {
-        self.code(code)
-            .is_some_and(|category| category.marks.contains(&mark))
-    }
-
     /// The codes that a form offers on a date.
     pub fn in_force(&self, date: Date) -> impl Iterator<Item = &Category> {
         self.codes
@@ -48,20 +41,6 @@ pub struct Category {
     pub valid_from: Date,
     /// The last day on which it is in force, if it ends.
     pub valid_to: Option<Date>,
-    /// What rules of the program look for in a code, so that no rule needs to know codes.
-    pub marks: Vec<Mark>,
-}
-
-/// What a rule of the program looks for in a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mark {
-    /// A person of whom this holds can work.
-    Able,
-}
-
-impl Mark {
-    /// The marks by their names in the files.
-    pub const NAMES: [(&str, Self); 1] = [("able", Self::Able)];
 }
 
 impl Category {
@@ -104,7 +83,6 @@ fn set(name: &Text, mut table: Table<'_>) -> CategorySet {
         let label = entry.bare_label();
         let own = date(&mut entry);
         let valid_to = entry.date("valid_to");
-        let marks = chosen_all(&mut entry, "marks", &Mark::NAMES);
         let valid_from = own.or(since).unwrap_or_else(|| {
             entry.missing("valid_from", "2021-01-01");
             Date(0)
@@ -123,7 +101,6 @@ fn set(name: &Text, mut table: Table<'_>) -> CategorySet {
             label,
             valid_from,
             valid_to,
-            marks,
         });
     }
     if !table.has("codes") {

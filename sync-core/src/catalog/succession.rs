@@ -3,9 +3,9 @@
 //! Entries are folded for ever by the version they name, and records written under several versions must mean one thing. So a
 //! field's type and a kind's class never change, and whatever has a name keeps it: it is retired, never removed.
 
+use super::Catalogue;
 use super::field::{Field, FieldType};
 use super::kind::Kind;
-use super::{Catalogue, Mark};
 
 impl Catalogue {
     /// Checks that this version may follow an older one; otherwise says everything that stands in the way.
@@ -39,13 +39,6 @@ impl Catalogue {
                     &format!("code of `{}`", set.name),
                     &category.code,
                 );
-                let able = |set: &super::CategorySet| set.is_marked(&category.code, Mark::Able);
-                if able(set) != able(now) {
-                    obstacles.push(format!(
-                        "the code `{}` of `{}` has other marks than before",
-                        category.code, set.name
-                    ));
-                }
             }
         }
         for measure in older.measures() {

@@ -254,8 +254,8 @@ fn a_value_fits_its_fields_type() {
         "unknown_measure (clause)",
     );
     check(
-        &set("household", "without_labour", Value::Bool(true)),
-        "derived_field (without_labour)",
+        &set("month", "month", Value::text("2026-11")),
+        "derived_field (month)",
     );
     check(
         &set("household", "merged_into", Value::Null),

@@ -334,25 +334,6 @@ fn nobody_sets_what_is_derived_retired_or_written_by_actions() {
 }
 
 #[test]
-fn a_household_is_without_labour_only_if_everybody_is_known_to_be() {
-    let catalogue = shipped();
-    for (members, expected) in [
-        (vec![], None),
-        (vec![None], None),
-        (vec![Some("lost"), Some("none")], Some(true)),
-        (vec![Some("lost"), None], None),
-        (vec![None, Some("weak")], Some(false)),
-        (vec![Some("lost"), Some("ordinary")], Some(false)),
-    ] {
-        assert_eq!(
-            catalogue.is_without_labour(members.clone()),
-            expected,
-            "{members:?}"
-        );
-    }
-}
-
-#[test]
 fn masks_show_no_more_than_they_say() {
     for (mask, text, shown) in [
         (Mask::Name, "张三丰", "张**"),
