@@ -161,7 +161,7 @@ impl Around<'_> {
             Err(wish) => return wish,
         };
         if is_in(self.case, &["notice"]) {
-            return self.taken_down(notice, "notice_ended");
+            return Some(self.taken_down(notice, "notice_ended"));
         }
         let deliberated = Intent::act(self.case.id, "deliberated")
             .with("deliberated_on", DAY)
@@ -226,7 +226,7 @@ impl Around<'_> {
         let posted = self.posted(1, marker);
         match (role, is_in(self.case, &["c_notice"])) {
             ("VC", true) => match posted {
-                Ok(notice) => self.taken_down(notice, "c_notice_ended"),
+                Ok(notice) => Some(self.taken_down(notice, "c_notice_ended")),
                 Err(wish) => wish,
             },
             // Whoever is at the door first.
@@ -265,12 +265,13 @@ impl Around<'_> {
         }
     }
 
-    fn taken_down(&self, notice: &Record, then: &str) -> Option<Wish> {
+    /// A notice that was up for its days is taken down, and then handed on.
+    fn taken_down(&self, notice: &Record, then: &str) -> Wish {
         let intent = if is_in(notice, &["ended"]) {
             Intent::act(self.case.id, then)
         } else {
             Intent::act(notice.id, "end").with("ended_on", DAY)
         };
-        Some(quietly(intent))
+        quietly(intent)
     }
 }
