@@ -24,6 +24,10 @@ const SLOWER_NEAR = 0.1
 const SLOWER_TRIES = 8
 /** Short, for a slow processor never stands still for as long as a screen takes to be drawn. */
 const SLICE_MILLIS = 20
+/** One that is disturbed says nothing. */
+const COLD_STARTS = 3
+/** Nine thousand records at once take longer than anything that is measured. */
+const RECEIVING_MILLIS = 300_000
 /** Nothing that is measured may take longer. */
 const PATIENCE_MILLIS = 60_000
 const SLOW_LINE = { bytesPerSecond: 50_000, roundTripMillis: 400 }
@@ -244,8 +248,14 @@ async function grow(to) {
   for (; records < to; records += 1000) writer.households(records, Math.min(to, records + 1000))
 }
 
-/** From the tap on the icon to a Today that can be used, without the seconds in which a PIN is typed. */
+/** From the tap on the icon to a Today that can be used, without the seconds in which a PIN is typed: the middle one of some. */
 async function coldStart(phone) {
+  const starts = []
+  for (let start = 0; start < COLD_STARTS; start += 1) starts.push(await coldStartOnce(phone))
+  return starts.toSorted((a, b) => a.total - b.total)[Math.floor(COLD_STARTS / 2)]
+}
+
+async function coldStartOnce(phone) {
   await phone.die()
   await phone.context.setOffline(true)
   const go = slow(server.process().pid)
@@ -275,10 +285,11 @@ try {
   await phone.allReceived()
   const small = await coldStart(phone)
   figures.cold_start_ms_1k = small.total
+  figures.cold_start_parts_1k = [small.opened, small.unlocked]
   await phone.context.setOffline(false)
 
   await grow(10_000)
-  await phone.syncByHand()
+  await phone.syncByHand(RECEIVING_MILLIS)
   const large = await coldStart(phone)
   figures.cold_start_ms_10k = large.total
   figures.cold_start_parts_10k = [large.opened, large.unlocked]

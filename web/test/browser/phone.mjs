@@ -126,9 +126,10 @@ export class Phone {
     await this.page.locator('.mark', { hasText: '全部已收到' }).waitFor()
   }
 
-  async syncByHand() {
+  /** Syncs, within `timeout` milliseconds if the usual ones are too few. */
+  async syncByHand(timeout) {
     await this.at('/outbox')
-    await this.button('现在同步').tap()
-    await this.page.getByText(/同步完成/).waitFor()
+    await this.button('现在同步').tap({ timeout })
+    await this.page.getByText(/同步完成/).waitFor({ timeout })
   }
 }
