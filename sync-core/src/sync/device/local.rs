@@ -1,8 +1,8 @@
 //! What the device holds of one journal: the verified entries, and its own lane on top.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use super::Device;
 use super::storage::{Key, PendingCommand, Write};
@@ -115,7 +115,7 @@ struct Log {
     places: Vec<(Seq, usize)>,
     /// What these alone add up to, once somebody asked: a phone that is unlocked shows few of its records. Own commands are put on top
     /// when a record is asked for.
-    folded: OnceCell<Box<Record>>,
+    folded: OnceLock<Box<Record>>,
 }
 
 impl Local {
@@ -162,7 +162,7 @@ impl Local {
             for record in record::touches(envelope) {
                 let log = self.log.entry(record).or_default();
                 log.places.push((entry.head.seq, index));
-                log.folded = OnceCell::new();
+                log.folded = OnceLock::new();
                 touched.insert(record);
             }
         }
@@ -192,7 +192,7 @@ impl Local {
     /// Folds anew whatever is asked for from now on.
     fn refold(&mut self) {
         let logs = self.log.values_mut();
-        logs.for_each(|log| log.folded = OnceCell::new());
+        logs.for_each(|log| log.folded = OnceLock::new());
     }
 
     fn folded<'a>(&self, catalogues: &Catalogues, id: RecordId, log: &'a Log) -> &'a Record {
@@ -547,7 +547,7 @@ impl Local {
         let mut places = Vec::new();
         for record in records {
             if let Some(log) = self.log.get_mut(record) {
-                log.folded = OnceCell::new();
+                log.folded = OnceLock::new();
                 places.extend_from_slice(&log.places);
             }
         }
