@@ -289,6 +289,10 @@ try {
   await phone.context.setOffline(false)
 
   await grow(10_000)
+  // Left alone for so long, it has locked itself.
+  await phone.die()
+  await phone.open()
+  await phone.unlock()
   await phone.syncByHand(RECEIVING_MILLIS)
   const large = await coldStart(phone)
   figures.cold_start_ms_10k = large.total
