@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Whoever imports does it with his own device, and signs what he imports. A row counts as matched only by what names one household:
-//! its number in the register, or the name together with the check code of an identity number ([`sync_core::id_number`]). A name alone
-//! proposes households, and a person decides. Nothing is written of a row that is not clear.
+//! its number in the register, or the name together with the check code of an identity number ([`sync_core::check_code`]). A name alone,
+//! or with that of a day of birth, proposes households, and a person decides. Nothing is written of a row that is not clear.
 //!
 //! Each clue says of which list it is and of which row, so that the same list can be run again: what was made stays made, and what was
 //! not is made then. Rows become durable some hundred at a time, none of them by half ([`crate::Field::save_each`]).

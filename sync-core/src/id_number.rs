@@ -1,18 +1,9 @@
-//! Identity numbers: how they are written, and the short code by which one is compared that may not be read.
-//!
-//! Who sets a person's number stays on the village's own phones; the county gets a list with numbers from elsewhere, and asks which
-//! of two people of one name is meant. [`check_code`] answers that and little more: it is twelve bits of a digest, so that it *cannot*
-//! hold the number. A whole digest could, whatever its salt: the numbers of one county are so few that all of them are soon tried by
-//! anybody who may compare at all. Each of these codes is shared by tens of thousands of a county's numbers.
+//! Identity numbers: how they are written, and what follows from them.
 
-use crate::catalog::{Field, Kind};
-use crate::id::{DeploymentId, sha256};
-use crate::value::{Fields, Value};
+use crate::id::Date;
 
-/// The digits of a check code.
-const CODE_DIGITS: usize = 3;
 /// The characters of a citizen's number.
-const NUMBER_CHARS: usize = 18;
+pub(crate) const NUMBER_CHARS: usize = 18;
 /// GB 11643-1999: the weights of the first seventeen digits, and the last character by the sum's remainder.
 const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
 const LAST: [char; 11] = ['1', '0', 'X', '9', '8', '7', '6', '5', '4', '3', '2'];
@@ -27,51 +18,28 @@ pub fn normal(text: &str) -> String {
     shown.flat_map(char::to_uppercase).collect()
 }
 
-/// Whether a number is written as a citizen's number is, its last character following from the others.
+/// Whether a number is written as a citizen's number is: a day of birth in it, its last character following from the others.
 pub fn is_citizens(text: &str) -> bool {
-    let number = normal(text);
-    let digits = number.chars().filter_map(|c| c.to_digit(10));
-    let sum: u32 = digits.zip(WEIGHTS).map(|(a, b)| a * b).sum();
-    let last = usize::try_from(sum % 11)
-        .ok()
-        .and_then(|rest| LAST.get(rest));
-    let body = number.chars().take(WEIGHTS.len());
-    number.chars().count() == NUMBER_CHARS
-        && body.into_iter().all(|c| c.is_ascii_digit())
-        && number.chars().next_back() == last.copied()
+    normal(text).len() == NUMBER_CHARS && born(text).is_some()
 }
 
-/// The 核对码 of a number in a deployment; none of no number.
-///
-/// ```
-/// use sync_core::id::DeploymentId;
-/// use sync_core::id_number::check_code;
-///
-/// let here = DeploymentId([7; 16]);
-/// let code = check_code(here, "11010519491231002X");
-/// assert_eq!(code, check_code(here, " 11010519491231002x"));
-/// assert_ne!(code, check_code(DeploymentId([8; 16]), "11010519491231002X"));
-/// assert_eq!(check_code(here, " "), None);
-/// ```
-pub fn check_code(deployment: DeploymentId, text: &str) -> Option<String> {
+/// The day on which a citizen was born, of a number that is or begins with his, as that of a disability card does.
+pub fn born(text: &str) -> Option<Date> {
     let number = normal(text);
-    let digest = sha256(&[
-        b"zhucun identity check v1",
-        &deployment.0,
-        number.as_bytes(),
-    ]);
-    let code = digest.to_string().chars().take(CODE_DIGITS).collect();
-    (!number.is_empty()).then_some(code)
-}
-
-/// The check codes that go with the numbers among some values, by their fields; nothing, beside a number that is cleared.
-pub(crate) fn check_codes(deployment: DeploymentId, kind: &Kind, values: &Fields) -> Fields {
-    let code_of = |field: &Field| {
-        let number = values.get(field.check_of.as_ref()?)?.as_text();
-        let code = number.and_then(|text| check_code(deployment, text));
-        Some((field.name.clone(), code.map_or(Value::Null, Value::Text)))
-    };
-    kind.fields.iter().filter_map(code_of).collect()
+    let (first, last) = number
+        .get(..NUMBER_CHARS)?
+        .split_at_checked(WEIGHTS.len())?;
+    let digits = first.chars().map(|c| c.to_digit(10));
+    let digits = digits.collect::<Option<Vec<u32>>>()?;
+    let sum: u32 = digits.iter().zip(WEIGHTS).map(|(a, b)| a * b).sum();
+    let expected = LAST.get(usize::try_from(sum % 11).ok()?)?;
+    let day = format!(
+        "{}-{}-{}",
+        first.get(6..10)?,
+        first.get(10..12)?,
+        first.get(12..14)?
+    );
+    day.parse().ok().filter(|_| last.starts_with(*expected))
 }
 
 #[cfg(test)]
@@ -100,15 +68,22 @@ mod tests {
     }
 
     #[test]
-    fn one_code_stands_for_thousands_of_numbers_of_one_county() {
-        let deployment = DeploymentId([7; 16]);
-        let code = |n: u32| check_code(deployment, &format!("64042219{n:09}X")).unwrap();
-        let known = code(0);
-        assert_eq!(known.len(), CODE_DIGITS);
-        let same = (0..100_000).filter(|n| code(*n) == known).count();
-        assert!(
-            (10..60).contains(&same),
-            "{same} of 100000, about 24 by chance"
-        );
+    fn a_citizens_number_says_when_he_was_born() {
+        let expected = "1949-12-31".parse().ok();
+        for number in [
+            "１１０１０５１９４９１２３１００２x",
+            "110105 19491231 002X 43",
+        ] {
+            assert_eq!(born(number), expected, "{number}");
+        }
+        for without in [
+            "110105194912310021",
+            "110105194913310021",
+            "1949-12-31",
+            "出生",
+            "",
+        ] {
+            assert_eq!(born(without), None, "{without}");
+        }
     }
 }

@@ -84,6 +84,7 @@ pub mod audit;
 pub mod batch;
 pub mod catalog;
 pub mod cbor;
+pub mod check_code;
 pub mod checkpoint;
 pub mod cluster;
 pub mod command;

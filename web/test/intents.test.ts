@@ -18,6 +18,7 @@ function field(type: Field['type']): Field {
     written: 'always',
     closedIn: [],
     derived: false,
+    leads: false,
     retired: false,
   }
 }

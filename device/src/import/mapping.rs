@@ -25,6 +25,8 @@ pub enum Place {
     Name,
     /// That person's identity number. Only its check code is ever used.
     IdNumber,
+    /// The day on which that person was born. Only its check code is ever used.
+    Born,
     /// The household's number in the register.
     HouseholdCode,
     /// The villagers' group.
@@ -35,7 +37,7 @@ pub enum Place {
 
 impl Place {
     /// All of them by their names in the file, with what lists call them.
-    pub const ALL: [(&str, Self, &[&str]); 7] = [
+    pub const ALL: [(&str, Self, &[&str]); 8] = [
         (
             "village",
             Self::Village,
@@ -61,6 +63,17 @@ impl Place {
                 "证件号码",
                 "公民身份号码",
                 "身份证",
+            ],
+        ),
+        (
+            "born",
+            Self::Born,
+            &[
+                "出生日期",
+                "出生年月日",
+                "出生时间",
+                "生日",
+                "date of birth",
             ],
         ),
         (
@@ -141,6 +154,8 @@ pub struct Mapping {
     pub source_on: Date,
     /// Where rows belong: columns with their names.
     pub places: BTreeMap<Place, (usize, String)>,
+    /// How the day of birth is written.
+    pub born_order: DateOrder,
     /// What the clues say.
     pub fillings: Vec<Filling>,
     /// The row that names the columns.
@@ -183,6 +198,7 @@ impl Mapping {
             source,
             source_on,
             places: BTreeMap::new(),
+            born_order: DateOrder::default(),
             fillings: Vec::new(),
             header_row,
         };
@@ -202,7 +218,11 @@ impl Mapping {
             mapping.filling(kind, &name)?.values = values;
         }
         for (name, order) in file.dates {
-            mapping.filling(kind, &name)?.order = order;
+            if Place::named(&name) == Some(Place::Born) {
+                mapping.born_order = order;
+            } else {
+                mapping.filling(kind, &name)?.order = order;
+            }
         }
         let has = |place| mapping.places.contains_key(&place);
         if !has(Place::Village) {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sync_core::catalog::{Catalogue, FieldType, Kind};
+use sync_core::check_code;
 use sync_core::id::{Date, JournalId, RecordId, Timestamp, sha256};
-use sync_core::id_number::{check_code, is_citizens};
+use sync_core::id_number::{self, is_citizens};
 use sync_core::sync::device::{CannotSave, Intent};
 use sync_core::value::Value;
 
 use super::mapping::{Fed, Filling, Mapping, Place, read_date};
-use super::register::{Known, NoVillage, Register};
+use super::register::{Codes, Known, NoVillage, Register};
 use super::sheet::Line;
 use crate::Field;
 use crate::values::{Misread, Reading};
@@ -55,6 +56,8 @@ pub enum Wrong {
     Date(String),
     /// It is longer than so many characters.
     TooLong(u32),
+    /// It is no day of birth, as dates are written in this list. Which it says is for no report.
+    Birth,
     /// It is no identity number, or a spreadsheet has rounded it.
     IdNumber,
     /// The decision is none of those that can be taken.
@@ -181,6 +184,10 @@ impl Planner<'_> {
         if !number.is_empty() && !is_citizens(number) {
             return bad(Place::IdNumber, Wrong::IdNumber);
         }
+        let born = self.of(line, Place::Born);
+        if !born.is_empty() && self.born(born).is_none() {
+            return bad(Place::Born, Wrong::Birth);
+        }
         match self.values(line, journal) {
             Ok(values) => planned.values = values,
             Err((column, wrong)) => return Verdict::Bad(column, wrong),
@@ -202,15 +209,29 @@ impl Planner<'_> {
         Verdict::Bad(name, wrong)
     }
 
+    fn born(&self, text: &str) -> Option<Date> {
+        read_date(text, self.mapping.born_order)
+    }
+
+    /// The codes of a row's person. A citizen's number says when he was born.
+    fn codes(&self, line: &Line) -> Codes {
+        let deployment = self.field.device().identity().deployment;
+        let number = self.of(line, Place::IdNumber);
+        let born = self.born(self.of(line, Place::Born));
+        let born = born.or_else(|| id_number::born(number));
+        Codes {
+            number: check_code::of_number(deployment, number),
+            born: born.map(|day| check_code::of_day(deployment, day)),
+        }
+    }
+
     /// What says by itself of which household a row is; else those that a person can choose from.
     fn households(&self, line: &Line, journal: JournalId) -> Verdict {
         let Some(village) = self.register.village(journal) else {
             return Verdict::NoVillage(NoVillage::None);
         };
-        let [code, name, number] =
-            [Place::HouseholdCode, Place::Name, Place::IdNumber].map(|place| self.of(line, place));
-        let check = check_code(self.field.device().identity().deployment, number);
-        let known = village.with_name(name, check.as_deref());
+        let [code, name] = [Place::HouseholdCode, Place::Name].map(|place| self.of(line, place));
+        let known = village.with_name(name, &self.codes(line));
         let by_code = village.with_code(code);
         if let ([only], false) = (by_code.as_slice(), code.is_empty()) {
             // A number and a name that contradict each other are for a person to settle.
@@ -282,15 +303,14 @@ impl Planner<'_> {
         }
     }
 
-    /// What tells a row from the others: what the list says, or a digest of what its clue would show, the number's check code included.
+    /// What tells a row from the others: what the list says, or a digest of what its clue would show, check codes included.
     fn key(&self, line: &Line) -> String {
         if self.mapping.places.contains_key(&Place::Row) {
             return self.of(line, Place::Row).to_owned();
         }
-        let deployment = self.field.device().identity().deployment;
-        let number = check_code(deployment, self.of(line, Place::IdNumber)).unwrap_or_default();
+        let codes = self.codes(line);
         let places = Place::ALL.iter().map(|(_, place, _)| *place);
-        let places = places.filter(|place| *place != Place::IdNumber);
+        let places = places.filter(|place| !matches!(place, Place::IdNumber | Place::Born));
         let fed = self.mapping.fillings.iter().filter_map(|filling| {
             let Fed::Column(column, _) = filling.fed else {
                 return None;
@@ -302,7 +322,12 @@ impl Planner<'_> {
             .map(|place| self.of(line, place))
             .chain(fed)
             .collect();
-        let digest = sha256(&[cells.join("\u{1F}").as_bytes(), number.as_bytes()]);
+        let [number, born] = [codes.number, codes.born].map(Option::unwrap_or_default);
+        let digest = sha256(&[
+            cells.join("\u{1F}").as_bytes(),
+            number.as_bytes(),
+            born.as_bytes(),
+        ]);
         let digits: String = digest.to_string().chars().take(DIGEST_DIGITS).collect();
         // With a letter first, for a spreadsheet takes digits for a number and rounds it.
         format!("r{digits}")

@@ -29,10 +29,49 @@ pub enum Known {
     ByNumber,
     /// It has the household's number, but nobody of the name.
     ByCode,
+    /// Somebody of the name lives there, and the check code is that of the day of birth.
+    ByBirth,
     /// Somebody of the name lives there.
     ByName,
+    /// Somebody of the name does, who was born on another day.
+    BornOtherwise,
     /// Somebody of the name does, with another number.
     UnderAnother,
+}
+
+/// The check codes of a person, as far as there are any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Codes {
+    /// Of the identity number.
+    pub number: Option<String>,
+    /// Of the day of birth.
+    pub born: Option<String>,
+}
+
+impl Codes {
+    /// How somebody of a name is known by what is asked for; a number says more than a day.
+    fn known(&self, asked: &Self) -> Known {
+        let agree = |own: &Option<String>, asked: &Option<String>| {
+            own.as_ref()
+                .zip(asked.as_ref())
+                .map(|(own, asked)| own == asked)
+        };
+        let number = agree(&self.number, &asked.number);
+        match (number, agree(&self.born, &asked.born)) {
+            (Some(true), _) => Known::ByNumber,
+            (Some(false), _) => Known::UnderAnother,
+            (None, Some(true)) => Known::ByBirth,
+            (None, Some(false)) => Known::BornOtherwise,
+            (None, None) => Known::ByName,
+        }
+    }
+}
+
+/// Somebody of a household, by name.
+struct Member {
+    name: String,
+    household: RecordId,
+    codes: Codes,
 }
 
 /// A village.
@@ -44,8 +83,8 @@ pub struct Village {
     code: String,
     households: BTreeMap<RecordId, Household>,
     by_code: BTreeMap<String, BTreeSet<RecordId>>,
-    /// By name: households with the check code of that person's number, where one is on the register.
-    by_name: BTreeMap<String, Vec<(RecordId, Option<String>)>>,
+    /// By name: households with that person's check codes; none of a householder of whom the register knows no more.
+    by_name: BTreeMap<String, Vec<(RecordId, Option<Codes>)>>,
 }
 
 /// What a list calls one.
@@ -101,9 +140,14 @@ impl Register {
                     _ => {}
                 }
             }
-            for (name, household, code) in members {
+            for Member {
+                name,
+                household,
+                codes,
+            } in members
+            {
                 if village.households.contains_key(&household) {
-                    village.add(name, household, code);
+                    village.add(name, household, Some(codes));
                 }
             }
             register.villages.insert(journal, village);
@@ -168,14 +212,12 @@ impl Village {
     }
 
     /// The households in which somebody of a name lives, each by what is known best of him.
-    pub fn with_name(&self, name: &str, check: Option<&str>) -> BTreeMap<RecordId, Known> {
+    pub fn with_name(&self, name: &str, asked: &Codes) -> BTreeMap<RecordId, Known> {
         let mut known = BTreeMap::new();
-        for (household, code) in self.by_name.get(name).into_iter().flatten() {
-            let how = match (check, code.as_deref()) {
-                (Some(asked), Some(code)) if asked == code => Known::ByNumber,
-                (Some(_), Some(_)) => Known::UnderAnother,
-                (None, _) | (_, None) => Known::ByName,
-            };
+        for (household, codes) in self.by_name.get(name).into_iter().flatten() {
+            let how = codes
+                .as_ref()
+                .map_or(Known::ByName, |codes| codes.known(asked));
             let best = known.entry(*household).or_insert(how);
             *best = how.min(*best);
         }
@@ -208,11 +250,11 @@ impl Village {
         self.households.insert(record.id, household);
     }
 
-    fn add(&mut self, name: String, household: RecordId, code: Option<String>) {
+    fn add(&mut self, name: String, household: RecordId, codes: Option<Codes>) {
         let known = self.by_name.entry(name).or_default();
         // The householder is one of the members: what is known of a member stands in his place.
-        known.retain(|(other, other_code)| *other != household || other_code.is_some());
-        known.push((household, code));
+        known.retain(|(other, other_codes)| *other != household || other_codes.is_some());
+        known.push((household, codes));
     }
 }
 
@@ -258,13 +300,20 @@ fn values<'r>(record: &'r Record, field: &str) -> impl Iterator<Item = String> +
     texts.map(|text| text.trim().to_owned())
 }
 
-fn member(record: &Record) -> Option<(String, RecordId, Option<String>)> {
+fn member(record: &Record) -> Option<Member> {
     let household = match record.fields.get("household") {
         Some(Slot::Register(held)) => held.iter().find_map(|held| referred(&held.value))?,
         _ => return None,
     };
-    let name = values(record, "name").next()?;
-    Some((name, household, values(record, "id_check").next()))
+    let code = |field| values(record, field).next();
+    Some(Member {
+        name: code("name")?,
+        household,
+        codes: Codes {
+            number: code("id_check"),
+            born: code("born_check"),
+        },
+    })
 }
 
 fn key_of(record: &Record) -> Option<Key> {

@@ -1,6 +1,6 @@
 //! The report: a line for each row, for a person to read, decide in and give back.
 //!
-//! It holds names, and no identity number. It is written where the person says, for his own eyes, and never over another file.
+//! It holds names, and neither identity numbers nor days of birth. It is written where the person says, for his own eyes, and never over another file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -97,7 +97,12 @@ fn candidates(row: &Planned, register: &Register, lang: Lang) -> String {
                 "户编号相符，姓名不符",
                 "household number agrees, name does not",
             ),
+            Known::ByBirth => lang.pick(
+                "姓名与出生日期核对码相符",
+                "name and check of the birth date agree",
+            ),
             Known::ByName => lang.pick("仅姓名相符", "name alone"),
+            Known::BornOtherwise => lang.pick("出生日期不符", "born on another day"),
             Known::UnderAnother => lang.pick("证件号不符", "another number"),
         };
         format!("{number}) {name} {group} {} {note}", record.short())

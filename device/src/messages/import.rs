@@ -121,6 +121,12 @@ impl Worded for Wrong {
                     "no identity number of 18 characters that ends as it must; keep it as text, for a spreadsheet rounds it as a number",
                 )
                 .to_owned(),
+            (Self::Birth, _) => lang
+                .pick(
+                    "不是日期；如不是年月日顺序，请在 [dates] 写明 born",
+                    "no date; if the year does not come first, say so of born under [dates]",
+                )
+                .to_owned(),
             (Self::Decision(text), Lang::Zh) => {
                 format!("“{text}”不是可用的决定：填候选序号、农户编号（四位以上）、new 或 skip")
             }

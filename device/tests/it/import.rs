@@ -318,6 +318,38 @@ fn what_does_not_fit_is_said_and_nothing_is_made() {
     assert!(county.office.ok(&["status"]).contains("未回执：0 条"));
 }
 
+#[test]
+fn a_list_without_numbers_proposes_whoever_was_born_on_that_day_first() {
+    let county = County::new();
+    let mapping = "source = \"教育局\"\nsource_on = \"2026-11-20\"\n[columns]\nvillage = \"村\"\n\
+                   name = \"姓名\"\nborn = \"出生日期\"\nnote = \"说明\"\n[dates]\nborn = \"dmy\"\n";
+    county.file("map.toml", mapping.as_bytes());
+    // The second of the two of that name, and one whose number the list has; then somebody who is neither, and what is no day.
+    let rows = "村,姓名,出生日期,说明\n半子沟村,李四,1/9/1971,一\n半子沟村,李四,15/6/1982,二\n\
+                半子沟村,李四,2/9/1971,三\n半子沟村,李四,1971-09-01,四\n";
+    let list = county.file("list.csv", rows.as_bytes());
+    let suggested = county.office.ok(&["import", &list, "--suggest"]);
+    assert!(suggested.contains("born = \"出生日期\""), "{suggested}");
+    let report = county.named("report.csv");
+    let said = county.import(&list, &["--dry-run", "--report", &report]);
+    assert!(said.contains("试运行"), "{said}");
+    let text = fs::read_to_string(&report).unwrap();
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    let (agrees, differs) = ("姓名与出生日期核对码相符", "出生日期不符");
+    // In which group the one lives who is proposed first.
+    for (line, group) in lines.iter().zip(["二组", "一组"]) {
+        let (first, second) = line.split_once("；").unwrap();
+        assert!(first.contains(group) && first.contains(agrees), "{line}");
+        assert!(second.contains(differs), "{line}");
+        assert!(line.contains("待确定"), "{line}");
+    }
+    assert_eq!(lines[2].matches(differs).count(), 2, "{}", lines[2]);
+    assert!(lines[3].contains("“出生日期”"), "{}", lines[3]);
+    for day in ["1971", "1982"] {
+        assert!(!text.contains(day), "the report has a day of birth");
+    }
+}
+
 fn opened(home: &Path) -> Field {
     Field::open(Locked::open(home).unwrap().unlock(&pin()).unwrap()).unwrap()
 }

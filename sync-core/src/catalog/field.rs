@@ -325,6 +325,11 @@ pub enum Fill {
         /// The date field of the form that names the day.
         on: String,
     },
+    /// The day of birth that an identity number of the form says (GB 11643).
+    DayIn {
+        /// The field with the number.
+        number: String,
+    },
     /// The day on which the form is filled in.
     Today,
 }
@@ -356,7 +361,7 @@ pub struct Field {
     pub closed_in: Vec<String>,
     /// Whether it is computed and nobody fills it in.
     pub derived: bool,
-    /// The field of identity numbers whose check code it holds: the core writes it whenever it writes that one.
+    /// The field of identity numbers or of a date of birth whose check code it holds: the core writes it whenever it writes that one.
     pub check_of: Option<String>,
     /// Whether it takes no more values. Fields are never removed.
     pub retired: bool,

@@ -75,6 +75,10 @@ fn fills(table: &mut Table<'_>) -> Vec<Fill> {
         if text.value == "today" {
             return Some(Fill::Today);
         }
+        if let Some(number) = text.value.strip_prefix("day in ") {
+            let number = number.to_owned();
+            return Some(Fill::DayIn { number });
+        }
         if let Some((link, field)) = text.value.split_once('.') {
             return Some(Fill::Of {
                 link: link.to_owned(),
@@ -94,8 +98,7 @@ fn fills(table: &mut Table<'_>) -> Vec<Fill> {
             });
         }
         let message = format!("{} is filled from `{}`", table.what, text.value);
-        let remedy =
-            "write `REFERENCE.FIELD`, `KIND by REFERENCE`, `PAPER on DATE_FIELD` or `today`";
+        let remedy = "write `REFERENCE.FIELD`, `KIND by REFERENCE`, `PAPER on DATE_FIELD`, `day in NUMBER_FIELD` or `today`";
         table.note(text.at, message, remedy);
         None
     };

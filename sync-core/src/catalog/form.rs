@@ -1,5 +1,7 @@
 //! How numbers of documents are written, so that a phone can say that one was mistyped.
 
+use crate::id_number::{NUMBER_CHARS, is_citizens, normal};
+
 /// A form that a text can be checked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -10,9 +12,6 @@ pub enum Form {
     DisabilityCard,
 }
 
-/// The length of an identity number.
-const ID_LENGTH: usize = 18;
-
 impl Form {
     /// The forms by their names in the files.
     pub const NAMES: [(&str, Self); 2] = [
@@ -22,15 +21,16 @@ impl Form {
 
     /// Whether a text is written so, blanks aside.
     pub fn fits(self, text: &str) -> bool {
-        let text: Vec<u8> = text
-            .bytes()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect();
+        // The reader of a full-width number may be another program.
+        if !text.is_ascii() {
+            return false;
+        }
         match self {
-            Self::ResidentId => is_resident_id(&text),
+            Self::ResidentId => is_citizens(text),
             Self::DisabilityCard => {
-                let (id, rest) = text.split_at(text.len().min(ID_LENGTH));
-                is_resident_id(id) && is_card_end(rest)
+                let text = normal(text);
+                let parts = text.split_at_checked(NUMBER_CHARS);
+                parts.is_some_and(|(id, rest)| is_citizens(id) && is_card_end(rest.as_bytes()))
             }
         }
     }
@@ -39,40 +39,9 @@ impl Form {
 fn is_card_end(rest: &[u8]) -> bool {
     match rest {
         [b'1'..=b'7', b'1'..=b'4'] => true,
-        [b'1'..=b'7', b'1'..=b'4', b'B' | b'b', replacement] => replacement.is_ascii_digit(),
+        [b'1'..=b'7', b'1'..=b'4', b'B', replacement] => replacement.is_ascii_digit(),
         _ => false,
     }
-}
-
-/// ISO 7064 MOD 11-2 over the digits, as GB 11643-1999 has it; the day of birth in it is one of the calendar.
-fn is_resident_id(text: &[u8]) -> bool {
-    let digits = text.iter().map(|byte| match byte {
-        b'0'..=b'9' => Some(u32::from(byte - b'0')),
-        b'X' | b'x' => Some(10),
-        _ => None,
-    });
-    let Some(digits) = digits.collect::<Option<Vec<u32>>>() else {
-        return false;
-    };
-    let Some((last, first)) = digits.split_last().filter(|_| digits.len() == ID_LENGTH) else {
-        return false;
-    };
-    let sum = first.iter().fold(0, |sum, digit| (sum + digit) * 2 % 11);
-    first.iter().all(|digit| *digit < 10) && (sum + last) % 11 == 1 && is_born_on_a_day(first)
-}
-
-fn is_born_on_a_day(digits: &[u32]) -> bool {
-    let number = |from: usize, to: usize| {
-        let digits = digits.get(from..to)?;
-        let number = digits.iter().fold(0, |number, digit| number * 10 + digit);
-        i16::try_from(number).ok()
-    };
-    let day = || {
-        let (month, day) = (number(10, 12)?, number(12, 14)?);
-        let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
-        jiff::civil::Date::new(number(6, 10)?, month, day).ok()
-    };
-    day().is_some()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! [`Catalogue`](super::Catalogue) may rely on every name in it being declared.
 
 use super::Label;
-use super::field::{Condition, Field, Required, Written};
+use super::field::{Condition, Field, Fill, Required, Written};
 use super::self_check::SelfCheck;
 use super::who::{Permit, Who};
 use crate::command::Audience;
@@ -91,6 +91,17 @@ impl Kind {
     /// A field by name, retired ones included.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Whether what a form knows of another field follows from this one.
+    pub fn leads(&self, field: &str) -> bool {
+        let mut fills = self.fields.iter().flat_map(|other| &other.fill);
+        fills.any(|fill| match fill {
+            Fill::Of { link: from, .. }
+            | Fill::Drafted { on: from, .. }
+            | Fill::DayIn { number: from } => from == field,
+            Fill::Those { .. } | Fill::Today => false,
+        })
     }
 
     /// A state by name.

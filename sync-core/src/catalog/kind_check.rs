@@ -9,6 +9,7 @@ use super::role::widens;
 use super::source::{FieldLike, Namespace, Page, instead};
 use super::table::Text;
 use super::who::{Relation, Who};
+use crate::check_code;
 use crate::command::Audience;
 use crate::limits::FIELDS_MAX;
 
@@ -351,6 +352,14 @@ impl Check<'_> {
     fn fill(&self, path: &[&str], field: &Field, fill: &Fill) {
         let fits = match fill {
             Fill::Today => field.ty == FieldType::Date,
+            Fill::DayIn { number } => {
+                let number = self.known_field(path, number);
+                // A day is as sensitive as the number that says it.
+                let says = |number: &Field| {
+                    matches!(number.ty, FieldType::Text { .. }) && number.audience == field.audience
+                };
+                field.ty == FieldType::Date && number.is_none_or(says)
+            }
             Fill::Those { kind, by } => {
                 let like = FieldLike::refers_to(&self.kind.name);
                 self.uses(path, Namespace::Kind, kind);
@@ -382,27 +391,38 @@ impl Check<'_> {
         }
     }
 
-    /// A check code follows its number in every command that writes that, and nobody fills it in.
+    /// A check code goes with its number or day in every command that writes that, and nobody fills it in.
     fn check_of(&self, field: &Field) {
         let Some(source) = &field.check_of else {
             return;
         };
         let path = ["fields", field.name.as_str(), "check_of"];
-        let is_text = |field: &Field| matches!(field.ty, FieldType::Text { .. });
-        let Some(number) = self.known_field(&path, source) else {
+        let Some(source) = self.known_field(&path, source) else {
             return;
         };
-        if !is_text(number) || number.derived || number.written != Written::Always {
-            let message = format!("`{source}` is no field in which a number is written");
-            self.note(&path, message, "name a text that is written at any time");
-        }
-        if !is_text(field) || !field.derived {
-            let message = format!("the check code `{}` is written by the core", field.name);
+        let digits = match source.ty {
+            FieldType::Text { .. } => Some(check_code::NUMBER_DIGITS),
+            FieldType::Date => Some(check_code::DAY_DIGITS),
+            _ => None,
+        };
+        if digits.is_none() || source.derived || source.written != Written::Always {
+            let message = format!(
+                "`{}` is no field in which a number or a day is written",
+                source.name
+            );
             self.note(
                 &path,
                 message,
-                "write `type = \"text\"` and `derived = true`",
+                "name a text or a date that is written at any time",
             );
+        }
+        let fits = |max: u32| digits.is_none_or(|digits| max as usize >= digits);
+        let holds = matches!(field.ty, FieldType::Text { max } if fits(max));
+        if !holds || !field.derived {
+            let message = format!("the check code `{}` is written by the core", field.name);
+            let digits = digits.unwrap_or(check_code::NUMBER_DIGITS);
+            let way = format!("write `type = \"text\"`, `max = {digits}` and `derived = true`");
+            self.note(&path, message, way);
         }
     }
 

@@ -7,6 +7,7 @@ use super::{Asked, Look, Wanted, as_date, linked, targets};
 use crate::catalog::{Field, FieldType, Fill, Kind, Written, widens};
 use crate::command::{Audience, Verb, links_by_field};
 use crate::id::JournalId;
+use crate::id_number;
 use crate::record::{link_value, referred};
 use crate::sync::device::{Intent, Target};
 use crate::value::{Fields, Value};
@@ -152,6 +153,10 @@ impl<'d> Look<'d> {
                 let most = field.ty.links_max().unwrap_or_default();
                 let ids = sources.map(|id| Value::Bytes(id.0.to_vec())).take(most);
                 references(ids.collect())
+            }
+            Fill::DayIn { number } => {
+                let day = id_number::born(form.said.get(number)?.as_text()?)?;
+                Some(Value::Int(i64::from(day.0)))
             }
             Fill::Today => Some(Value::Int(i64::from(self.now.date().0))),
             Fill::Of { link, field } => {

@@ -298,6 +298,8 @@ export interface Field {
   readonly written: 'always' | 'creation' | 'action'
   readonly closedIn: readonly string[]
   readonly derived: boolean
+  /** What a form knows of other fields follows from it, and is asked for again when it changes. */
+  readonly leads: boolean
   readonly retired: boolean
 }
 

@@ -236,6 +236,29 @@ test('a household that is registered already is shown before it is registered ag
   isQuiet(phone)
 })
 
+test('a date of birth is taken from the number that says it, and goes when that is corrected', async () => {
+  const phone = await enrolled('ma')
+  await phone.registerHousehold('罗成义', '三组')
+  await phone.at('/new/person')
+  await phone.button(/^补充填写/).tap()
+  const number = phone.page.getByLabel('证件号', { exact: true })
+  const born = phone.page.getByLabel('出生日期', { exact: true })
+  const shown = await born.elementHandle()
+  const says = (day) => phone.page.waitForFunction(([shown, day]) => shown.value === day, [shown, day])
+  await number.fill('11010519491231002X')
+  await says('1949-12-31')
+  await number.fill('11010519491231002')
+  await says('')
+  await number.fill('440524188001010014')
+  await says('1880-01-01')
+  // What its person wrote stays.
+  await born.fill('1880-01-02')
+  await number.fill('11010519491231002X')
+  await phone.page.getByLabel('姓名', { exact: true }).fill('罗小义')
+  await says('1880-01-02')
+  isQuiet(phone)
+})
+
 test('the diary and the month are drafted from what was recorded, each line with its source', async () => {
   const phone = await enrolled('ma')
   await phone.registerHousehold('田玉莲', '五组')

@@ -1077,11 +1077,94 @@ type = "text"
         (
             r#"fill = ["the visit"]"#,
             expect![[r#"
-                kinds/sample.toml:32:9: the field `risks` is filled from `the visit`: write `REFERENCE.FIELD`, `KIND by REFERENCE`, `PAPER on DATE_FIELD` or `today`
+                kinds/sample.toml:32:9: the field `risks` is filled from `the visit`: write `REFERENCE.FIELD`, `KIND by REFERENCE`, `PAPER on DATE_FIELD`, `day in NUMBER_FIELD` or `today`
             "#]],
         ),
     ] {
         check_sample(name, &fields(fill), expected);
+    }
+}
+
+#[test]
+fn a_day_of_birth_and_a_check_code_follow_from_what_says_it() {
+    let fields = |day: &str, code: &str| {
+        format!(
+            r#"[fields.born]
+label = {{ zh = "出生日期", en = "Date of birth" }}
+type = "date"
+audience = "sensitive"
+{day}
+
+[fields.code]
+label = {{ zh = "核对码", en = "Check" }}
+type = "text"
+{code}
+
+[fields.number]
+label = {{ zh = "证件号", en = "Number" }}
+type = "text"
+max = 30
+audience = "sensitive"
+
+[fields.name]
+label = {{ zh = "名称", en = "Name" }}
+type = "text"
+"#
+        )
+    };
+    let name = "[fields.name]\nlabel = { zh = \"名称\", en = \"Name\" }\ntype = \"text\"\n";
+    let sound = "max = 3\nderived = true\ncheck_of = \"number\"";
+    for (day, code, expected) in [
+        (r#"fill = ["day in number"]"#, sound, expect![[""]]),
+        (
+            "",
+            "max = 1\nderived = true\ncheck_of = \"born\"",
+            expect![[""]],
+        ),
+        (
+            r#"fill = ["day in numbers"]"#,
+            sound,
+            expect![[r#"
+            kinds/sample.toml:25:1: there is no field `numbers`: did you mean `number`?
+        "#]],
+        ),
+        (
+            r#"fill = ["day in name"]"#,
+            sound,
+            expect![[r#"
+            kinds/sample.toml:25:1: `born` cannot be filled so: remove it, or name what is of its type
+        "#]],
+        ),
+        (
+            r#"fill = ["day in born"]"#,
+            sound,
+            expect![[r#"
+            kinds/sample.toml:25:1: `born` cannot be filled so: remove it, or name what is of its type
+        "#]],
+        ),
+        (
+            "",
+            "max = 2\nderived = true\ncheck_of = \"number\"",
+            expect![[r#"
+                kinds/sample.toml:32:1: the check code `code` is written by the core: write `type = "text"`, `max = 3` and `derived = true`
+            "#]],
+        ),
+        (
+            "",
+            "max = 3\ncheck_of = \"number\"",
+            expect![[r#"
+            kinds/sample.toml:31:1: the check code `code` is written by the core: write `type = "text"`, `max = 3` and `derived = true`
+        "#]],
+        ),
+        (
+            "",
+            "max = 3\nderived = true\ncheck_of = \"code\"",
+            expect![[r#"
+                kinds/sample.toml:32:1: `code` is no field in which a number or a day is written: name a text or a date that is written at any time
+            "#]],
+        ),
+    ] {
+        check_sample(name, &fields(day, code), expected);
     }
 }
 

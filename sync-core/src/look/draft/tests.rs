@@ -3,6 +3,7 @@
 use super::super::Wanted;
 use super::super::scene::{NOW, Scene, day, listed, text, to};
 use super::*;
+use crate::id::Date;
 use crate::sync::device::{Intent, Target};
 use crate::value::Value;
 
@@ -108,6 +109,26 @@ fn a_diary_begins_with_the_days_records_and_is_then_its_authors() {
     let other = Intent::create("diary").with("day", day(-9));
     let other = look.filled(journal, &other);
     assert!(other.is_empty(), "{other:?}");
+}
+
+#[test]
+fn a_date_of_birth_follows_from_the_number_that_says_it() {
+    let mut scene = Scene::of(&["FS"]);
+    let household = scene.household();
+    let (journal, look) = (scene.journal(), scene.look());
+    let person = |field: &str, number: &str| {
+        let intent = create_for("person", Audience::Village);
+        let intent = intent.link("household", household);
+        look.complete(journal, intent.with(field, text(number)))
+    };
+    let born = |intent: Intent| intent.values.get("born").cloned();
+    let day = "1949-12-31".parse::<Date>().unwrap();
+    let day = Some(Value::Int(i64::from(day.0)));
+    assert_eq!(born(person("id_number", "11010519491231002X")), day);
+    assert_eq!(born(person("disability_card", "11010519491231002X43")), day);
+    assert_eq!(born(person("id_number", "110105194912310021")), None);
+    let own = person("id_number", "").with("born", Value::Int(0));
+    assert_eq!(born(look.complete(journal, own)), Some(Value::Int(0)));
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn kind(kind: &Kind) -> Json {
         "title": kind.title,
         "list": kind.list,
         "audiences": list(&kind.audiences, |one| json!(audience_name(*one))),
-        "fields": list(&kind.fields, field),
+        "fields": list(&kind.fields, |one| field(kind, one)),
         "states": list(&kind.states, state),
         "creations": list(&kind.creations, creation),
         "actions": list(&kind.actions, action),
@@ -75,7 +75,7 @@ fn kind(kind: &Kind) -> Json {
     })
 }
 
-fn field(field: &Field) -> Json {
+fn field(kind: &Kind, field: &Field) -> Json {
     let required = match field.required {
         Required::No => "no",
         Required::AtCreation => "creation",
@@ -98,6 +98,7 @@ fn field(field: &Field) -> Json {
         "written": written,
         "closedIn": field.closed_in,
         "derived": field.derived,
+        "leads": kind.leads(&field.name),
         "retired": field.retired,
     })
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::admit::codes::{flag, no_effect, refused};
+use crate::check_code;
 use crate::command::{Audience, Verb};
-use crate::id_number::check_code;
 use crate::month::Month;
 use crate::sync::device::{Effect, Target};
 use crate::text::splices;
@@ -559,8 +559,9 @@ fn a_form_outlives_a_write_that_failed_with_what_it_was_opened_on() {
 }
 
 #[test]
-fn a_check_code_goes_with_its_number_and_is_as_sensitive_as_the_record() {
+fn a_check_code_goes_with_what_it_is_of_and_is_as_sensitive_as_the_record() {
     let number = "11010519491231002X";
+    let born: crate::id::Date = "1949-12-31".parse().unwrap();
     for (audience, read_by_the_county) in [(Audience::Village, true), (Audience::Sensitive, false)]
     {
         let mut scene = Scene::new();
@@ -573,6 +574,7 @@ fn a_check_code_goes_with_its_number_and_is_as_sensitive_as_the_record() {
         let person = Intent::new(target, Verb::Create)
             .with("name", Value::text("张小妹"))
             .with("id_number", Value::text(number))
+            .with("born", Value::Int(i64::from(born.0)))
             .link("household", household.unwrap().record);
         let person = scene.fs.save(scene.village.journal, None, person, NOW);
         let person = person.unwrap().record;
@@ -583,17 +585,21 @@ fn a_check_code_goes_with_its_number_and_is_as_sensitive_as_the_record() {
         let mut county = Phone::enrol(&mut scene.host, county, NOW);
         county.sync(&mut scene.host, NOW).unwrap();
         let record = county.device.record(scene.village.journal, person).unwrap();
-        let code = check_code(scene.host.deployment(), number).unwrap();
-        let shown = match record.fields.get("id_check") {
-            Some(Slot::Register(held)) => held.first().map(|held| held.value.clone()),
-            _ => None,
-        };
-        assert_eq!(shown, read_by_the_county.then_some(Value::Text(code)));
-        let kept = record.fields.get("id_number");
-        assert!(
-            kept.is_none_or(|slot| *slot == Slot::Withheld),
-            "{audience:?}"
-        );
+        let code = check_code::of_number(scene.host.deployment(), number).unwrap();
+        let day = check_code::of_day(scene.host.deployment(), born);
+        for (field, code) in [("id_check", code), ("born_check", day)] {
+            let shown = match record.fields.get(field) {
+                Some(Slot::Register(held)) => held.first().map(|held| held.value.clone()),
+                _ => None,
+            };
+            let expected = read_by_the_county.then_some(Value::Text(code));
+            assert_eq!(shown, expected, "{field}");
+        }
+        for field in ["id_number", "born"] {
+            let kept = record.fields.get(field);
+            let is_withheld = kept.is_none_or(|slot| *slot == Slot::Withheld);
+            assert!(is_withheld, "{audience:?} {field}");
+        }
         let clear = Intent::set(person).with("id_number", Value::Null);
         let cleared = scene.fs.save(scene.village.journal, None, clear, NOW);
         cleared.unwrap();
