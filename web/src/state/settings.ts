@@ -15,8 +15,13 @@ export const settings = reactive<{ -readonly [key in keyof Settings]: Settings[k
 /** From here on screens are laid out for large text. */
 const LARGE = 150
 
+/** Where the page itself finds the language again that was chosen: a second window has no core to ask. */
+const LANG = 'zhucun-lang'
+
 /** The language that fits whoever has not chosen one: Chinese, unless the phone speaks English. */
 function languageOfPhone(): Lang {
+  const chosen = localStorage.getItem(LANG)
+  if (chosen === 'zh' || chosen === 'en') return chosen
   const first = navigator.languages.find((tag) => tag.startsWith('zh') || tag.startsWith('en'))
   return first?.startsWith('en') ? 'en' : 'zh'
 }
@@ -24,6 +29,7 @@ function languageOfPhone(): Lang {
 async function apply(): Promise<void> {
   document.documentElement.style.fontSize = `${settings.textSize}%`
   document.documentElement.classList.toggle('large', settings.textSize >= LARGE)
+  if (settings.lang) localStorage.setItem(LANG, settings.lang)
   // Where the words of a language cannot be had, those that are there stay.
   await speak(settings.lang ?? languageOfPhone()).catch(() => undefined)
 }
