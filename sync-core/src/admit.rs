@@ -367,15 +367,17 @@ pub fn admit(verified: &Verified, circumstances: Circumstances<'_>) -> Result<De
 }
 
 /// The fates that these commands would get if they came next, and the index after them. Needs no signature: a phone asks this
-/// before it says saved, and the auditor to decide again. What is wrong with a content that is not at hand is not seen.
+/// before it says saved, and the auditor to decide again. What is wrong with a content that is not at hand is not seen: there what
+/// was `recorded`, if anything was, stands for whatever depends on it.
 pub fn judge(
     parts: &Parts,
     received_at: Timestamp,
+    recorded: &[Fate],
     circumstances: Circumstances<'_>,
 ) -> (Vec<Fate>, Index) {
     let seq = circumstances.chain.end.seq + 1;
-    let (fates, index, _) =
-        judge::judge(parts, seq, received_at, judge::Whole::AtHand, circumstances);
+    let whole = judge::Whole::AtHand(recorded);
+    let (fates, index, _) = judge::judge(parts, seq, received_at, whole, circumstances);
     (fates, index)
 }
 

@@ -712,7 +712,8 @@ impl<'a> Journal<'a> {
             index,
             now: entry.head.received_at,
         };
-        let (fates, _) = admit::judge(&entry.parts, entry.head.received_at, circumstances);
+        let (received_at, recorded) = (entry.head.received_at, &entry.head.fates);
+        let (fates, _) = admit::judge(&entry.parts, received_at, recorded, circumstances);
         let held = entry.parts.contents.iter().map(Option::is_some);
         for (((again, recorded), held), envelope) in fates
             .iter()

@@ -30,11 +30,12 @@ impl From<&'static str> for Refusal {
 
 /// Whether every content must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whole {
+pub(super) enum Whole<'a> {
     /// A batch that comes from its author: what has no content now would never have one.
     Yes,
-    /// A batch as its reader has it.
-    AtHand,
+    /// A batch as its reader has it, with the fates that were recorded, if any were: why a command was refused may stand in a content
+    /// that is not here.
+    AtHand(&'a [Fate]),
 }
 
 /// What earlier entries of the journal say of the commands, growing with each.
@@ -58,7 +59,7 @@ pub(super) fn judge(
     parts: &Parts,
     seq: Seq,
     received_at: Timestamp,
-    whole: Whole,
+    whole: Whole<'_>,
     circumstances: Circumstances<'_>,
 ) -> (Vec<Fate>, Index, BTreeSet<Origin>) {
     let Circumstances {
@@ -89,17 +90,26 @@ pub(super) fn judge(
     let mut fates = Vec::with_capacity(batch.envelopes.len());
     for (envelope, salted) in batch.envelopes.iter().zip(&parts.contents) {
         let content = salted.as_ref().map(|salted| &salted.content);
+        let recorded = match whole {
+            Whole::AtHand(recorded) => recorded.get(fates.len()),
+            Whole::Yes => None,
+        };
+        let refused = recorded.filter(|fate| content.is_none() && fate.is_refused());
+        let mut after = refused.map(|_| index.clone());
         let fate = if content.is_none() && whole == Whole::Yes {
             Refusal::from(refused::MALFORMED).into()
         } else {
-            bench.fate(envelope, content, &past, &mut index)
+            let index = after.as_mut().unwrap_or(&mut index);
+            bench.fate(envelope, content, &past, index)
         };
-        if fate.counts() {
+        // What follows follows from what was decided when the content was there.
+        let stands = refused.unwrap_or(&fate);
+        if stands.counts() {
             let origins = [Some(batch.origin(envelope.n)), envelope.origin];
             past.taken.extend(origins.into_iter().flatten());
             delivered.extend(envelope.origin);
         }
-        past.fates_of.insert(envelope.n, fate.clone());
+        past.fates_of.insert(envelope.n, stands.clone());
         fates.push(fate);
     }
     (fates, index, delivered)

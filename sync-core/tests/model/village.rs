@@ -609,7 +609,7 @@ impl Village {
             index: open.before.clone(),
             now,
         };
-        let (fates, index) = admit::judge(&parts, now, circumstances);
+        let (fates, index) = admit::judge(&parts, now, &[], circumstances);
         self.index = index;
         self.received.insert(seq, now);
         let (Some(fate), Some((envelope, content))) = (fates.last(), open.commands.last()) else {

@@ -363,7 +363,7 @@ impl Server {
         if has(Fault::BaseBeyondSeenCounts) {
             judged.batch.seen.seq = u64::MAX;
         }
-        let (mut fates, index) = admit::judge(&judged, received_at, circumstances);
+        let (mut fates, index) = admit::judge(&judged, received_at, &[], circumstances);
         for (fate, envelope) in fates.iter_mut().zip(envelopes) {
             let late = received_at.0 - envelope.at.0 > 86_400_000;
             let full =

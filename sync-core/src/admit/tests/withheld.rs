@@ -2,9 +2,10 @@
 
 use super::scene::*;
 use crate::admit::{Verified, codes};
+use crate::audit;
 use crate::batch::Seed;
 use crate::command::{Content, Salt, Verb};
-use crate::journal::{Chain, Entry};
+use crate::journal::{Chain, Entry, Fate};
 use crate::record::{self, Mark, Slot};
 use crate::sync::wire::{WireBody, WireEntry};
 use crate::testing::Phone;
@@ -87,6 +88,43 @@ fn the_chain_verifies_over_withheld_and_erased_entries() {
         assert!(opened.parts.is_signed_by(deployment, key));
     }
     assert_eq!(chain.end, scene.end());
+}
+
+#[test]
+fn an_auditor_without_the_content_that_was_refused_finds_its_dependents_rightly_refused() {
+    let mut scene = Scene::new();
+    let record = scene.household();
+    let n = scene.hand(SECRETARY).lane.n;
+    // What is wrong with the first stands in its content alone.
+    let long = Value::text("长".repeat(1_000));
+    let commands = vec![
+        on(record, "household", Verb::Set).with("householder", long),
+        phone(record, "138").needs(n + 1),
+        phone(record, "139"),
+    ];
+    let fates = scene.say_all(SECRETARY, commands);
+    assert!(fates[0].is_refused() && fates[2] == Fate::Accepted);
+    assert_eq!(fates[1], refused(codes::refused::NEEDS));
+    let deployment = scene.host.deployment();
+    let mut bundle = scene.host.bundle();
+    let entries = bundle
+        .journals
+        .iter_mut()
+        .flat_map(|part| &mut part.entries);
+    for wire in entries {
+        let mut entry = wire.open(deployment, |_| None).unwrap();
+        entry.parts = entry
+            .parts
+            .withhold(|_, envelope| !envelope.fields.iter().any(|field| field == "householder"));
+        *wire = WireEntry::pack(&entry);
+    }
+    let report = audit::verify(&bundle, None);
+    let fates = report.findings.iter();
+    let fates: Vec<_> = fates
+        .filter(|finding| finding.code == audit::codes::FATE)
+        .collect();
+    assert!(fates.is_empty(), "{fates:?}");
+    assert_eq!((report.undecided, report.withheld), (1, 2));
 }
 
 #[test]

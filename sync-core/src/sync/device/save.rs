@@ -577,7 +577,7 @@ impl Device {
             seed: None,
             contents,
         };
-        admit::judge(&parts, now, circumstances).0
+        admit::judge(&parts, now, &[], circumstances).0
     }
 }
 

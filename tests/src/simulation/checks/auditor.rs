@@ -50,7 +50,8 @@ impl Check<'_> {
                 index: index.clone(),
                 now: entry.head.received_at,
             };
-            let (fates, next) = admit::judge(&entry.parts, entry.head.received_at, circumstances);
+            let (received_at, recorded) = (entry.head.received_at, &entry.head.fates);
+            let (fates, next) = admit::judge(&entry.parts, received_at, recorded, circumstances);
             for ((fate, again), content) in entry
                 .head
                 .fates
