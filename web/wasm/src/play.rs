@@ -2,6 +2,7 @@
 //! the core runs. For tests; the module that ships does not have it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::{Map, Value as Json, json};
 use sync_core::cbor;
@@ -14,8 +15,9 @@ use wasm_bindgen::prelude::*;
 
 use crate::phone::{Change, Phone, Told};
 
-/// Commands of one village: beyond that, another one begins, as a journal that is never closed grows slow to judge on a phone.
-const COMMANDS_OF_A_VILLAGE: u32 = 500;
+/// Commands of one village: beyond that, another one begins, as each command looks at all records before it and a long day takes more
+/// than twice as long as two short ones.
+const COMMANDS_OF_A_VILLAGE: u32 = 250;
 const PIN: &str = "258046";
 const WORDS: [&str; 8] = [
     "水",
@@ -94,7 +96,7 @@ struct Day {
     host: Host,
     journal: JournalId,
     players: Vec<Player>,
-    catalogue: Json,
+    catalogue: Rc<Json>,
     now: Timestamp,
     rng: TestRng,
     lines: Vec<String>,
@@ -131,14 +133,14 @@ impl Day {
             host,
             journal: village.journal,
             players,
-            catalogue: Json::Null,
+            catalogue: Rc::default(),
             now,
             rng,
             lines: Vec::new(),
         };
         (0..3).for_each(|who| day.sync(who));
         let first = day.players.first().expect("there are players");
-        day.catalogue = first.phone.catalogue(now).expect("it is shipped");
+        day.catalogue = Rc::new(first.phone.catalogue(now).expect("it is shipped"));
         day
     }
 
@@ -234,7 +236,7 @@ impl Day {
         let again = self.below(3) > 0;
         let outbox = told(self.player(who).phone.outbox(now))?;
         let unanswered = list(&outbox, "toAnswer");
-        let one = self.pick(&unanswered).ok_or(json!({ "code": "none" }))?;
+        let one = self.pick(unanswered).ok_or(json!({ "code": "none" }))?;
         let origin = one.get("origin").unwrap_or(&Json::Null).to_string();
         let answered = self.player(who).change(now, |phone, world| {
             if again {
@@ -251,10 +253,10 @@ impl Day {
         let rows = told(self.player(who).phone.rows("{}", now))?;
         let rows = list(&rows, "rows");
         if rows.len() < 5 || self.below(8) == 0 {
-            let intent = self.create(who, &rows);
+            let intent = self.create(who, rows);
             return self.say(who, None, &intent);
         }
-        let row = self.pick(&rows).cloned().unwrap_or_default();
+        let row = self.pick(rows).unwrap_or(&Json::Null);
         let record = row.get("record").and_then(Json::as_str).unwrap_or_default();
         let page = told(self.player(who).phone.record(&journal, record, now))?;
         let intent = self
@@ -297,8 +299,10 @@ impl Day {
             (_, 1) => "task",
             _ => "visit",
         };
-        let mut values = self.values(kind, |field| is(field, "required", "creation"));
-        let more = self.values(kind, |field| is(field, "written", "always"));
+        let catalogue = Rc::clone(&self.catalogue);
+        let declared = declared(&catalogue, kind);
+        let mut values = self.values(declared, |field| is(field, "required", "creation"));
+        let more = self.values(declared, |field| is(field, "written", "always"));
         let some = more.into_iter().take(4);
         values.extend(some);
         let household = self.pick(&households).cloned();
@@ -311,16 +315,10 @@ impl Day {
         json!({ "do": "create", "kind": kind, "values": values })
     }
 
-    fn declared(&self, kind: &str) -> Json {
-        let kinds = list(&self.catalogue, "kinds");
-        let named = kinds.into_iter().find(|one| is(one, "name", kind));
-        named.unwrap_or_default()
-    }
-
-    fn values(&mut self, kind: &str, wanted: impl Fn(&Json) -> bool) -> Map<String, Json> {
-        let fields = list(&self.declared(kind), "fields");
-        let fields = fields.iter().filter(|field| wanted(field));
+    fn values(&mut self, kind: &Json, wanted: impl Fn(&Json) -> bool) -> Map<String, Json> {
+        let fields = list(kind, "fields").iter();
         fields
+            .filter(|field| wanted(field))
             .filter_map(|field| Some((name(field), self.value(field.get("type")?)?)))
             .collect()
     }
@@ -331,10 +329,9 @@ impl Day {
         Some(match ty.get("is")?.as_str()? {
             "text" | "long_text" => json!(self.word().trim().to_owned() + "组"),
             "code" | "codes" => {
-                let set = ty.get("set")?.as_str()?.to_owned();
-                let set = self.catalogue.get("sets")?.get(&set)?.clone();
-                let codes = list(&set, "codes");
-                let code = self.pick(&codes)?.get("code")?.clone();
+                let catalogue = Rc::clone(&self.catalogue);
+                let set = catalogue.get("sets")?.get(ty.get("set")?.as_str()?)?;
+                let code = self.pick(list(set, "codes"))?.get("code")?.clone();
                 if ty.get("max").is_some() {
                     json!([code])
                 } else {
@@ -351,8 +348,7 @@ impl Day {
             "decimal" => json!(format!("{}.{}", self.below(90), 1 + self.below(9))),
             "bool" => json!(self.below(2) == 1),
             "list" => {
-                let parts = list(ty, "parts");
-                let item: Option<Map<String, Json>> = parts
+                let item: Option<Map<String, Json>> = list(ty, "parts")
                     .iter()
                     .map(|part| Some((name(part), self.value(part.get("type")?)?)))
                     .collect();
@@ -364,7 +360,8 @@ impl Day {
 
     /// Some change of a record that its page offers.
     fn change(&mut self, record: &str, page: &Json) -> Option<Json> {
-        let kind = self.declared(page.get("kind")?.as_str()?);
+        let catalogue = Rc::clone(&self.catalogue);
+        let kind = declared(&catalogue, page.get("kind")?.as_str()?);
         match self.below(12) {
             0 if page.get("mayVoid")?.as_bool()? && self.below(10) == 0 => {
                 return Some(
@@ -372,14 +369,12 @@ impl Day {
                 );
             }
             1..=3 => {
-                let actions = list(page, "actions");
-                let action = self.pick(&actions)?.clone();
-                let declared = list(&kind, "actions");
-                let declared = declared
-                    .into_iter()
-                    .find(|one| one.get("name") == Some(&action))?;
-                let needs = list(&declared, "needs");
-                let values = self.values(kind.get("name")?.as_str()?, |field| {
+                let action = self.pick(list(page, "actions"))?;
+                let declared = list(kind, "actions")
+                    .iter()
+                    .find(|one| one.get("name") == Some(action))?;
+                let needs = list(declared, "needs");
+                let values = self.values(kind, |field| {
                     needs.iter().any(|need| field.get("name") == Some(need))
                 });
                 return Some(
@@ -388,21 +383,17 @@ impl Day {
             }
             _ => {}
         }
-        let fields = list(page, "fields");
-        let field = self.pick(&fields)?.clone();
-        let field_name = name(&field);
-        let declared = list(&kind, "fields");
-        let declared = declared
-            .into_iter()
+        let field = self.pick(list(page, "fields"))?;
+        let field_name = name(field);
+        let declared = list(kind, "fields")
+            .iter()
             .find(|one| is(one, "name", &field_name))?;
         let ty = declared.get("type")?;
         let may = |what: &str| field.get(what).and_then(Json::as_bool) == Some(true);
         let shown = field.get("shown").unwrap_or(&Json::Null);
         let holds = shown.get("is").and_then(Json::as_str);
         if may("mayAmend") {
-            let values = self.values(kind.get("name")?.as_str()?, |one| {
-                is(one, "name", &field_name)
-            });
+            let values = self.values(kind, |one| is(one, "name", &field_name));
             return Some(
                 json!({ "do": "amend", "record": record, "values": values, "reason": "更正" }),
             );
@@ -412,8 +403,7 @@ impl Day {
         }
         match (ty.get("is")?.as_str()?, holds) {
             (_, Some("conflict")) => {
-                let said = list(shown, "said");
-                let value = self.pick(&said)?.get("value")?.clone();
+                let value = self.pick(list(shown, "said"))?.get("value")?.clone();
                 Some(
                     json!({ "do": "choose", "record": record, "field": field_name, "value": value }),
                 )
@@ -431,8 +421,7 @@ impl Day {
                 )
             }
             ("list", Some("items")) if self.below(2) == 0 => {
-                let items = list(shown, "items");
-                let item = self.pick(&items)?.get("id")?.clone();
+                let item = self.pick(list(shown, "items"))?.get("id")?.clone();
                 Some(
                     json!({ "do": "remove", "record": record, "field": field_name, "items": [item] }),
                 )
@@ -462,7 +451,7 @@ impl Day {
                 .and_then(|device| device.position(journal));
             let end = end.map(|end| format!("{} {}", end.seq, end.head));
             let rows = phone.rows("{\"withVoid\":true}", now).expect("it is open");
-            let pages = list(&rows, "rows").into_iter().map(|row| {
+            let pages = list(&rows, "rows").iter().map(|row| {
                 let record = row.get("record").and_then(Json::as_str).unwrap_or_default();
                 let page = phone.record(&journal.to_string(), record, now);
                 page.expect("a row's record is there").to_string()
@@ -488,9 +477,16 @@ fn told<T>(told: Told<T>) -> Result<T, Json> {
     told.map_err(|fault| fault.0)
 }
 
-fn list(of: &Json, name: &str) -> Vec<Json> {
+/// A kind as the catalogue declares it.
+fn declared<'a>(catalogue: &'a Json, kind: &str) -> &'a Json {
+    let mut kinds = list(catalogue, "kinds").iter();
+    let named = kinds.find(|one| is(one, "name", kind));
+    named.unwrap_or(&Json::Null)
+}
+
+fn list<'a>(of: &'a Json, name: &str) -> &'a [Json] {
     let found = of.get(name).and_then(Json::as_array);
-    found.cloned().unwrap_or_default()
+    found.map(Vec::as_slice).unwrap_or_default()
 }
 
 fn name(of: &Json) -> String {
