@@ -3,6 +3,7 @@ import { VitePWA } from 'vite-plugin-pwa'
 import { defineConfig } from 'vitest/config'
 
 import { version } from './package.json' with { type: 'json' }
+import { compiledMessages } from './vite/messages.ts'
 import { noIconFont } from './vite/no-icon-font.ts'
 import { pinyinTable } from './vite/pinyin.ts'
 
@@ -20,6 +21,7 @@ export default defineConfig({
   plugins: [
     vue(),
     noIconFont(),
+    compiledMessages(),
     pinyinTable(),
     VitePWA({
       // A new version waits until its person takes it: it never interrupts a form.

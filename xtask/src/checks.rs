@@ -56,7 +56,7 @@ pub(crate) fn test() -> Result<bool> {
     let playing = building.map(|building| building.join().expect("it reports its failures"));
     let playing = playing.transpose()?.flatten();
     check(&mut report, "same in the browser", || {
-        same_in_the_browser(playing.as_deref())
+        same_in_the_browser(playing.as_deref(), COMPARED)
     })?;
     check(&mut report, "browser", browser)?;
     check(&mut report, "doc examples", || {
@@ -222,16 +222,14 @@ fn browser() -> Result<Outcome> {
     ran(web::npm(&["run", "browser"]).env("CHROMIUM", browser))
 }
 
-/// How many random commands are compared between the module and a native run, and from which seed on.
-const PLAY: [(&str, &str); 2] = [("PLAY_SEED", "1"), ("PLAY_COMMANDS", "2000")];
+/// How many random commands each run of the tests compares, and from which seed on.
+const COMPARED: (u32, u32) = (2_000, 1);
 
-/// Plays random days natively and in the module, the one beside the other: `PLAY_COMMANDS=100000` plays more, `PLAY_SEED` others.
-fn same_in_the_browser(module: Option<&Path>) -> Result<Outcome> {
+/// Plays random days natively and in the module, the one beside the other.
+fn same_in_the_browser(module: Option<&Path>, (commands, seed): (u32, u32)) -> Result<Outcome> {
     if let Some(missing) = web::missing() {
         return Ok(Outcome::Missing(missing));
     }
-    let [seed, commands] =
-        PLAY.map(|(name, usual)| std::env::var(name).unwrap_or_else(|_| usual.to_owned()));
     let Some(module) = module else {
         return Ok(Outcome::Failed(Count::default()));
     };
@@ -243,8 +241,18 @@ fn same_in_the_browser(module: Option<&Path>) -> Result<Outcome> {
     ran(Step::program("node", &test)
         .env("PLAY", module)
         .env("PLAY_NATIVE", root().join("target/debug/play"))
-        .env("PLAY_SEED", &seed)
-        .env("PLAY_COMMANDS", &commands))
+        .env("PLAY_SEED", seed.to_string())
+        .env("PLAY_COMMANDS", commands.to_string()))
+}
+
+/// Builds what plays random days and compares as many commands as are asked for.
+pub(crate) fn same(commands: u32, seed: u32) -> Result<bool> {
+    let module = web::playing_module()?;
+    match same_in_the_browser(module.as_deref(), (commands, seed))? {
+        Outcome::Passed(_) => Ok(true),
+        Outcome::Failed(_) => Ok(false),
+        Outcome::Missing(missing) | Outcome::Skipped(missing) => bail!("{missing}"),
+    }
 }
 
 /// Puts Schemathesis in place below `target`, once for each set of pinned versions; a test then holds the server against its own

@@ -59,6 +59,15 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Plays random commands in the module and natively, and compares all that they add up to
+    Same {
+        /// How many commands
+        #[arg(long, default_value_t = 100_000)]
+        commands: u32,
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        seed: u32,
+    },
     /// Plants one fault after another in admission, policy and fold, and lists those that no test of the core notices (hours)
     Mutants {
         /// What else to tell cargo-mutants, as `--file sync-core/src/admit/judge.rs` or `--list`
@@ -154,6 +163,7 @@ pub(crate) fn run(cli: &Cli) -> Result<bool> {
             Step::cargo(&simulate).stream()
         }
         Command::Kill { times, seed } => kill(*times, *seed),
+        Command::Same { commands, seed } => checks::same(*commands, *seed),
         Command::Mutants { more } => {
             // Which files, which tests and what is equivalent stands in .cargo/mutants.toml.
             let mutants = ["mutants", "--package", "sync-core"].into_iter();
