@@ -118,6 +118,8 @@ texts! {
     Me = "本机", "this device";
     Because = "原因：{}", "Because: {}";
     Was = "原为 {}：{}", "{} was: {}";
+    SaidThen = "{}：{}", "{}: {}";
+    From = "{}（{}起）", "{} (from {})";
     AtEntry = "{} #{}", "{} #{}";
     Here = "本机", "here";
     Sent = "已发", "sent";

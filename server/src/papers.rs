@@ -10,7 +10,7 @@ use sync_core::catalog::{Catalogue, Kind, Mask, Paper};
 use sync_core::id::{DeviceId, JournalId, RecordId, Seq, Timestamp, UserId};
 use sync_core::look::{Asked, Draft, Drawn, Look, Source};
 use sync_core::registry::Registry;
-use sync_core::value::{Fields, Value};
+use sync_core::value::Value;
 use sync_core::view::{Said, Shown, View};
 
 use crate::journals::pull::{Reader, Scope};
@@ -169,7 +169,7 @@ impl<'a> Desk<'a> {
             }
         }
         for step in &mut view.steps {
-            (step.reason, step.was) = (None, Fields::default());
+            step.hush();
         }
         Some(view)
     }

@@ -240,6 +240,9 @@ pub struct Step {
     /// The marks that were cleared.
     #[n(11)]
     pub cleared: Vec<Cleared>,
+    /// What an action brought, references included, where readable: the next one may bring something else.
+    #[n(12)]
+    pub said: Fields,
 }
 
 /// A mark that was cleared.
@@ -269,7 +272,13 @@ impl Step {
             reason: content.as_ref().and_then(|content| content.reason.clone()),
             was: Fields::default(),
             cleared: Vec::new(),
+            said: said(logged),
         }
+    }
+
+    /// Forgets all that it says in words: what is left is that something was written.
+    pub fn hush(&mut self) {
+        (self.reason, self.was, self.said) = (None, Fields::default(), Fields::default());
     }
 
     /// The causes for which it is marked and that nobody cleared.
@@ -540,7 +549,7 @@ impl Record {
             self.forget();
         }
         if self.marks.contains(&Mark::Erased) && !erases {
-            step.reason = None;
+            step.hush();
         } else if content.is_none() && !logged.fate.is_refused() {
             self.mark(Mark::Withheld);
         }
@@ -552,9 +561,8 @@ impl Record {
     /// Forgets what an erasure takes: all but that something was written, and why other erasures were ordered.
     fn forget(&mut self) {
         for step in &mut self.steps {
-            step.was = Fields::default();
             if step.verb != Verb::Erase {
-                step.reason = None;
+                step.hush();
             }
         }
         if let Some(void) = &mut self.void {
@@ -656,6 +664,16 @@ fn replaced(fields: &BTreeMap<String, Slot>, logged: &Logged) -> Option<Fields> 
             .filter_map(|field| Some((field.clone(), plain(fields.get(field)?)?)))
             .collect(),
     )
+}
+
+/// What an action brings, if it is readable.
+fn said(logged: &Logged) -> Fields {
+    let Command { envelope, content } = &logged.command;
+    if envelope.verb != Verb::Act || content.is_none() {
+        return Fields::default();
+    }
+    let brought = written(logged).map(|(field, value)| (field.to_owned(), value));
+    brought.collect()
 }
 
 /// The item ids that a command's list value makes, in order.

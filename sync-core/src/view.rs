@@ -232,7 +232,7 @@ impl View {
             .iter_mut()
             .filter(|step| !is_own(step.place.device))
         {
-            (step.reason, step.was) = (None, crate::value::Fields::default());
+            step.hush();
         }
         self
     }

@@ -54,9 +54,14 @@ impl Desk<'_> {
             self.step(&view, step)?;
         }
         let actions = self.field.actions(&kind, &view, self.now);
-        let named = actions
-            .iter()
-            .map(|action| format!("{} {}", self.lang.of(&action.label), action.name));
+        let look = self.field.look(self.now);
+        let named = actions.iter().map(|action| {
+            let named = format!("{} {}", self.lang.of(&action.label), action.name);
+            match look.opens_on(action, &view) {
+                Some(day) => self.lang.fill(Text::From, &[&named, &day.to_string()]),
+                None => named,
+            }
+        });
         let actions = named.collect::<Vec<_>>().join(" · ");
         if actions.is_empty() {
             Ok(())
@@ -169,21 +174,21 @@ impl Desk<'_> {
                 self.lang.fill(Text::MarkCleared, &[cause])
             ))?;
         }
-        for (name, value) in step.was.iter() {
-            let field = kind.as_ref().and_then(|kind| kind.field(name));
-            let label = field
-                .map_or(name.as_str(), |field| self.lang.of(&field.label))
-                .to_owned();
-            let text = field.map_or_else(String::new, |field| {
-                let text = self
-                    .field
-                    .text_of(&field.ty, value, view.journal, self.lang, self.now);
-                masked(Some(field), text)
-            });
-            self.print(&format!(
-                "               {}",
-                self.lang.fill(Text::Was, &[&label, &text])
-            ))?;
+        for (fields, text) in [(&step.said, Text::SaidThen), (&step.was, Text::Was)] {
+            for (name, value) in fields.iter() {
+                let field = kind.as_ref().and_then(|kind| kind.field(name));
+                let label = field.map_or(name.as_str(), |field| self.lang.of(&field.label));
+                let label = label.to_owned();
+                let said = field.map_or_else(String::new, |field| {
+                    let ty = &field.ty;
+                    let said = self
+                        .field
+                        .text_of(ty, value, view.journal, self.lang, self.now);
+                    masked(Some(field), said)
+                });
+                let line = self.lang.fill(text, &[&label, &said]);
+                self.print(&format!("               {line}"))?;
+            }
         }
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! One record whole: each field with what its user may do with it now, as far as this phone knows. The server judges.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Look, Next};
 use crate::catalog::{Action, Field, Kind, Label, Relation, Required, widens};
 use crate::command::{Audience, Verb};
-use crate::id::Seq;
+use crate::id::{Date, Seq};
 use crate::record::Step;
 use crate::value::Value;
 use crate::view::{Shown, View};
@@ -22,8 +25,8 @@ pub struct Page<'k> {
     /// Its fields in the order of the form: those that show something, and those that its user may write now. Then what an
     /// unknown version of the catalogue wrote, by name.
     pub fields: Vec<FieldPage<'k>>,
-    /// The actions that its user may take now.
-    pub actions: Vec<&'k Action>,
+    /// The actions that its user may take here, each with the first day on which it counts if that is still to come.
+    pub actions: Vec<(&'k Action, Option<Date>)>,
     /// What he may make from it.
     pub next: Vec<Next<'k>>,
     /// Whether he may hide it.
@@ -89,6 +92,10 @@ impl<'d> Look<'d> {
         fields.extend(undeclared.cloned().map(unknown));
         let mut actions = self.actions(kind, &view);
         actions.retain(|action| !self.acted_on(action, &view));
+        let actions = actions
+            .into_iter()
+            .map(|action| (action, self.opens_on(action, &view)))
+            .collect();
         Page {
             title,
             number: self.number(&view),
@@ -105,15 +112,20 @@ impl<'d> Look<'d> {
 
     /// Whether this user took the last of those actions whose author may not take this one.
     fn acted_on(&self, action: &Action, view: &View) -> bool {
-        let Some(other) = &action.not_same_person_as else {
-            return false;
-        };
-        let acted = |step: &&Step| {
-            let took = step.verb == Verb::Act && step.action.as_ref() == Some(other);
-            took && step.fate.counts()
-        };
-        let last = view.steps.iter().rfind(acted);
+        let other = action.not_same_person_as.as_deref();
+        let last = other.and_then(|other| last_taken(other, view));
         last.is_some_and(|step| self.by(step) == Some(self.user()))
+    }
+
+    /// The first day on which an action counts that has to wait, if that is still to come.
+    pub fn opens_on(&self, action: &Action, view: &View) -> Option<Date> {
+        let wait = action.waits.as_ref()?;
+        let taken = last_taken(&wait.since, view)?;
+        let (catalogue, today) = (self.catalogue()?, self.now.date());
+        let place = self.source.registry().code_of(view.journal, today);
+        let days = catalogue.profile_of(place).days(&wait.days)?;
+        let opens = catalogue.calendar().add(taken.at.date(), days).value;
+        (opens > today).then_some(opens)
     }
 
     pub(super) fn role(&self, view: &View) -> Option<&'d str> {
@@ -200,6 +212,13 @@ impl Field {
     pub fn is_masked(&self) -> bool {
         self.audience == Some(Audience::Sensitive) && self.mask.is_some()
     }
+}
+
+/// The last time that an action was taken.
+fn last_taken<'v>(name: &str, view: &'v View) -> Option<&'v Step> {
+    let took = |step: &&Step| step.verb == Verb::Act && step.action.as_deref() == Some(name);
+    let mut steps = view.steps.iter();
+    steps.rfind(|step| took(step) && step.fate.counts())
 }
 
 const fn unknown<'k>(name: String) -> FieldPage<'k> {

@@ -369,7 +369,7 @@ impl Day {
                 );
             }
             1..=3 => {
-                let action = self.pick(list(page, "actions"))?;
+                let action = self.pick(list(page, "actions"))?.get("name")?;
                 let declared = list(kind, "actions")
                     .iter()
                     .find(|one| one.get("name") == Some(action))?;

@@ -361,7 +361,7 @@ pub(crate) fn page(look: &Look<'_>, page: &Page<'_>) -> Json {
         "seq": page.seq,
         "fields": list(&page.fields, field),
         "steps": list(&view.steps, step),
-        "actions": list(&page.actions, |action| json!(action.name)),
+        "actions": list(&page.actions, |(action, opens)| json!({ "name": action.name, "opens": opens.map(date) })),
         "next": list(&page.next, |next| json!({ "kind": next.kind.name, "field": next.by.name })),
         "mayVoid": page.may_void,
         "mayAmend": page.may_amend,
@@ -371,11 +371,14 @@ pub(crate) fn page(look: &Look<'_>, page: &Page<'_>) -> Json {
 
 fn step(look: &Look<'_>, view: &View, step: &Step) -> Json {
     let kind = look.kind_of(view);
-    let was = step.was.iter().map(|(name, value)| {
-        let field = kind.and_then(|kind| kind.field(name));
-        let text = field.map(|field| label(&look.shown_text(field, value, view)));
-        json!({ "field": name, "text": text.unwrap_or_else(|| label(&both(""))) })
-    });
+    let texts = |fields: &Fields| -> Json {
+        let text = |(name, value): (&String, &Value)| {
+            let field = kind.and_then(|kind| kind.field(name));
+            let text = field.map(|field| label(&look.shown_text(field, value, view)));
+            json!({ "field": name, "text": text.unwrap_or_else(|| label(&both(""))) })
+        };
+        fields.iter().map(text).collect()
+    };
     let cleared = |cleared: &sync_core::record::Cleared| {
         let by = look.user_of(cleared.by.device);
         json!({ "cause": cleared.cause, "by": person(look, by) })
@@ -398,7 +401,8 @@ fn step(look: &Look<'_>, view: &View, step: &Step) -> Json {
         "where": self::whereabouts(&whereabouts, at),
         "fate": fate(&step.fate),
         "reason": step.reason,
-        "was": was.collect::<Json>(),
+        "was": texts(&step.was),
+        "said": texts(&step.said),
         "cleared": list(&step.cleared, cleared),
     })
 }
