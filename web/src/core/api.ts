@@ -558,8 +558,8 @@ export interface RecordPage {
   /** In the order of the form: what has something to show, and what this person may write now. */
   readonly fields: readonly FieldOf[]
   readonly steps: readonly Step[]
-  /** The actions that this person may take now, as far as this phone knows. */
-  readonly actions: readonly string[]
+  /** The actions that this person may take here, as far as this phone knows. */
+  readonly actions: readonly Offered[]
   /** What this person may make from it: of which kind, and which of its fields then refers to this record. */
   readonly next: readonly Next[]
   /** Whether this person may hide the record, and amend it. */
@@ -567,6 +567,12 @@ export interface RecordPage {
   readonly mayAmend: boolean
   /** The audiences to which this person may open the record. */
   readonly mayOpenTo: readonly Audience[]
+}
+
+/** An action that may be taken; if it has to wait, the first day on which it counts. */
+export interface Offered {
+  readonly name: string
+  readonly opens: DateText | null
 }
 
 /** A kind of which a record may be made from another, and its field that refers to that one. */
@@ -653,6 +659,8 @@ export interface Step {
   readonly reason: string | null
   /** What an amendment replaced. */
   readonly was: readonly { readonly field: string; readonly text: Label }[]
+  /** What an action brought: the next one may bring something else. */
+  readonly said: readonly { readonly field: string; readonly text: Label }[]
   /** Marks that were cleared since, and by whom. */
   readonly cleared: readonly { readonly cause: string; readonly by: Person | null }[]
 }

@@ -225,6 +225,7 @@ export const en: Messages = {
     progress: 'Note progress',
   },
   record: {
+    opens: 'from {when}',
     alike: 'Perhaps it is registered already. Open it and see:',
     number: 'No. {number}',
     fields: 'Content',
@@ -293,6 +294,7 @@ export const en: Messages = {
     open: 'Opened to more readers',
   },
   where: {
+    said: '{field}: {text}',
     onPhone: 'on phone',
     sent: 'sent',
     received: 'received',

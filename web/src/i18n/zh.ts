@@ -225,6 +225,7 @@ export const zh = {
     progress: '写进展',
   },
   record: {
+    opens: '{when}起可以办',
     alike: '可能已经登记过，点开看看：',
     number: '编号 {number}',
     fields: '内容',
@@ -293,6 +294,7 @@ export const zh = {
     open: '扩大可见范围',
   },
   where: {
+    said: '{field}：{text}',
     onPhone: '本机',
     sent: '已发',
     received: '已收到',
