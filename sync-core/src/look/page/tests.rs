@@ -12,27 +12,29 @@ fn posted(scene: &mut Scene) -> RecordId {
     notice
 }
 
-/// When the village committee may end a notice: `None` if that is not offered.
-fn end_opens(scene: &mut Scene, notice: RecordId) -> Option<Option<Date>> {
+/// From when on the village committee may end a notice, for each offer to do so.
+fn end_opens(scene: &mut Scene, notice: RecordId) -> Vec<Option<Date>> {
     scene.sync("VC");
     let phone = scene.phones.get("VC").unwrap();
     let look = super::Look::new(&phone.device, scene.now);
     let page = look.page(look.view(scene.journal(), notice).unwrap());
-    let mut offered = page.actions.iter();
-    let end = offered.find(|(action, _)| action.name == "end");
-    end.map(|(_, opens)| *opens)
+    let offered = page.actions.iter();
+    let ends = offered.filter(|(action, _)| action.name == "end");
+    ends.map(|(_, opens)| *opens).collect()
 }
 
 #[test]
 fn an_action_that_has_to_wait_says_from_which_day_on_it_counts_and_counts_then() {
     let mut scene = Scene::of(&["FS", "VC"]);
     let notice = posted(&mut scene);
-    let opens = end_opens(&mut scene, notice).unwrap().unwrap();
+    let [Some(opens)] = end_opens(&mut scene, notice)[..] else {
+        panic!("it is offered, for a day to come");
+    };
     assert!(opens > NOW.date());
     let days = i64::from(opens.0 - NOW.date().0);
     // The day before, the phone and the server find it too early; on the day both take it.
     scene.now = NOW.plus_ms((days - 1) * DAY_MS);
-    assert_eq!(end_opens(&mut scene, notice), Some(Some(opens)));
+    assert_eq!(end_opens(&mut scene, notice), [Some(opens)]);
     let early = crate::sync::device::Intent::act(notice, "end").with("ended_on", day(0));
     let (journal, now) = (scene.journal(), scene.now);
     let saved = scene
@@ -42,9 +44,9 @@ fn an_action_that_has_to_wait_says_from_which_day_on_it_counts_and_counts_then()
         .save(journal, None, early, now);
     saved.unwrap_err();
     scene.now = NOW.plus_ms(days * DAY_MS);
-    assert_eq!(end_opens(&mut scene, notice), Some(None));
+    assert_eq!(end_opens(&mut scene, notice), [None]);
     scene.act("VC", notice, "end", &[("ended_on", day(0))]);
-    assert_eq!(end_opens(&mut scene, notice), None);
+    assert_eq!(end_opens(&mut scene, notice), []);
 }
 
 #[test]
