@@ -240,8 +240,9 @@ pub struct Step {
     /// The marks that were cleared.
     #[n(11)]
     pub cleared: Vec<Cleared>,
-    /// What an action brought, references included, where readable: the next one may bring something else.
-    #[n(12)]
+    /// What an action brought, references included, where readable: the next one may bring something else. A server reads that in its
+    /// log, so it is no part of the record that is stored and digested; one that was stored is read without it.
+    #[cbor(skip)]
     pub said: Fields,
 }
 

@@ -1,8 +1,11 @@
 //! What a page offers and tells, on phones that sync.
 
 use super::super::scene::{DAY_MS, NOW, Scene, day, text};
+use crate::admit::codes::no_effect;
 use crate::id::{Date, RecordId};
+use crate::journal::Fate;
 use crate::record::Step;
+use crate::sync::device::{CannotSave, Intent};
 
 /// A notice that was put up today.
 fn posted(scene: &mut Scene) -> RecordId {
@@ -32,17 +35,15 @@ fn an_action_that_has_to_wait_says_from_which_day_on_it_counts_and_counts_then()
     };
     assert!(opens > NOW.date());
     let days = i64::from(opens.0 - NOW.date().0);
-    // The day before, the phone and the server find it too early; on the day both take it.
+    // The day before it would not count; on the day it does, on the phone and the server.
     scene.now = NOW.plus_ms((days - 1) * DAY_MS);
     assert_eq!(end_opens(&mut scene, notice), [Some(opens)]);
-    let early = crate::sync::device::Intent::act(notice, "end").with("ended_on", day(0));
+    let early = Intent::act(notice, "end").with("ended_on", day(0));
     let (journal, now) = (scene.journal(), scene.now);
-    let saved = scene
-        .phones
-        .get_mut("VC")
-        .unwrap()
-        .save(journal, None, early, now);
-    saved.unwrap_err();
+    let phone = scene.phones.get_mut("VC").unwrap();
+    let cannot = phone.save(journal, None, early, now).unwrap_err();
+    let too_early = Fate::NoEffect(no_effect::TOO_EARLY.into());
+    assert_eq!(cannot, CannotSave::WouldNotCount(too_early));
     scene.now = NOW.plus_ms(days * DAY_MS);
     assert_eq!(end_opens(&mut scene, notice), [None]);
     scene.act("VC", notice, "end", &[("ended_on", day(0))]);
