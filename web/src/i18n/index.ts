@@ -1,9 +1,13 @@
+import { resolveValue } from '@intlify/core-base'
+import { createI18n, registerMessageResolver, useI18n } from 'petite-vue-i18n'
 import { Locale } from 'vant'
 import vantZh from 'vant/es/locale/lang/zh-CN'
-import { createI18n, useI18n } from 'vue-i18n'
 
 import type { Label, Lang } from '../core/api'
 import { zh } from './zh'
+
+// Messages stand in groups: `visit.save`.
+registerMessageResolver(resolveValue)
 
 /** Messages are compiled to trees and interpreted: no code is made of strings, so the content policy needs no exception. */
 export const i18n = createI18n({
@@ -48,9 +52,9 @@ export function t(key: string, values: Record<string, unknown> = {}): string {
   return typeof n === 'number' ? i18n.global.t(key, values, n) : i18n.global.t(key, values)
 }
 
-/** Whether there are words for a key. */
+/** Whether there are words for a key; an empty message is none. */
 export function hasWords(key: string): boolean {
-  return i18n.global.te(key, 'zh')
+  return i18n.global.t(key) !== key
 }
 
 /** What a screen's template speaks with. */

@@ -11,9 +11,7 @@ export interface Worded {
 function coded(group: 'flag' | 'noEffect' | 'refused' | 'problem' | 'heldBack', code: string): Worded | null {
   const key = `codes.${group}.${code}`
   if (!hasWords(`${key}.is`)) return null
-  // An empty message counts as a missing one.
-  const remedy = hasWords(`${key}.remedy`) ? t(`${key}.remedy`) : ''
-  return { is: t(`${key}.is`), remedy: remedy === `${key}.remedy` ? '' : remedy }
+  return { is: t(`${key}.is`), remedy: hasWords(`${key}.remedy`) ? t(`${key}.remedy`) : '' }
 }
 
 /** The word of a fate: 未生效, 拒收. */
