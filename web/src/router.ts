@@ -22,6 +22,7 @@ export const router = createRouter({
     { path: '/households', name: 'households', component: HouseholdsScreen, meta: { tab: 'households' } },
     { path: '/tasks', name: 'tasks', component: TasksScreen, meta: { tab: 'tasks' } },
     { path: '/record/:journal/:record', name: 'record', component: RecordScreen, meta: { tab: '' } },
+    { path: '/record/:journal/:record/:action', name: 'step', component: () => import('./screens/StepScreen.vue'), meta: { tab: '' } },
     { path: '/new/:kind', name: 'new', component: () => import('./screens/NewScreen.vue'), meta: { tab: '' } },
     { path: '/kind/:kind', name: 'kind', component: () => import('./screens/KindScreen.vue'), meta: { tab: 'more' } },
     { path: '/paper/:paper', name: 'paper', component: () => import('./screens/PaperScreen.vue'), meta: { tab: 'more' } },

@@ -3,14 +3,11 @@
 //   npm run build && npm run browser
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { test } from 'node:test'
 
 import { FILING } from './deployment.mjs'
-import { enrolled, isQuiet, useDeployment } from './start.mjs'
+import { enrolled, isQuiet, isReadable, useDeployment } from './start.mjs'
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 /** A visit takes fewer taps than this. */
 const TAPS = 12
 
@@ -316,15 +313,7 @@ test('every screen is readable by anybody, fits a small screen with large text, 
       await phone.at(screen)
       await phone.page.locator('main').waitFor()
       await phone.page.waitForTimeout(300)
-      const beyond = await phone.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-      assert.ok(beyond <= 0, `${screen} in ${language} is ${beyond} px too wide`)
-      await phone.page.evaluate(AXE)
-      const { violations } = await phone.page.evaluate(() => window.axe.run())
-      const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      assert.deepEqual(
-        grave.map(({ id, nodes }) => `${screen} in ${language}: ${id} ${nodes[0].html}`),
-        [],
-      )
+      await isReadable(phone, `${screen} in ${language}`)
     }
   }
   isQuiet(phone)

@@ -11,7 +11,7 @@ const WEB = join(import.meta.dirname, '../..')
 const BINARY = process.env.SERVER_BINARY ?? join(WEB, '../target/debug/zhucun')
 const AREAS = join(WEB, '../tests/fixtures/areas/xiji.csv')
 const CATALOGUE = join(WEB, '../catalog')
-const VILLAGE = '640422100203'
+export const VILLAGE = '640422100203'
 /** Under which the authorities filed this service, or would. */
 export const FILING = '宁ICP备00000000号'
 
@@ -30,19 +30,19 @@ export class Deployment {
   /** How slow the line is: `{ bytesPerSecond, roundTripMillis }`, or null. */
   slow = null
 
-  /** Starts a server of its own with 马建国 (first secretary) and 李秀英 (team member) in one village; with these kinds besides. */
-  static async start(kinds = []) {
+  /**
+   * Starts a server of its own with 马建国 (first secretary) and 李秀英 (team member) in one village; with these kinds and these people
+   * besides, each as `[user, name, role, area]`.
+   */
+  static async start(kinds = [], people = []) {
     if (!existsSync(BINARY)) throw new Error(`needs ${BINARY}: cargo xtask web && cargo build --package server`)
     const started = new Deployment()
     started.#data = mkdtempSync(join(tmpdir(), 'zhucun-browser-'))
     started.#run('bootstrap', '--system', 'han=韩志刚', '--security', 'bai=白雪', '--audit', 'ding=丁一鸣')
     started.#run('area', 'import', AREAS)
-    for (const [name, whole, role] of [
-      ['ma', '马建国', 'FS'],
-      ['li', '李秀英', 'TM'],
-    ]) {
+    for (const [name, whole, role, area] of [['ma', '马建国', 'FS', VILLAGE], ['li', '李秀英', 'TM', VILLAGE], ...people]) {
       started.#run('user', 'add', name, whole)
-      started.#run('assignment', 'give', name, role, VILLAGE)
+      started.#run('assignment', 'give', name, role, area)
     }
     if (kinds.length > 0) started.#publish(kinds)
     await started.#serve()
