@@ -3,6 +3,8 @@ import type { Action, Field, Kind, RecordPage, Step } from '../core/api'
 /** Kinds that are made or looked at while a step is taken, and for which it has a part of its own. */
 export const VISIT = 'visit'
 export const NOTICE = 'notice'
+/** How a record says whom it is about. */
+export const HOUSEHOLD = 'household'
 
 /** Whether a field refers to one record of a kind. */
 export function refersTo(field: Field, kind: string): boolean {

@@ -41,8 +41,30 @@ async function take(phone, name) {
 const says = (control, text) =>
   control.elementHandle().then((shown) => control.page().waitForFunction(([shown, text]) => shown.value === text, [shown, text]))
 
+/** Looks at the screen in both languages; what was typed on it stays. */
+async function isReadableInBoth(phone, screen) {
+  const path = await whereabouts(phone)
+  for (const language of ['English', '中文']) {
+    await phone.at('/me')
+    await phone.button(language).tap()
+    await phone.at(path)
+    await phone.page.locator('main .card').first().waitFor()
+    await isReadable(phone, `${screen} in ${language}`)
+  }
+}
+
 test('a step at the door and one at the meeting are taken on pages of their own, with what they rest on made on the way', async () => {
-  const [ma, tang, cao, wu] = await Promise.all(['ma', 'tang', 'cao', 'wu'].map((user) => enrolled(user)))
+  const [tang, cao] = await Promise.all(['tang', 'cao'].map((user) => enrolled(user)))
+  // In the village a small old phone, and eyes that want large text.
+  const [ma, wu] = await Promise.all(['ma', 'wu'].map((user) => enrolled(user, { viewport: { width: 320, height: 640 } })))
+  for (const phone of [ma, wu]) {
+    await phone.at('/me')
+    await phone.button('200%').tap()
+    // English comes when it is first asked for.
+    await phone.button('English').tap()
+    await phone.page.getByRole('heading', { name: 'Language' }).waitFor()
+    await phone.button('中文').tap()
+  }
 
   // A visit raises a suspicion, without a network; looked into, it becomes a clue that is verified by what the visit found.
   await ma.registerHousehold('摆凤英', '二组')
@@ -107,6 +129,7 @@ test('a step at the door and one at the meeting are taken on pages of their own,
   await door.getByText('收入 13001 元，支出 3000 元，净 10001 元').waitFor()
   assert.equal(await ma.button('核实完成').isDisabled(), true)
   await ma.page.getByText(/^还差：.*授权书签字日期/).waitFor()
+  await isReadableInBoth(ma, 'verification')
   // The battery dies at the table.
   const step = await whereabouts(ma)
   await ma.die()
@@ -135,6 +158,9 @@ test('a step at the door and one at the meeting are taken on pages of their own,
   await wu.page.locator('.found', { hasText: '无车辆，无商铺。' }).waitFor()
   await wu.page.getByLabel(/^到会人数/).fill('27')
   await wu.page.getByLabel(/^评议结论/).fill('一致同意纳入。')
+  await isReadableInBoth(wu, 'deliberation')
+  await wu.at(found)
+  await take(wu, '评议完成')
   await wu.button('拟公示').tap()
   const sheet = wu.page.locator('.sheet')
   await sheet.getByLabel(/^张贴地点/).fill('村部公告栏')
@@ -171,5 +197,6 @@ test('a step at the door and one at the meeting are taken on pages of their own,
     await wu.allReceived()
   }
   assert.equal(await wu.page.locator('.thread').count(), 2)
+  await isReadableInBoth(wu, 'notice')
   for (const phone of [ma, tang, cao, wu]) isQuiet(phone)
 })
