@@ -51,9 +51,14 @@ impl<S: Source> Look<'_, S> {
             (FieldType::Bool, Value::Bool(true)) => label("是", "yes"),
             (FieldType::Bool, Value::Bool(false)) => label("否", "no"),
             (FieldType::List { parts, .. }, Value::Struct(item)) => {
+                // The first says what it is, the others say something of it.
+                let names = parts.first().map(|part| &part.name);
                 let part = |part: &Part| {
                     let value = item.get(&part.name)?;
                     let text = self.text_of(&part.ty, value, journal);
+                    if names == Some(&part.name) {
+                        return Some(text);
+                    }
                     Some(Label {
                         zh: format!("{}：{}", part.label.zh, text.zh),
                         en: format!("{}: {}", part.label.en, text.en),

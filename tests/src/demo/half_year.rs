@@ -94,6 +94,10 @@ pub(super) fn play(county: &mut County<'_>, teller: &mut Teller<'_>) -> anyhow::
     quietly(county, teller, &mut desks.he, "sync")?;
     let household = format!("new household --set householder={HOUSEHOLD} --set group=二组");
     quietly(county, teller, &mut desks.he, &household)?;
+    for member in [HOUSEHOLD, "王秀兰"] {
+        let person = format!("new person --set name={member} --set household={HOUSEHOLD}");
+        quietly(county, teller, &mut desks.he, &person)?;
+    }
     desks.meet(county, teller)?;
     teller.say(
         "半年前，龙王坝村。第一书记何志远、工作队员包晓东、村委会吴有才、镇上的唐丽、县里的罗建平各有一部手机。",
@@ -221,6 +225,10 @@ fn at_the_door(
 fn listed(county: &County<'_>, teller: &mut Teller<'_>, desks: &mut Desks) -> anyhow::Result<()> {
     let case = format!("case/{HOUSEHOLD}");
     at(county, 4, 11);
+    for item in ["item:务工，amount:9600", "item:养老金，amount:4000"] {
+        let add = format!("add {case} items {item}");
+        quietly(county, teller, &mut desks.he, &add)?;
+    }
     typed(
         county,
         teller,
@@ -363,6 +371,8 @@ fn cleared(county: &County<'_>, teller: &mut Teller<'_>, desks: &mut Desks) -> a
     let now = county.now();
     let visit = desks.bao.last_of("visit", HOUSEHOLD, now)?.short();
     let notice = desks.bao.record("notice", "拟消除风险公示", now)?;
+    let item = format!("add {case} items item:镇上做工，amount:13400");
+    quietly(county, teller, &mut desks.bao, &item)?;
     typed(
         county,
         teller,

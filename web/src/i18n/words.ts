@@ -1,5 +1,6 @@
-import type { Action, CommandLine, Fate, HeldBack, Kind, Step } from '../core/api'
+import type { Action, CommandLine, Fate, HeldBack, Kind, Label, Step } from '../core/api'
 import { CoreError } from '../core/api'
+import { sayDay } from './dates'
 import { hasWords, say, t } from './index'
 
 /** The words of a code, and what to do about it; empty if there is nothing to do. */
@@ -48,6 +49,12 @@ export function fieldLabel(kind: Kind | undefined, name: string): string {
   const field = kind?.fields.find((one) => one.name === name)
   if (field) return say(field.label)
   return name === 'reason' ? t('common.reason') : name
+}
+
+/** What a field says, in a line: days as they are said. */
+export function fieldText(kind: Kind | undefined, { field, text }: { readonly field: string; readonly text: Label }): string {
+  const type = kind?.fields.find((one) => one.name === field)?.type.is
+  return type === 'date' && text.zh !== '' ? sayDay(text.zh) : say(text)
 }
 
 /** An action by its label. */
