@@ -12,7 +12,7 @@ const SERVER = process.env['SERVER'] ?? 'http://127.0.0.1:8787'
 
 /** Screens that are loaded when they are opened, from the phone. */
 const REST =
-  /src\/(steps\/|screens\/(About|Broken|Cleared|Destroyed|Elsewhere|EnrolAgain|Enrol|Feedback|Kind|LogIn|Me|More|New|Note|Notebook|Outbox|Paper|Pin|Step)Screen)/
+  /src\/(steps\/|screens\/(About|Broken|Checks|Cleared|Destroyed|Elsewhere|EnrolAgain|Enrol|Feedback|Kind|LogIn|Me|More|New|Note|Notebook|Outbox|Paper|Pin|Step)Screen)/
 
 /** Parts that a phone can do without on its first day. */
 const LATER = ['en', 'en-US', 'qr', 'decode', 'CodesSheet', 'ScanSheet']

@@ -4,7 +4,7 @@
 //! ([`ClusterRule`]). Told of it are its place, its cause and at how many households it is; none of them, and nobody who reported
 //! it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::area::Level;
 use crate::catalog::{Catalogue, ClusterRule, FieldType, Kind, Label};
@@ -55,49 +55,76 @@ pub fn find<'v>(
     views: impl IntoIterator<Item = &'v View>,
     today: Date,
 ) -> Vec<Cluster> {
-    let mut seen: BTreeMap<(AreaId, String, String), BTreeMap<RecordId, Date>> = BTreeMap::new();
-    let mut least = BTreeMap::new();
+    let mut groups: Vec<Group> = Vec::new();
     for view in views {
         let Some((rule, village)) = place(catalogue, registry, view, today) else {
             continue;
         };
-        least.insert(view.kind.clone(), rule.least as usize);
-        let mut places = registry.path(village);
-        let township = places.find(|area| is_township(registry, *area));
-        for household in values(view, &rule.of).flat_map(targets) {
-            for cause in values(view, &rule.cause).flat_map(codes) {
-                for area in [Some(village), township].into_iter().flatten() {
-                    let key = (area, view.kind.clone(), cause.clone());
-                    let since = seen.entry(key).or_default();
-                    let day = since.entry(household).or_insert(today);
+        let township = registry
+            .path(village)
+            .find(|area| is_township(registry, *area));
+        let households: Vec<RecordId> = values(view, &rule.of).flat_map(targets).collect();
+        for cause in values(view, &rule.cause).flat_map(codes) {
+            for area in [Some(village), township].into_iter().flatten() {
+                let key = (area, &*view.kind, cause);
+                let at = groups.binary_search_by(|group| group.key().cmp(&key));
+                let at = at.unwrap_or_else(|at| {
+                    groups.insert(at, Group::of(key, rule.least));
+                    at
+                });
+                for household in &households {
+                    let day = groups[at].households.entry(*household).or_insert(today);
                     *day = began(view).min(*day);
                 }
             }
         }
     }
-    let is_one = |(_, kind, _): &(AreaId, String, String), at: usize| {
-        least.get(kind).is_some_and(|least| at >= *least)
-    };
-    let of_one_village = |(area, kind, cause): &(AreaId, String, String), at: usize| {
-        let mut others = seen.iter();
-        others.any(|((village, of, like), households)| {
-            let is_within = village != area && registry.is_within(*village, *area);
-            is_within && of == kind && like == cause && households.len() == at
+    let of_one_village = |of: &Group| {
+        groups.iter().any(|one| {
+            let is_within = one.area != of.area && registry.is_within(one.area, of.area);
+            let is_like = one.kind == of.kind && one.cause == of.cause;
+            is_within && is_like && one.households.len() == of.households.len()
         })
     };
-    let cluster = |(key, households): (&(AreaId, String, String), &BTreeMap<RecordId, Date>)| {
-        let at = households.len();
-        let counts = is_one(key, at) && !of_one_village(key, at);
-        let (area, kind, cause) = key.clone();
+    let cluster = |group: &Group| {
+        let at = group.households.len();
+        let counts = at >= group.least && !of_one_village(group);
         counts.then_some(Cluster {
-            area,
-            kind,
-            cause,
+            area: group.area,
+            kind: group.kind.clone(),
+            cause: group.cause.clone(),
             households: at,
-            since: households.values().min().copied()?,
+            since: group.households.values().min().copied()?,
         })
     };
-    seen.iter().filter_map(cluster).collect()
+    groups.iter().filter_map(cluster).collect()
+}
+
+/// The households of one place at which one kind tells of one cause, each with the day since when.
+struct Group {
+    area: AreaId,
+    kind: String,
+    cause: String,
+    /// At how many it is a cluster.
+    least: usize,
+    households: BTreeMap<RecordId, Date>,
+}
+
+impl Group {
+    fn of((area, kind, cause): (AreaId, &str, &str), least: u32) -> Self {
+        Self {
+            area,
+            kind: kind.to_owned(),
+            cause: cause.to_owned(),
+            least: least as usize,
+            households: BTreeMap::new(),
+        }
+    }
+
+    /// They are kept in this order, for few are found among many.
+    fn key(&self) -> (AreaId, &str, &str) {
+        (self.area, &self.kind, &self.cause)
+    }
 }
 
 /// By which rule a record is looked at, and of which village it is; none if it tells of nothing any more.
@@ -138,9 +165,9 @@ fn values<'v>(view: &'v View, field: &str) -> impl Iterator<Item = &'v Value> + 
     said.into_iter().map(|said| &said.value)
 }
 
-fn codes(value: &Value) -> BTreeSet<String> {
+fn codes(value: &Value) -> Vec<&str> {
     match value {
-        Value::List(codes) => codes.iter().flat_map(self::codes).collect(),
-        value => value.as_text().map(str::to_owned).into_iter().collect(),
+        Value::List(codes) => codes.iter().filter_map(Value::as_text).collect(),
+        value => value.as_text().into_iter().collect(),
     }
 }

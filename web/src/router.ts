@@ -26,6 +26,7 @@ export const router = createRouter({
     { path: '/new/:kind', name: 'new', component: () => import('./screens/NewScreen.vue'), meta: { tab: '' } },
     { path: '/kind/:kind', name: 'kind', component: () => import('./screens/KindScreen.vue'), meta: { tab: 'more' } },
     { path: '/paper/:paper', name: 'paper', component: () => import('./screens/PaperScreen.vue'), meta: { tab: 'more' } },
+    { path: '/checks', name: 'checks', component: () => import('./screens/ChecksScreen.vue'), meta: { tab: 'more' } },
     { path: '/outbox', name: 'outbox', component: () => import('./screens/OutboxScreen.vue'), meta: { tab: 'more' } },
     { path: '/more', name: 'more', component: () => import('./screens/MoreScreen.vue'), meta: { tab: 'more' } },
     { path: '/me', name: 'me', component: () => import('./screens/MeScreen.vue'), meta: { tab: 'more' } },

@@ -35,6 +35,13 @@ const chinese = flat(zh)
 const english = flat(en)
 
 describe('messages', () => {
+  it('are all said somewhere: no phone fetches words that nobody reads', () => {
+    const whole = sources(join(ROOT, 'src')).join('\n')
+    const begun = [...whole.matchAll(/`([a-zA-Z]+\.[a-zA-Z.]*)\$\{/g)].map((found) => found[1] ?? '')
+    const isSaid = (key: string): boolean => whole.includes(`'${key}'`) || begun.some((beginning) => key.startsWith(beginning))
+    expect([...chinese.keys()].filter((key) => !isSaid(key))).toEqual([])
+  })
+
   it('have the same keys in both languages', () => {
     expect([...english.keys()].sort()).toEqual([...chinese.keys()].sort())
   })

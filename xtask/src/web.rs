@@ -187,6 +187,9 @@ fn shrink(module: &Path, small: &Path) -> Result<bool> {
     let arguments = [
         SHRINKER,
         "-Oz",
+        // Nothing lives in the first kilobyte, the far end of the stack, and the module's memory is its own and begins as zeros.
+        "--low-memory-unused",
+        "--zero-filled-memory",
         // The names of functions stay behind, for stack traces from the field: they are a tenth of what would travel.
         &symbols,
         "--enable-bulk-memory",

@@ -594,6 +594,24 @@ export interface Doubt {
 /** Marks that concern a whole record. */
 export type Mark = 'withheld' | 'erased' | 'overLimit' | 'setAside' | 'unknown'
 
+export interface Checks {
+  /** In the order of places. */
+  readonly clusters: readonly Cluster[]
+  /** In the order of the catalogue. */
+  readonly doubts: readonly Doubt[]
+}
+
+/** 同因多户: the same cause at several households of a village or township, as far as this phone holds their records. */
+export interface Cluster {
+  /** The village or the township. */
+  readonly place: string
+  /** The kind of the records that tell of it. */
+  readonly kind: string
+  readonly cause: Label
+  readonly households: number
+  readonly since: DateText
+}
+
 /** A field of a record. */
 export interface FieldOf {
   readonly name: string
@@ -953,6 +971,8 @@ export interface Core {
   record(journal: JournalId, record: RecordId): Promise<RecordPage>
   /** What is doubtful of a record and of those that refer to it. */
   doubts(journal: JournalId, record: RecordId): Promise<readonly Doubt[]>
+  /** What stands out of all that is on this phone: one cause at several households, and every doubt. */
+  checks(): Promise<Checks>
   /** What would be doubtful of a record once this is saved. */
   doubtsBefore(journal: JournalId, intents: Intent | readonly Intent[]): Promise<readonly Label[]>
   /** A paper of the period in which a day lies, or about a record; null if there is none such. */

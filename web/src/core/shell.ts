@@ -289,6 +289,7 @@ export class Shell implements Served {
     phone.record(journal, record, now),
   ) as Core['record']
   doubts = this.read((phone, now, journal: string, record: string) => phone.doubts(journal, record, now)) as Core['doubts']
+  checks = this.read((phone, now) => phone.checks(now)) as Core['checks']
   doubtsBefore = this.read((phone, now, journal: string, intents: unknown) =>
     phone.doubtsBefore(journal, JSON.stringify(intents), now),
   ) as Core['doubtsBefore']

@@ -1,13 +1,16 @@
-import { resolveValue } from '@intlify/core-base'
+import { compile, registerMessageCompiler, resolveValue } from '@intlify/core-base'
 import { createI18n, registerMessageResolver, useI18n } from 'petite-vue-i18n'
 import { Locale } from 'vant'
 import vantZh from 'vant/es/locale/lang/zh-CN'
 
 import type { Label, Lang } from '../core/api'
+import { isPlain } from './plain'
 import { zh } from './zh'
 
 // Messages stand in groups: `visit.save`.
 registerMessageResolver(resolveValue)
+// Most messages have nothing in them to be filled in: they are what they say, and travel as that.
+registerMessageCompiler((message, context) => (typeof message === 'string' && isPlain(message) ? () => message : compile(message, context)))
 
 /** Messages are compiled to trees and interpreted: no code is made of strings, so the content policy needs no exception. */
 export const i18n = createI18n({

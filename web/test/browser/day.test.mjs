@@ -48,7 +48,7 @@ test('a visit takes fewer than twelve taps, is saved without a network, and gets
   isQuiet(phone)
 })
 
-test('what is doubtful is said before it is saved, stops nothing, and stands on the page of the household', async () => {
+test('what is doubtful is said before it is saved, stops nothing, and stands on the page of the household and in the list', async () => {
   const phone = await enrolled('ma')
   await phone.registerHousehold('王桂芳')
   await phone.button('记走访').tap()
@@ -60,6 +60,10 @@ test('what is doubtful is said before it is saved, stops nothing, and stands on 
   await phone.button('存档').tap()
   await phone.openHousehold('王桂芳')
   await phone.page.getByText('最近走访见饮水有问题').waitFor()
+  await phone.tab('更多')
+  await phone.page.getByRole('link', { name: /^自查/ }).tap()
+  await phone.page.getByRole('link', { name: /最近走访见饮水有问题.*王桂芳/ }).tap()
+  await phone.button('记走访').waitFor()
   isQuiet(phone)
 })
 
@@ -303,7 +307,7 @@ test('every screen is readable by anybody, fits a small screen with large text, 
   const phone = await enrolled('ma', { viewport: { width: 320, height: 640 } })
   await phone.registerHousehold('杨翠花', '四组')
   const household = (await phone.page.evaluate(() => location.hash)).slice(1)
-  const screens = ['/', '/visit', '/households', '/tasks', '/more', '/me', '/outbox', '/pin', '/log-in', '/enrol', '/notebook', '/feedback', '/about']
+  const screens = ['/', '/visit', '/households', '/tasks', '/more', '/me', '/outbox', '/checks', '/pin', '/log-in', '/enrol', '/notebook', '/feedback', '/about']
   screens.push('/new/task', '/new/person', '/paper/monthly_sheet', '/paper/need_ledger', '/kind/visit', household)
   for (const language of ['English', '中文']) {
     await phone.at('/me')

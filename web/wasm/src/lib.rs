@@ -284,6 +284,11 @@ impl Core {
         said(self.0.doubts(journal, record, at(now)))
     }
 
+    /// `checks()`
+    pub fn checks(&self, now: f64) -> Call<String> {
+        said(self.0.checks(at(now)))
+    }
+
     /// `doubtsBefore(journal, intents)`
     #[wasm_bindgen(js_name = doubtsBefore)]
     pub fn doubts_before(&self, journal: &str, intents: &str, now: f64) -> Call<String> {

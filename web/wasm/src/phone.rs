@@ -519,6 +519,12 @@ impl Phone {
         Ok(doubts.iter().map(shape::doubt).collect())
     }
 
+    /// `checks()`
+    pub fn checks(&self, now: Timestamp) -> Told<Json> {
+        let look = self.look(now)?;
+        Ok(shape::checks(&look, &look.clusters(), &look.doubts()))
+    }
+
     /// `doubtsBefore(journal, intents)`
     pub fn doubts_before(&self, journal: &str, intents: &str, now: Timestamp) -> Told<Json> {
         let (journal, intents) = (asked::id(journal)?, asked::json(intents)?);

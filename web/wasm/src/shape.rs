@@ -5,6 +5,7 @@ mod catalogue;
 use serde_json::{Map, Value as Json, json};
 use sync_core::catalog::{Field, FieldType, Label, Part, Urgency, audience_name};
 use sync_core::cbor;
+use sync_core::cluster::{self, Cluster};
 use sync_core::command::{Audience, Envelope, Origin, Verb};
 use sync_core::id::{Date, JournalId, RecordId, Timestamp, UserId};
 use sync_core::journal::Fate;
@@ -121,6 +122,24 @@ pub(crate) fn doubt(doubt: &Doubt) -> Json {
         "check": doubt.check,
         "label": label(&doubt.label),
     })
+}
+
+/// What stands out of all that is here.
+pub(crate) fn checks(look: &Look<'_>, clusters: &[Cluster], doubts: &[Doubt]) -> Json {
+    let cluster = |cluster: &Cluster| {
+        let cause = look
+            .catalogue()
+            .and_then(|all| cluster::cause(all, cluster));
+        let cause = cause.map_or_else(|| both(&cluster.cause), Label::clone);
+        json!({
+            "place": look.place(cluster.area),
+            "kind": cluster.kind,
+            "cause": label(&cause),
+            "households": cluster.households,
+            "since": date(cluster.since),
+        })
+    };
+    json!({ "clusters": list(clusters, cluster), "doubts": list(doubts, doubt) })
 }
 
 /// A paper as it would be printed now.
