@@ -72,8 +72,11 @@ pub fn find<'v>(
                     groups.insert(at, Group::of(key, rule.least));
                     at
                 });
+                let Some(group) = groups.get_mut(at) else {
+                    continue;
+                };
                 for household in &households {
-                    let day = groups[at].households.entry(*household).or_insert(today);
+                    let day = group.households.entry(*household).or_insert(today);
                     *day = began(view).min(*day);
                 }
             }
