@@ -82,13 +82,10 @@ fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 fn separated(text: &str) -> Result<Vec<Line>, Unread> {
-    let begin = text.lines().take(5).collect::<String>();
-    let often = |separator: &char| begin.matches(*separator).count();
-    let separator = [';', '\t', ','].into_iter().max_by_key(often);
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(separator.map_or(b',', |separator| u8::try_from(separator).unwrap_or(b',')))
+        .delimiter(separator(text))
         .from_reader(text.as_bytes());
     let mut lines = Vec::new();
     for (number, record) in (1..).zip(reader.records()) {
@@ -97,6 +94,34 @@ fn separated(text: &str) -> Result<Vec<Line>, Unread> {
         take(&mut lines, Line { number, cells })?;
     }
     Ok(lines)
+}
+
+/// What separates cells: of what may, what stands most often in the first line in which any does. What is quoted separates nothing.
+fn separator(text: &str) -> u8 {
+    const ALL: [u8; 3] = [b';', b'\t', b','];
+    let mut often = [0_usize; ALL.len()];
+    let mut bytes = text.bytes().peekable();
+    let (mut is_quoted, mut begins) = (false, true);
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' if is_quoted => is_quoted = bytes.next_if_eq(&b'"').is_some(),
+            b'"' if begins => (is_quoted, begins) = (true, false),
+            _ if is_quoted => {}
+            b'\n' | b'\r' if often.iter().any(|times| *times > 0) => break,
+            b'\n' | b'\r' => begins = true,
+            byte => {
+                let mut counts = ALL.into_iter().zip(&mut often);
+                let count = counts.find(|(separator, _)| *separator == byte);
+                begins = count.is_some();
+                if let Some((_, times)) = count {
+                    *times += 1;
+                }
+            }
+        }
+    }
+    let most = ALL.into_iter().zip(often);
+    let most = most.max_by_key(|(_, times)| *times);
+    most.map_or(b',', |(separator, _)| separator)
 }
 
 fn take(lines: &mut Vec<Line>, line: Line) -> Result<(), Unread> {
@@ -195,6 +220,17 @@ mod tests {
             .replace("村,\"", "村\t\"");
         let wide: Vec<u8> = tabs.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(cells(&[b"\xFF\xFE", wide.as_slice()].concat()), expected);
+    }
+
+    #[test]
+    fn what_a_cell_says_does_not_separate_cells() {
+        let list =
+            "比对清单\n\n姓名,说明\n张三,房顶漏；墙裂;院塌;路断;水浑\n李四,\"a;b;c;d\"\n王五,;\n";
+        let (zhang, li) = (["张三", "房顶漏；墙裂;院塌;路断;水浑"], ["李四", "a;b;c;d"]);
+        assert_eq!(cells(list.as_bytes())[2..], [zhang, li, ["王五", ";"]]);
+        let quoted = "\"村;组;户\"\t姓名\n二组\t\"张\"\"三\"\"\"\n";
+        let expected = [["村;组;户", "姓名"], ["二组", "张\"三\""]];
+        assert_eq!(cells(quoted.as_bytes()), expected);
     }
 
     #[test]
