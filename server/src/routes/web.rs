@@ -39,17 +39,19 @@ pub fn files<S: Clone + Send + Sync + 'static>() -> Router<S> {
 async fn headers(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_hashed = path.starts_with(HASHED);
-    let is_worker = path == "/sw.js" || path.starts_with("/assets/worker-");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    let is_page = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|of| of.as_bytes().starts_with(b"text/html"));
+    let of = headers.get(header::CONTENT_TYPE);
+    let of = of.map(|of| of.as_bytes().to_owned()).unwrap_or_default();
+    let (is_page, is_script) = (
+        of.starts_with(b"text/html"),
+        of.starts_with(b"text/javascript"),
+    );
     let mut say = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
-    // What a page loads lives under the page's policy; a worker, under its own.
-    if is_page || is_worker {
+    // What a page loads lives under the page's policy; a worker, under its own, and any script may be one.
+    if is_page || is_script {
         say(header::CONTENT_SECURITY_POLICY, APP_POLICY);
     }
     if is_page {
