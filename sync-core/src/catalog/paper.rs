@@ -79,7 +79,7 @@ pub struct Section {
     pub label: Label,
     /// What stands in it.
     pub holds: Holds,
-    /// Fields of the records in it, each a column.
+    /// Fields of the records in it, each a column; of steps, what each of them brought.
     pub columns: Vec<String>,
 }
 
@@ -96,6 +96,8 @@ pub enum Holds {
         kind: String,
         /// How they belong to it.
         tie: Tie,
+        /// Instead a line for each step of each: what one brought, the next may have replaced.
+        steps: bool,
     },
     /// Records of the period, a line each.
     During {

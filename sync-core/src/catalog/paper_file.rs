@@ -56,14 +56,15 @@ fn section(mut table: Table<'_>, about: &Subject) -> Section {
     let holds = match table.text("kind") {
         Some(kind) => {
             table.page.uses(Namespace::Kind, &kind);
-            around(&mut table, kind, about)
+            around(&mut table, kind, about, steps)
         }
         None if steps => Holds::Steps,
         None => Holds::Fields,
     };
-    if steps && holds != Holds::Steps {
-        let message = format!("{} holds records and steps", table.what);
-        table.note(table.key_at("steps"), message, "make a section of each");
+    if steps && matches!(holds, Holds::During { .. }) {
+        let message = format!("{} is of a period, and has no steps", table.what);
+        let remedy = "leave `steps` out, or make the paper `about` a kind of record";
+        table.note(table.key_at("steps"), message, remedy);
     }
     let columns = table.texts("columns");
     let section = Section {
@@ -83,14 +84,14 @@ fn section(mut table: Table<'_>, about: &Subject) -> Section {
                 .for_each(|text| table.page.uses(field(), text));
         }
     }
-    if columns.is_empty() && section.holds != Holds::Steps {
+    if columns.is_empty() && !steps {
         table.missing("columns", "[\"…\"]");
     }
     table.finish();
     section
 }
 
-fn around(table: &mut Table<'_>, kind: Text, about: &Subject) -> Holds {
+fn around(table: &mut Table<'_>, kind: Text, about: &Subject, steps: bool) -> Holds {
     if let Subject::Period(_) = about {
         let on = table.text("on");
         if let Some(on) = &on {
@@ -110,5 +111,6 @@ fn around(table: &mut Table<'_>, kind: Text, about: &Subject) -> Holds {
     Holds::Around {
         kind: kind.value,
         tie,
+        steps,
     }
 }

@@ -8,6 +8,7 @@ use crate::catalog::{Field, FieldType, Holds, Kind, Label, Paper, Section, Subje
 use crate::command::{Audience, Verb};
 use crate::id::{Date, JournalId, RecordId};
 use crate::record::Step;
+use crate::value::Value;
 use crate::view::{Said, Shown, View};
 
 /// What a paper is asked for.
@@ -213,13 +214,23 @@ impl<S: Source> Writer<'_, '_, S> {
         let label = section.label.clone();
         let (columns, lines) = match &section.holds {
             Holds::Fields => (Vec::new(), self.fields(&fields)),
-            Holds::Steps => (steps_columns(), self.steps(kind)),
-            Holds::Around { tie, .. } => {
-                let around = self.around(&kind.name, tie);
-                (named(kind, &fields), self.lines(around, kind, &fields))
+            Holds::Steps => {
+                let about = self.about.into_iter();
+                let steps = about.flat_map(|view| self.steps(view, kind, &fields));
+                (steps_columns(&fields), steps.collect())
+            }
+            Holds::Around { tie, steps, .. } => {
+                let around = in_order(self.around(&kind.name, tie));
+                if *steps {
+                    let around = around.iter();
+                    let steps = around.flat_map(|view| self.steps(view, kind, &fields));
+                    (steps_columns(&fields), steps.collect())
+                } else {
+                    (named(kind, &fields), self.lines(around, kind, &fields))
+                }
             }
             Holds::During { on, .. } => {
-                let during = self.during(&kind.name, on.as_deref());
+                let during = in_order(self.during(&kind.name, on.as_deref()));
                 (named(kind, &fields), self.lines(during, kind, &fields))
             }
         };
@@ -248,10 +259,8 @@ impl<S: Source> Writer<'_, '_, S> {
             .collect()
     }
 
-    fn steps(&self, kind: &Kind) -> Vec<DraftLine> {
-        let Some(view) = self.about else {
-            return Vec::new();
-        };
+    /// A line for each step of a record, with what it brought to these fields.
+    fn steps(&self, view: &View, kind: &Kind, fields: &[&Field]) -> Vec<DraftLine> {
         let line = |step: &Step| {
             let state = |name: &str| kind.state(name).map(|state| state.label.clone());
             let label = match (step.verb, step.action.as_deref()) {
@@ -262,24 +271,26 @@ impl<S: Source> Writer<'_, '_, S> {
             let person = self.look.by(step).map(|user| self.look.person(user));
             let reason = step.reason.clone().unwrap_or_default();
             let day = both(step.at.date().to_string());
+            let brought = |field: &&Field| {
+                let said = step.said.get(&field.name);
+                let said = said.filter(|_| self.may_show(field));
+                said.map_or_else(Label::default, |said| self.text(field, said, view))
+            };
+            let known = [day, label, both(person.unwrap_or_default()), both(reason)];
             Some(DraftLine {
                 source: view.id,
-                cells: vec![day, label, both(person.unwrap_or_default()), both(reason)],
+                cells: known
+                    .into_iter()
+                    .chain(fields.iter().map(brought))
+                    .collect(),
             })
         };
         let counted = view.steps.iter().filter(|step| step.fate.counts());
         counted.filter_map(line).collect()
     }
 
-    fn lines(
-        &self,
-        mut views: Vec<(Date, View)>,
-        kind: &Kind,
-        fields: &[&Field],
-    ) -> Vec<DraftLine> {
-        let made = |view: &View| view.steps.first().map(|step| step.place);
-        views.sort_by_key(|(day, view)| (*day, made(view)));
-        let line = |(_, view): (Date, View)| {
+    fn lines(&self, views: Vec<View>, kind: &Kind, fields: &[&Field]) -> Vec<DraftLine> {
+        let line = |view: View| {
             let text = |field: &&Field| joined(self.texts(&view, field));
             let number = kind
                 .numbered
@@ -360,13 +371,10 @@ impl<S: Source> Writer<'_, '_, S> {
 
     /// What a field says: a text, of items one each.
     fn texts(&self, view: &View, field: &Field) -> Vec<Label> {
-        if self.readers.is_some() && field.audience.is_some() {
+        if !self.may_show(field) {
             return Vec::new();
         }
-        let text = |said: &Said| {
-            let text = self.look.text_of(&field.ty, &said.value, view.journal);
-            self.masked(field, text)
-        };
+        let text = |said: &Said| self.text(field, &said.value, view);
         match view.fields.get(&field.name) {
             Some(Shown::Value(said)) => vec![text(said)],
             Some(Shown::Conflict(said)) => said.iter().map(text).collect(),
@@ -378,6 +386,16 @@ impl<S: Source> Writer<'_, '_, S> {
             }
             Some(Shown::Withheld) | None => Vec::new(),
         }
+    }
+
+    /// Whether a field goes to whoever reads the paper.
+    const fn may_show(&self, field: &Field) -> bool {
+        self.readers.is_none() || field.audience.is_none()
+    }
+
+    fn text(&self, field: &Field, value: &Value, view: &View) -> Label {
+        let text = self.look.text_of(&field.ty, value, view.journal);
+        self.masked(field, text)
     }
 
     fn masked(&self, field: &Field, text: Label) -> Label {
@@ -401,14 +419,23 @@ fn named(kind: &Kind, fields: &[&Field]) -> Vec<Label> {
     number.into_iter().chain(fields).collect()
 }
 
-fn steps_columns() -> Vec<Label> {
+/// By their days, and of one day in the order in which they were made.
+fn in_order(mut views: Vec<(Date, View)>) -> Vec<View> {
+    let made = |view: &View| view.steps.first().map(|step| step.place);
+    views.sort_by_key(|(day, view)| (*day, made(view)));
+    views.into_iter().map(|(_, view)| view).collect()
+}
+
+fn steps_columns(fields: &[&Field]) -> Vec<Label> {
     let names = [
         ("日期", "Day"),
         ("环节", "Step"),
         ("经办", "By"),
         ("理由", "Reason"),
     ];
-    names.map(|(zh, en)| label(zh, en)).into()
+    let names = names.map(|(zh, en)| label(zh, en)).into_iter();
+    let fields = fields.iter().map(|field| field.label.clone());
+    names.chain(fields).collect()
 }
 
 fn joined(texts: Vec<Label>) -> Label {

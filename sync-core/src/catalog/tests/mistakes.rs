@@ -1314,7 +1314,12 @@ fn a_paper_is_of_one_thing_and_names_what_is_there() {
         (
             "about = \"case\"",
             "kind = \"visit\"\nat = \"visit\"\nsteps = true\ncolumns = [\"note\"]",
-            "a `sections` of the file holds records and steps",
+            "",
+        ),
+        (
+            "period = \"day\"",
+            "kind = \"visit\"\nsteps = true\ncolumns = [\"note\"]",
+            "a `sections` of the file is of a period, and has no steps",
         ),
         (
             "about = \"case\"",

@@ -195,6 +195,41 @@ fn a_case_file_tells_the_case_from_its_clue_to_where_it_stands() {
 }
 
 #[test]
+fn a_case_file_tells_each_objection_with_its_answer() {
+    let mut scene = Scene::of(&["FS", "VC", "TW", "CS"]);
+    let (_, case) = listed(&mut scene, "weak");
+    let notice = [("title", text("拟纳入名单")), ("case", to(case))];
+    let notice = scene.create("FS", "notice", &notice);
+    let post = [("posted_on", day(0)), ("place", text("公示栏"))];
+    scene.act("VC", notice, "post", &post);
+    for (objection, answer) in [("不该有他", "已说明"), ("还有一户", "另行核实")] {
+        scene.act("FS", notice, "object", &[("objection", text(objection))]);
+        scene.act("VC", notice, "answer", &[("answer", text(answer))]);
+    }
+    let file = draft(&mut scene, "FS", "case_file", Asked::Record(case));
+    let steps = lines(&file).into_iter();
+    let steps = steps.filter_map(|line| Some(line.strip_prefix("公示与异议｜")?.to_owned()));
+    // Without the day, who, and the reason that none of them has.
+    let told = steps.filter_map(|line| {
+        let cells: Vec<&str> = line.split('｜').collect();
+        let [_, step, _, _, objection, answer] = cells[..] else {
+            panic!("{line}");
+        };
+        let says = !objection.is_empty() || !answer.is_empty();
+        says.then(|| format!("{step}：{objection}{answer}"))
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "记录异议：不该有他",
+            "答复异议：已说明",
+            "记录异议：还有一户",
+            "答复异议：另行核实",
+        ]
+    );
+}
+
+#[test]
 fn every_name_on_what_hangs_out_is_masked() {
     let mut scene = Scene::of(&["FS"]);
     let household = scene.household();
