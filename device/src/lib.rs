@@ -12,7 +12,6 @@
 pub mod cli;
 pub mod clock;
 pub mod field;
-pub mod import;
 pub mod look;
 pub mod messages;
 pub mod screen;

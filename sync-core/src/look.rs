@@ -20,6 +20,7 @@ mod draft;
 mod households;
 mod next;
 mod page;
+pub mod roll;
 #[cfg(test)]
 mod scene;
 mod source;

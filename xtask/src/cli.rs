@@ -141,7 +141,7 @@ impl Language {
 pub(crate) fn run(cli: &Cli) -> Result<bool> {
     match &cli.command {
         Command::Demo { once, lang } => demo(*once, lang.unwrap_or_else(Language::of_terminal)),
-        Command::Web { module: true } => web::module(),
+        Command::Web { module: true } => web::modules(),
         Command::Web { module: false } => web::build(),
         Command::Test => checks::test(),
         Command::Ci => checks::ci(),

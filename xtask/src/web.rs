@@ -11,16 +11,34 @@ use crate::step::{Step, root};
 const TARGET: &str = "wasm32-unknown-unknown";
 /// A folder of its own: another compiler may build here, and waits for nobody.
 const BUILT: &str = "target/wasm";
-/// Where the app takes the module from.
-const PACKAGE: &str = "web/src/core/pkg";
-/// The same with what plays random days, for the comparison with a native run.
+/// The core with what plays random days, for the comparison with a native run.
 const PLAYING: &str = "target/wasm/play";
 const BOUND: &str = "target/wasm/bound";
 /// Binaryen's optimiser, of the version that the app's packages pin: Debian 12's does not know all that the bindings use.
 const SHRINKER: &str = "web/node_modules/binaryen/bin/wasm-opt";
-const MODULE: &str = "web_wasm_bg.wasm";
-/// The name of each of its functions by number, as they stand in a stack trace.
-const SYMBOLS: &str = "target/wasm/symbols.txt";
+
+/// A module for browsers.
+struct Module {
+    /// The package that is compiled.
+    package: &'static str,
+    /// What its files are called.
+    name: &'static str,
+    /// Where the app takes it from.
+    into: &'static str,
+}
+
+/// The core, which every phone has.
+const CORE: Module = Module {
+    package: "web-wasm",
+    name: "web_wasm",
+    into: "web/src/core/pkg",
+};
+/// What reads lists, which is fetched when somebody imports one.
+const LISTS: Module = Module {
+    package: "web-lists",
+    name: "web_lists",
+    into: "web/src/lists/pkg",
+};
 
 /// What compiles for browsers here, and brings the standard library as source, to be built small.
 enum Compiler {
@@ -77,12 +95,12 @@ impl Compiler {
         )
     }
 
-    fn build(&self, features: &[&str]) -> Step {
+    fn build(&self, package: &str, features: &[&str]) -> Step {
         let mut arguments = vec![
             "build",
             "--locked",
             "--package",
-            "web-wasm",
+            package,
             "--profile",
             "wasm",
             "--target",
@@ -107,22 +125,27 @@ impl Compiler {
     }
 }
 
-/// Builds the module, and the app around it.
+/// Builds the modules, and the app around them.
 pub(crate) fn build() -> Result<bool> {
-    Ok(packages()? && module()? && npm(&["run", "build"]).stream()?)
+    Ok(packages()? && modules()? && npm(&["run", "build"]).stream()?)
 }
 
-/// Builds the module into the app's sources.
-pub(crate) fn module() -> Result<bool> {
+/// Builds the modules into the app's sources.
+pub(crate) fn modules() -> Result<bool> {
     if !root().join(SHRINKER).exists() && !packages()? {
         return Ok(false);
     }
-    let Some(compiled) = compiled(&[])? else {
+    Ok(module(&CORE)? && module(&LISTS)?)
+}
+
+fn module(module: &Module) -> Result<bool> {
+    let Some(compiled) = compiled(module, &[])? else {
         return Ok(false);
     };
-    let package = root().join(PACKAGE);
-    let module = package.join(MODULE);
-    if is_newer(&module, &compiled) {
+    let Module { name, into, .. } = module;
+    let (package, wasm) = (root().join(into), format!("{name}_bg.wasm"));
+    let small = package.join(&wasm);
+    if is_newer(&small, &compiled) {
         return Ok(true);
     }
     if !bind(&compiled, BOUND)? {
@@ -130,26 +153,26 @@ pub(crate) fn module() -> Result<bool> {
     }
     let bound = root().join(BOUND);
     fs::create_dir_all(&package).context("cannot make the package's folder")?;
-    for name in ["web_wasm.js", "web_wasm.d.ts"] {
-        fs::copy(bound.join(name), package.join(name))
-            .with_context(|| format!("cannot copy {name}"))?;
+    for file in [format!("{name}.js"), format!("{name}.d.ts")] {
+        fs::copy(bound.join(&file), package.join(&file))
+            .with_context(|| format!("cannot copy {file}"))?;
     }
     // Last, so that what was broken off is begun anew.
-    shrink(&bound.join(MODULE), &module)
+    shrink(&bound.join(wasm), &small, name)
 }
 
 /// Builds the module that plays random days, and says where it is.
 pub(crate) fn playing_module() -> Result<Option<PathBuf>> {
-    let Some(compiled) = compiled(&["--features", "testing"])? else {
+    let Some(compiled) = compiled(&CORE, &["--features", "testing"])? else {
         return Ok(None);
     };
     Ok(bind(&compiled, PLAYING)?.then(|| root().join(PLAYING)))
 }
 
-fn compiled(features: &[&str]) -> Result<Option<PathBuf>> {
-    let built = Compiler::here()?.build(features).stream()?;
-    let module = root().join(BUILT).join(TARGET).join("wasm/web_wasm.wasm");
-    Ok(built.then_some(module))
+fn compiled(module: &Module, features: &[&str]) -> Result<Option<PathBuf>> {
+    let built = Compiler::here()?.build(module.package, features).stream()?;
+    let folder = root().join(BUILT).join(TARGET).join("wasm");
+    Ok(built.then(|| folder.join(module.name).with_extension("wasm")))
 }
 
 /// Writes the JavaScript beside a module.
@@ -177,13 +200,14 @@ fn bind(module: &Path, folder: &str) -> Result<bool> {
 }
 
 /// Makes a module small. What it may use is what the compiler uses, which every browser of the last years knows.
-fn shrink(module: &Path, small: &Path) -> Result<bool> {
+fn shrink(module: &Path, small: &Path, name: &str) -> Result<bool> {
     let not_text = "the workspace's path is not UTF-8";
     let (from, to) = (
         module.to_str().context(not_text)?,
         small.to_str().context(not_text)?,
     );
-    let symbols = format!("--symbolmap={SYMBOLS}");
+    // The name of each of its functions by number, as they stand in a stack trace.
+    let symbols = format!("--symbolmap={BUILT}/{name}.symbols.txt");
     let arguments = [
         SHRINKER,
         "-Oz",

@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Seek as _, Write as _};
 use std::path::Path;
 
+use lists::mapping::{Kept, Mapping};
+use lists::plan::{Planned, Planner, Verdict, Wrong};
+use lists::register::Register;
+use lists::sheet::{self, Line, Unread};
+use lists::{report, suggest};
 use sync_core::catalog::Kind;
 use sync_core::limits;
+use sync_core::look::both;
+use sync_core::look::roll::{CLUE, Roll};
 use sync_core::sync::device::World;
 
 use super::args::Import;
 use super::{Complaint, Desk, Done};
-use crate::import::mapping::{KIND, Mapping};
-use crate::import::plan::{Planned, Planner, Verdict, Wrong};
-use crate::import::register::Register;
-use crate::import::report;
-use crate::import::sheet::{self, Line, Unread};
-use crate::import::suggest::suggest;
-use crate::messages::{Said, Text};
+use crate::messages::{Said, Text, Worded as _};
 use crate::screen::Table;
 
 /// How many clues become durable at once. A disk that syncs in some milliseconds is not waited for longer than the rest takes.
@@ -25,31 +27,32 @@ const AT_ONCE: usize = 256;
 impl Desk<'_> {
     pub(super) fn import(&mut self, import: &Import) -> Done {
         let lines = lines(&import.file, import.sheet.as_deref())?;
-        let kind = self.kind_named(KIND)?.clone();
+        let kind = self.kind_named(CLUE)?.clone();
         if import.suggest {
-            let text = suggest(&lines, &kind, self.now.date());
+            let header = suggest::header(&lines, &kind).ok_or(Unread::Empty)?;
+            let text = suggest::text(header, &kind, self.now.date());
             return self.line(text.trim_end());
         }
         if self.field.device().lease_is_over(self.now) {
             return Err(Said(Text::LeaseOver).into());
         }
         let mapping = import.mapping.as_deref().ok_or(Said(Text::MappingNeeded))?;
-        let mapping = Mapping::parse(&fs::read_to_string(mapping)?, &kind, &lines)?;
+        let mapping = Kept::from_toml(&fs::read_to_string(mapping)?)?;
+        let mapping = Mapping::of(mapping, &kind, &lines)?;
         let decisions = match &import.decisions {
             Some(path) => report::decisions(&bytes(path)?)?,
             None => BTreeMap::new(),
         };
-        let register = Register::of(self.field, self.catalogue()?, self.now);
+        let register = Register::of(Roll::read(&self.field.look(self.now)));
         if register.is_empty() {
             return Err(Said(Text::NoRegister).into());
         }
         let planner = Planner {
-            field: self.field,
             catalogue: self.catalogue()?,
             mapping: &mapping,
             register: &register,
             decisions: &decisions,
-            now: self.now,
+            today: self.now.date(),
         };
         let mut planned = planner.plan(&lines);
         let keys: BTreeSet<&str> = planned.iter().map(|row| row.key.as_str()).collect();
@@ -58,16 +61,16 @@ impl Desk<'_> {
         if strange > 0 {
             self.fill(Text::StrangeDecisions, &[&strange.to_string()])?;
         }
-        let text = report::text(&planned, &register, self.lang)?;
+        let text = report::text(&planned, &register, |label| self.lang.of(label))?;
         // Before anything is made: a report that cannot be written stops the import.
         let mut file = match &import.report {
-            Some(path) => Some(report::create(path, &text)?),
+            Some(path) => Some(create(path, &text)?),
             None => None,
         };
         if !import.dry_run && self.make(&mut planned, &kind, &mapping)? {
-            let text = report::text(&planned, &register, self.lang)?;
+            let text = report::text(&planned, &register, |label| self.lang.of(label))?;
             if let Some(file) = &mut file {
-                report::replace(file, &text)?;
+                replace(file, &text)?;
             }
         }
         self.told(&planned, import)
@@ -99,7 +102,8 @@ impl Desk<'_> {
                     Ok(_) => made += 1,
                     Err(cannot) => {
                         fell_out = true;
-                        row.verdict = Verdict::Bad(String::new(), Wrong::Cannot(cannot));
+                        let why = both(cannot.worded(self.lang));
+                        row.verdict = Verdict::Bad(String::new(), Wrong::NotSaved(why));
                     }
                 }
             }
@@ -110,15 +114,14 @@ impl Desk<'_> {
 
     /// How many rows came to what, what is left for a person to do, and how long the clues take to go out.
     fn told(&mut self, planned: &[Planned], import: &Import) -> Done {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         let mut table = Table::default();
         for row in planned {
-            *counts
-                .entry(report::result(&row.verdict, self.lang))
-                .or_default() += 1;
+            let result = report::result(&row.verdict);
+            *counts.entry(self.lang.of(&result).to_owned()).or_default() += 1;
         }
         for (result, count) in counts {
-            table.row([result.to_owned(), count.to_string()]);
+            table.row([result, count.to_string()]);
         }
         self.table(&table, Text::NothingHere)?;
         let left = planned.iter().any(|row| {
@@ -155,4 +158,24 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Complaint> {
 
 fn lines(path: &Path, sheet: Option<&str>) -> Result<Vec<Line>, Complaint> {
     Ok(sheet::read(&bytes(path)?, sheet)?)
+}
+
+/// Writes a report for its person's eyes alone; never over a file that is there.
+fn create(path: &Path, text: &[u8]) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+/// Writes it anew into the same file.
+fn replace(file: &mut fs::File, text: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text)?;
+    file.sync_all()
 }

@@ -148,7 +148,7 @@ impl Desk<'_> {
     fn journal_of(&self, kind: &Kind, typed: &[String]) -> Result<JournalId, Complaint> {
         let referred = typed.iter().find_map(|text| {
             let (name, target) = crate::values::assignment(text).ok()?;
-            let field = crate::values::called(&kind.fields, name)?;
+            let field = lists::typed::called(&kind.fields, name)?;
             let is_ref = matches!(field.ty, FieldType::Ref { .. } | FieldType::Refs { .. });
             is_ref.then_some((target, field.ty.target_kind()))
         });

@@ -77,34 +77,7 @@ impl Worded for Misread {
             (Self::NoField(name, fields), Lang::En) => {
                 format!("There is no field “{name}”. There are: {}", list(fields))
             }
-            (Self::Date(text), Lang::Zh) => {
-                format!("“{text}”不是日期，请写成 2026-11-21、11-21、今天或 +3")
-            }
-            (Self::Date(text), Lang::En) => {
-                format!("“{text}” is no date: write 2026-11-21, 11-21, today or +3")
-            }
-            (Self::Time(text), Lang::Zh) => format!("“{text}”不是时间，请写成 09:30"),
-            (Self::Time(text), Lang::En) => format!("“{text}” is no time of day: write 09:30"),
-            (Self::Number(text), Lang::Zh) => format!("“{text}”不是数字"),
-            (Self::Number(text), Lang::En) => format!("“{text}” is no number"),
-            (Self::Bool(text), Lang::Zh) => format!("“{text}”请写是或否"),
-            (Self::Bool(text), Lang::En) => format!("“{text}”: write yes or no"),
-            (Self::Code(text, codes), lang) => {
-                let code = |(code, zh, en): &(String, String, String)| {
-                    format!("{code} {}", lang.pick(zh, en))
-                };
-                let codes = codes
-                    .iter()
-                    .map(code)
-                    .collect::<Vec<_>>()
-                    .join(lang.comma());
-                match lang {
-                    Lang::Zh => format!("没有类别“{text}”，或不止一个。有：{codes}"),
-                    Lang::En => format!(
-                        "There is no code “{text}”, or several begin so. There are: {codes}"
-                    ),
-                }
-            }
+            (Self::Value(misread), lang) => misread.worded(lang),
             (Self::Record(text, NotOne::None), Lang::Zh) => format!("没有这样的记录：“{text}”"),
             (Self::Record(text, NotOne::None), Lang::En) => {
                 format!("There is no such record: “{text}”")
@@ -124,17 +97,8 @@ impl Worded for Misread {
             }
             (Self::Person(text), Lang::Zh) => format!("没有叫“{text}”的同事，或不止一位"),
             (Self::Person(text), Lang::En) => format!("There is no colleague “{text}”, or several"),
-            (Self::Part(text, parts), Lang::Zh) => {
-                format!("没有这一栏：“{text}”。有：{}", list(parts))
-            }
-            (Self::Part(text, parts), Lang::En) => format!(
-                "There is no such part: “{text}”. There are: {}",
-                list(parts)
-            ),
             (Self::Assignment(text), Lang::Zh) => format!("“{text}”请写成 字段=内容"),
             (Self::Assignment(text), Lang::En) => format!("“{text}”: write FIELD=VALUE"),
-            (Self::File, Lang::Zh) => "终端不上传照片和文件。".to_owned(),
-            (Self::File, Lang::En) => "This client takes no photos or files.".to_owned(),
         }
     }
 }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use device::Field;
-use device::import::sheet;
 use device::store::Locked;
 use encoding_rs::GB18030;
+use lists::sheet;
 use power_cut::{Cut, Disk};
 use sync_core::command::Verb;
 use sync_core::testing::TestRng;

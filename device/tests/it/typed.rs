@@ -3,6 +3,7 @@
 use device::Field;
 use device::messages::Lang;
 use device::values::{Misread, Reading};
+use lists::typed;
 use sync_core::id::RecordId;
 use sync_core::sync::device::{Intent, World};
 use sync_core::testing::TestRng;
@@ -109,10 +110,10 @@ fn references_are_read_by_title_id_and_name() {
 fn what_is_misread_says_what_there_is() {
     let (_folder, _shared, field, _) = team();
     check_misread(&field, "visit", "occurred_on=21.11.", |misread| {
-        matches!(misread, Misread::Date(_))
+        matches!(misread, Misread::Value(typed::Misread::Date(_)))
     });
     check_misread(&field, "visit", "members=vier", |misread| {
-        matches!(misread, Misread::Number(_))
+        matches!(misread, Misread::Value(typed::Misread::Number(_)))
     });
     check_misread(
         &field,
@@ -124,13 +125,13 @@ fn what_is_misread_says_what_there_is() {
         &field,
         "visit",
         "method=飞",
-        |misread| matches!(misread, Misread::Code(_, codes) if codes.len() == 4),
+        |misread| matches!(misread, Misread::Value(typed::Misread::Code(_, codes)) if codes.len() == 4),
     );
     check_misread(&field, "visit", "photos=a.jpg", |misread| {
-        matches!(misread, Misread::File)
+        matches!(misread, Misread::Value(typed::Misread::NotTyped))
     });
     check_misread(&field, "visit", "checklist=栏:值", |misread| {
-        matches!(misread, Misread::Part(..))
+        matches!(misread, Misread::Value(typed::Misread::Part(..)))
     });
     check_misread(&field, "visit", "no sign", |misread| {
         matches!(misread, Misread::Assignment(_))

@@ -51,7 +51,8 @@ fn dependencies_run_one_way() {
     for (package, dependencies) in &direct {
         let allowed: &[&str] = match package.as_str() {
             "sync-core" | "xtask" | "power-cut" => &[],
-            "store" | "device" | "hostile" | "web-wasm" => &["sync-core"],
+            "store" | "lists" | "hostile" | "web-wasm" => &["sync-core"],
+            "device" | "web-lists" => &["sync-core", "lists"],
             "server" => &["sync-core", "store", "store-sqlite", "store-postgres"],
             "tests" => &[
                 "sync-core",
@@ -60,6 +61,7 @@ fn dependencies_run_one_way() {
                 "store-postgres",
                 "server",
                 "device",
+                "lists",
                 "hostile",
             ],
             backend if backend.starts_with("store-") => &["sync-core", "store"],
@@ -227,6 +229,10 @@ fn the_browser_bindings_decide_nothing() {
     );
     check_absent(
         &mentions("web/wasm/src", &["match"], &translators),
+        "bindings only translate",
+    );
+    check_absent(
+        &mentions("web/lists/src", &["if"], &[]),
         "bindings only translate",
     );
 }

@@ -973,6 +973,8 @@ export interface Core {
   doubts(journal: JournalId, record: RecordId): Promise<readonly Doubt[]>
   /** What stands out of all that is on this phone: one cause at several households, and every doubt. */
   checks(): Promise<Checks>
+  /** The register as the module that reads lists takes it, and the catalogue with it: see `web/src/lists/api.ts`. */
+  roll(): Promise<Uint8Array>
   /** What would be doubtful of a record once this is saved. */
   doubtsBefore(journal: JournalId, intents: Intent | readonly Intent[]): Promise<readonly Label[]>
   /** A paper of the period in which a day lies, or about a record; null if there is none such. */

@@ -298,6 +298,10 @@ export class Shell implements Served {
   ) as Core['paper']
   receipt = this.read((phone, _, origin: unknown) => phone.receipt(JSON.stringify(origin))) as Core['receipt']
 
+  async roll(): Promise<Uint8Array> {
+    return this.alone(() => this.call(() => this.core().roll(this.world.now())))
+  }
+
   async search(query: SearchQuery): Promise<readonly Hit[]> {
     return this.alone(() => this.found(query))
   }

@@ -289,6 +289,11 @@ impl Core {
         said(self.0.checks(at(now)))
     }
 
+    /// `roll()`
+    pub fn roll(&self, now: f64) -> Call<Vec<u8>> {
+        self.0.roll(at(now)).map_err(thrown)
+    }
+
     /// `doubtsBefore(journal, intents)`
     #[wasm_bindgen(js_name = doubtsBefore)]
     pub fn doubts_before(&self, journal: &str, intents: &str, now: f64) -> Call<String> {

@@ -11,6 +11,7 @@ use sync_core::admit::Catalogues;
 use sync_core::catalog::Catalogue;
 use sync_core::cbor;
 use sync_core::id::{JournalId, RecordId, Timestamp, sha256};
+use sync_core::look::roll::Roll;
 use sync_core::look::{Households, Look};
 use sync_core::safe::{self, Safe, Stored, VAULT};
 use sync_core::seal::Parcel;
@@ -523,6 +524,14 @@ impl Phone {
     pub fn checks(&self, now: Timestamp) -> Told<Json> {
         let look = self.look(now)?;
         Ok(shape::checks(&look, &look.clusters(), &look.doubts()))
+    }
+
+    /// `roll()`
+    pub fn roll(&self, now: Timestamp) -> Told<Vec<u8>> {
+        let look = self.look(now)?;
+        let catalogue = look.catalogue();
+        let catalogue = catalogue.ok_or_else(|| Fault::code("no_catalogue"))?;
+        Ok(Roll::read(&look).to_bytes(catalogue))
     }
 
     /// `doubtsBefore(journal, intents)`

@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::catalog::{Catalogue, FieldType, Kind};
+use sync_core::catalog::{Catalogue, FieldType, Kind, Label};
 use sync_core::check_code;
-use sync_core::id::{Date, JournalId, RecordId, Timestamp, sha256};
+use sync_core::id::{Date, JournalId, RecordId, sha256};
 use sync_core::id_number::{self, is_citizens};
-use sync_core::sync::device::{CannotSave, Intent};
+use sync_core::sync::device::Intent;
 use sync_core::value::Value;
 
 use super::mapping::{Fed, Filling, Mapping, Place, read_date};
 use super::register::{Codes, Known, NoVillage, Register};
 use super::sheet::Line;
-use crate::Field;
-use crate::values::{Misread, Reading};
+use super::typed::{Misread, Reading};
 
 /// The code of the channel by which such clues come.
 const CHANNEL: &str = "comparison";
@@ -23,6 +22,8 @@ const KEY_CHARS_MAX: u32 = 64;
 const DIGEST_DIGITS: usize = 16;
 /// How many households are proposed for a row.
 pub const CANDIDATES_MAX: usize = 9;
+/// The most words of a field that a mapping is asked to explain.
+const WORDS_MAX: usize = 100;
 /// The decision that somebody is on no register.
 const NOBODY: [&str; 3] = ["new", "新", "未登记"];
 /// The most characters that a clue takes of a name and of a villagers' group as they were told.
@@ -62,8 +63,8 @@ pub enum Wrong {
     IdNumber,
     /// The decision is none of those that can be taken.
     Decision(String),
-    /// It would not count.
-    Cannot(CannotSave),
+    /// It could not be saved after all; whoever saves says why.
+    NotSaved(Label),
 }
 
 /// What is to become of a row.
@@ -110,8 +111,6 @@ pub struct Planned {
 /// What decides about rows.
 #[derive(Debug)]
 pub struct Planner<'a> {
-    /// The device.
-    pub field: &'a Field,
     /// The catalogue that forms follow.
     pub catalogue: &'a Catalogue,
     /// Which column feeds what.
@@ -120,8 +119,8 @@ pub struct Planner<'a> {
     pub register: &'a Register,
     /// What a person decided, by the keys of rows.
     pub decisions: &'a BTreeMap<String, String>,
-    /// Now.
-    pub now: Timestamp,
+    /// Today.
+    pub today: Date,
 }
 
 impl Planner<'_> {
@@ -131,6 +130,33 @@ impl Planner<'_> {
         let rows = lines.iter();
         let rows = rows.filter(|line| line.number > self.mapping.header_row);
         rows.map(|line| self.row(line, &mut seen)).collect()
+    }
+
+    /// The words that stand for no code, by the fields that they are to fill: what a mapping should say of a list before it is imported.
+    pub fn words(&self, lines: &[Line]) -> BTreeMap<String, BTreeSet<String>> {
+        let mut words: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let rows = lines.iter();
+        for line in rows.filter(|line| line.number > self.mapping.header_row) {
+            for filling in &self.mapping.fillings {
+                let text = filling.text(line);
+                let read = self.reading().value(&filling.field.ty, text);
+                if !text.is_empty() && matches!(read, Err(Misread::Code(..))) {
+                    let of = words.entry(filling.field.name.clone()).or_default();
+                    // Of more nobody says what they stand for: the column is another.
+                    if of.len() < WORDS_MAX {
+                        of.insert(filling.said(line).to_owned());
+                    }
+                }
+            }
+        }
+        words
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading {
+            catalogue: self.catalogue,
+            today: self.today,
+        }
     }
 
     fn row(&self, line: &Line, seen: &mut BTreeSet<String>) -> Planned {
@@ -188,7 +214,7 @@ impl Planner<'_> {
         if !born.is_empty() && self.born(born).is_none() {
             return bad(Place::Born, Wrong::Birth);
         }
-        match self.values(line, journal) {
+        match self.values(line) {
             Ok(values) => planned.values = values,
             Err((column, wrong)) => return Verdict::Bad(column, wrong),
         }
@@ -215,7 +241,7 @@ impl Planner<'_> {
 
     /// The codes of a row's person. A citizen's number says when he was born.
     fn codes(&self, line: &Line) -> Codes {
-        let deployment = self.field.device().identity().deployment;
+        let deployment = self.register.deployment;
         let number = self.of(line, Place::IdNumber);
         let born = self.born(self.of(line, Place::Born));
         let born = born.or_else(|| id_number::born(number));
@@ -333,28 +359,18 @@ impl Planner<'_> {
         format!("r{digits}")
     }
 
-    fn values(
-        &self,
-        line: &Line,
-        journal: JournalId,
-    ) -> Result<Vec<(String, Value)>, (String, Wrong)> {
-        let reading = Reading {
-            field: self.field,
-            catalogue: self.catalogue,
-            journal,
-            now: self.now,
-        };
+    fn values(&self, line: &Line) -> Result<Vec<(String, Value)>, (String, Wrong)> {
         let mut values = Vec::new();
         for filling in &self.mapping.fillings {
-            let (column, text) = match &filling.fed {
-                Fed::Column(at, name) => (name, line.cell(*at)),
-                Fed::Constant(text) => (&filling.field.name, text.as_str()),
-            };
-            let text = filling.values.get(text).map_or(text, String::as_str);
+            let text = filling.text(line);
             if text.is_empty() {
                 continue;
             }
-            let value = value(&reading, filling, text);
+            let column = match &filling.fed {
+                Fed::Column(_, name) => name,
+                Fed::Constant(_) => &filling.field.name,
+            };
+            let value = value(&self.reading(), filling, text);
             let value = value.map_err(|wrong| (column.clone(), wrong))?;
             values.push((filling.field.name.clone(), value));
         }
@@ -378,6 +394,14 @@ fn value(reading: &Reading<'_>, filling: &Filling, text: &str) -> Result<Value, 
 }
 
 impl Planned {
+    /// Whether a person has to do with it, or decided: it is neither clear by itself, nor over already.
+    pub const fn concerns_somebody(&self) -> bool {
+        !matches!(
+            self.verdict,
+            Verdict::Ready(_, By::Code | By::Number) | Verdict::Made | Verdict::Repeated
+        )
+    }
+
     /// The clue that a clear row becomes, and in which village.
     pub fn clue(&self, kind: &Kind, mapping: &Mapping, today: Date) -> Option<(JournalId, Intent)> {
         let household = match self.verdict {

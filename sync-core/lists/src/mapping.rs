@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use sync_core::catalog::{Field as FieldOfKind, FieldType, Kind, Written};
+use serde::{Deserialize, Serialize};
+use sync_core::catalog::{Field, FieldType, Kind, Label, Written};
 use sync_core::id::Date;
 
 use super::sheet::Line;
-use crate::values::called;
+use super::typed::called;
+use super::words::label;
 
-/// The kind that rows become.
-pub const KIND: &str = "clue";
 /// What the import itself says of a clue.
 pub(super) const OWN: [&str; 5] = ["household", "channel", "source", "source_on", "source_row"];
 
@@ -89,14 +88,29 @@ impl Place {
         ("row", Self::Row, &["序号", "行号", "编号", "no"]),
     ];
 
-    fn named(name: &str) -> Option<Self> {
+    /// What a form calls it.
+    pub fn label(self) -> Label {
+        match self {
+            Self::Village => label("村", "Village"),
+            Self::Township => label("乡镇", "Township"),
+            Self::Name => label("姓名", "Name"),
+            Self::IdNumber => label("身份证号", "Identity number"),
+            Self::Born => label("出生日期", "Date of birth"),
+            Self::HouseholdCode => label("户编号", "Household number"),
+            Self::Group => label("村民组", "Villagers' group"),
+            Self::Row => label("序号", "Running number"),
+        }
+    }
+
+    /// The place of a name.
+    pub fn named(name: &str) -> Option<Self> {
         let found = Self::ALL.into_iter().find(|(known, ..)| *known == name);
         found.map(|(_, place, _)| place)
     }
 }
 
 /// In which order a date is written where it is not the year first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DateOrder {
     /// 2026-11-21.
@@ -108,19 +122,35 @@ pub enum DateOrder {
     Mdy,
 }
 
-#[derive(Debug, Deserialize)]
+/// A mapping as it is kept: in a file of a terminal, or on a phone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    source: String,
-    source_on: String,
-    header_row: Option<usize>,
-    columns: BTreeMap<String, String>,
+pub struct Kept {
+    /// Which list it is.
+    pub source: String,
+    /// As of which day.
+    pub source_on: String,
+    /// The row that names the columns; the first, if it does not say.
+    pub header_row: Option<usize>,
+    /// What each column feeds, by the names of places and fields: the column's name.
+    pub columns: BTreeMap<String, String>,
+    /// What is the same in every row, by fields.
     #[serde(default)]
-    constants: BTreeMap<String, String>,
+    pub constants: BTreeMap<String, String>,
+    /// What the list's words stand for, by fields.
     #[serde(default)]
-    values: BTreeMap<String, BTreeMap<String, String>>,
+    pub values: BTreeMap<String, BTreeMap<String, String>>,
+    /// How dates are written, by places and fields.
     #[serde(default)]
-    dates: BTreeMap<String, DateOrder>,
+    pub dates: BTreeMap<String, DateOrder>,
+}
+
+impl Kept {
+    /// Reads a file.
+    pub fn from_toml(text: &str) -> Result<Self, Misfit> {
+        toml::from_str(text)
+            .map_err(|error| Misfit::Unread(error.to_string().trim_end().to_owned()))
+    }
 }
 
 /// Where the value of a field comes from.
@@ -136,13 +166,29 @@ pub enum Fed {
 #[derive(Debug, Clone)]
 pub struct Filling {
     /// The field.
-    pub field: FieldOfKind,
+    pub field: Field,
     /// Whence.
     pub fed: Fed,
     /// What stands for what.
     pub values: BTreeMap<String, String>,
     /// How its dates are written.
     pub order: DateOrder,
+}
+
+impl Filling {
+    /// What the list says.
+    pub(crate) fn said<'l>(&'l self, line: &'l Line) -> &'l str {
+        match &self.fed {
+            Fed::Column(at, _) => line.cell(*at),
+            Fed::Constant(text) => text,
+        }
+    }
+
+    /// What that stands for.
+    pub(crate) fn text<'l>(&'l self, line: &'l Line) -> &'l str {
+        let said = self.said(line);
+        self.values.get(said).map_or(said, String::as_str)
+    }
 }
 
 /// A mapping that fits a list.
@@ -165,8 +211,8 @@ pub struct Mapping {
 /// Why a mapping does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misfit {
-    /// The file is not what a mapping is; the parser says where.
-    Toml(String),
+    /// It is not what a mapping is; the parser says where.
+    Unread(String),
     /// What it must say and does not.
     Missing(&'static str),
     /// A date that is none.
@@ -182,17 +228,15 @@ pub enum Misfit {
 }
 
 impl Mapping {
-    /// Reads a mapping for a list.
-    pub fn parse(text: &str, kind: &Kind, lines: &[Line]) -> Result<Self, Misfit> {
-        let file: File = toml::from_str(text)
-            .map_err(|error| Misfit::Toml(error.to_string().trim_end().to_owned()))?;
+    /// What is kept, for a list.
+    pub fn of(kept: Kept, kind: &Kind, lines: &[Line]) -> Result<Self, Misfit> {
         let first = lines.first().map_or(1, |line| line.number);
-        let header_row = file.header_row.unwrap_or(first);
+        let header_row = kept.header_row.unwrap_or(first);
         let header = lines.iter().find(|line| line.number == header_row);
         let header = header.ok_or(Misfit::NoHeader(header_row))?;
-        let source_on = read_date(&file.source_on, DateOrder::Ymd)
-            .ok_or_else(|| Misfit::Date(file.source_on.clone()))?;
-        let source = file.source.trim().to_owned();
+        let source_on = read_date(&kept.source_on, DateOrder::Ymd)
+            .ok_or_else(|| Misfit::Date(kept.source_on.clone()))?;
+        let source = kept.source.trim().to_owned();
         check_source(kind, &source)?;
         let mut mapping = Self {
             source,
@@ -202,7 +246,7 @@ impl Mapping {
             fillings: Vec::new(),
             header_row,
         };
-        for (name, column) in &file.columns {
+        for (name, column) in &kept.columns {
             let at = column_of(header, column)?;
             match Place::named(name) {
                 Some(place) => {
@@ -211,13 +255,13 @@ impl Mapping {
                 None => mapping.fill(kind, name, Fed::Column(at, column.clone()))?,
             }
         }
-        for (name, value) in &file.constants {
+        for (name, value) in &kept.constants {
             mapping.fill(kind, name, Fed::Constant(value.clone()))?;
         }
-        for (name, values) in file.values {
+        for (name, values) in kept.values {
             mapping.filling(kind, &name)?.values = values;
         }
-        for (name, order) in file.dates {
+        for (name, order) in kept.dates {
             if Place::named(&name) == Some(Place::Born) {
                 mapping.born_order = order;
             } else {
@@ -271,7 +315,7 @@ fn check_source(kind: &Kind, source: &str) -> Result<(), Misfit> {
 }
 
 /// Whether a list can fill a field: it holds plain values, and is written when a clue is made.
-pub(super) fn is_fillable(field: &FieldOfKind) -> bool {
+pub fn is_fillable(field: &Field) -> bool {
     field.written != Written::ByAction
         && !field.derived
         && !field.retired
@@ -288,7 +332,7 @@ fn fillables(kind: &Kind) -> Vec<String> {
         .collect()
 }
 
-fn fillable<'k>(kind: &'k Kind, name: &str) -> Result<&'k FieldOfKind, Misfit> {
+fn fillable<'k>(kind: &'k Kind, name: &str) -> Result<&'k Field, Misfit> {
     let field = called(&kind.fields, name).filter(|field| is_fillable(field));
     field.ok_or_else(|| Misfit::NoField(name.to_owned(), fillables(kind)))
 }

@@ -1,15 +1,9 @@
-//! The register as far as an importer reads it: his villages, their households, and who lives in them.
+//! The register ([`Roll`]) as lists are matched by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_core::catalog::Catalogue;
-use sync_core::command::Audience;
-use sync_core::id::{Date, JournalId, RecordId, Timestamp};
-use sync_core::record::{Record, Slot, referred};
-use sync_core::value::Value;
-
-use super::mapping::KIND;
-use crate::Field;
+use sync_core::id::{DeploymentId, JournalId, RecordId};
+use sync_core::look::roll::{self, Key, Roll};
 
 /// A household.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,13 +61,6 @@ impl Codes {
     }
 }
 
-/// Somebody of a household, by name.
-struct Member {
-    name: String,
-    household: RecordId,
-    codes: Codes,
-}
-
 /// A village.
 #[derive(Debug, Default)]
 pub struct Village {
@@ -97,62 +84,22 @@ pub enum NoVillage {
 }
 
 /// The villages in which an importer may make clues and reads the register.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Register {
+    pub(crate) deployment: DeploymentId,
     villages: BTreeMap<JournalId, Village>,
     made: BTreeSet<Key>,
 }
 
-/// Which row of which list: what a clue says of where it comes from.
-pub type Key = (String, Date, String);
-
 impl Register {
-    /// The register as a device holds it.
-    pub fn of(field: &Field, catalogue: &Catalogue, now: Timestamp) -> Self {
-        let device = field.device();
-        let mut register = Self::default();
-        for journal in device.journals() {
-            let role = device.role(journal, now).unwrap_or_default();
-            let reads = catalogue
-                .role(role)
-                .is_some_and(|role| role.reads(Audience::Village));
-            let makes = catalogue
-                .kind(KIND)
-                .is_some_and(|kind| kind.may_create(role).is_some());
-            if !reads || !makes {
-                continue;
-            }
-            let mut village = named(field, journal, now);
-            let mut members = Vec::new();
-            for record in device.records(journal) {
-                let Some(record) = device.record(journal, record) else {
-                    continue;
-                };
-                let state = record.state.as_deref().unwrap_or_default();
-                let kind = catalogue.kind(&record.kind);
-                let state = kind.and_then(|kind| kind.state(state));
-                let stands = record.void.is_none() && state.is_some_and(|state| !state.closed);
-                match record.kind.as_str() {
-                    "household" if stands => village.take(&record),
-                    "person" if stands => members.extend(member(&record)),
-                    // A clue that was settled or voided was made all the same.
-                    KIND => register.made.extend(key_of(&record)),
-                    _ => {}
-                }
-            }
-            for Member {
-                name,
-                household,
-                codes,
-            } in members
-            {
-                if village.households.contains_key(&household) {
-                    village.add(name, household, Some(codes));
-                }
-            }
-            register.villages.insert(journal, village);
+    /// The register as a device told it.
+    pub fn of(roll: Roll) -> Self {
+        let village = |told: roll::Village| (told.journal, Village::of(told));
+        Self {
+            deployment: roll.deployment,
+            villages: roll.villages.into_iter().map(village).collect(),
+            made: roll.made.into_iter().collect(),
         }
-        register
     }
 
     /// Whether there is no village to import into.
@@ -193,6 +140,28 @@ impl Register {
 }
 
 impl Village {
+    fn of(told: roll::Village) -> Self {
+        let mut village = Self {
+            name: told.name,
+            township: told.township,
+            code: told.code,
+            ..Self::default()
+        };
+        for household in told.households {
+            village.take(household);
+        }
+        for member in told.members {
+            if village.households.contains_key(&member.household) {
+                let codes = Codes {
+                    number: member.number,
+                    born: member.born,
+                };
+                village.add(member.name, member.household, Some(codes));
+            }
+        }
+        village
+    }
+
     /// A household of it.
     pub fn household(&self, record: RecordId) -> Option<&Household> {
         self.households.get(&record)
@@ -234,20 +203,20 @@ impl Village {
         before.is_some_and(|before| bare(before).ends_with(bare(&self.township)))
     }
 
-    fn take(&mut self, record: &Record) {
-        let one = |field| values(record, field).next().unwrap_or_default();
+    fn take(&mut self, told: roll::Household) {
+        let first = |texts: &[String]| texts.first().cloned().unwrap_or_default();
         let household = Household {
-            record: record.id,
-            householder: one("householder"),
-            group: one("group"),
+            record: told.record,
+            householder: first(&told.householders),
+            group: first(&told.groups),
         };
-        for code in values(record, "code") {
-            self.by_code.entry(code).or_default().insert(record.id);
+        for code in told.codes {
+            self.by_code.entry(code).or_default().insert(told.record);
         }
-        for name in values(record, "householder") {
-            self.add(name, record.id, None);
+        for name in told.householders {
+            self.add(name, told.record, None);
         }
-        self.households.insert(record.id, household);
+        self.households.insert(told.record, household);
     }
 
     fn add(&mut self, name: String, household: RecordId, codes: Option<Codes>) {
@@ -255,20 +224,6 @@ impl Village {
         // The householder is one of the members: what is known of a member stands in his place.
         known.retain(|(other, other_codes)| *other != household || other_codes.is_some());
         known.push((household, codes));
-    }
-}
-
-fn named(field: &Field, journal: JournalId, now: Timestamp) -> Village {
-    let registry = field.device().registry();
-    let area = registry.area_of(journal, now.date());
-    let area = area.and_then(|area| registry.areas.get(&area));
-    let township = area.and_then(|area| registry.areas.get(&area.parent?));
-    let code = area.and_then(|area| area.latest());
-    Village {
-        name: area.map_or_else(String::new, |area| area.name().to_owned()),
-        township: township.map_or_else(String::new, |area| area.name().to_owned()),
-        code: code.map_or_else(String::new, |(code, _)| code.to_string()),
-        ..Village::default()
     }
 }
 
@@ -288,47 +243,6 @@ fn bare(name: &str) -> &str {
     let name = name.trim();
     let shorter = ADDED.iter().find_map(|added| name.strip_suffix(added));
     shorter.filter(|name| !name.is_empty()).unwrap_or(name)
-}
-
-/// The texts that a field has: all, while somebody has yet to choose.
-fn values<'r>(record: &'r Record, field: &str) -> impl Iterator<Item = String> + use<'r> {
-    let held = match record.fields.get(field) {
-        Some(Slot::Register(held)) => held.as_slice(),
-        Some(Slot::Text(_) | Slot::List(_) | Slot::Withheld) | None => &[],
-    };
-    let texts = held.iter().filter_map(|held| held.value.as_text());
-    texts.map(|text| text.trim().to_owned())
-}
-
-fn member(record: &Record) -> Option<Member> {
-    let household = match record.fields.get("household") {
-        Some(Slot::Register(held)) => held.iter().find_map(|held| referred(&held.value))?,
-        _ => return None,
-    };
-    let code = |field| values(record, field).next();
-    Some(Member {
-        name: code("name")?,
-        household,
-        codes: Codes {
-            number: code("id_check"),
-            born: code("born_check"),
-        },
-    })
-}
-
-fn key_of(record: &Record) -> Option<Key> {
-    let Some(Slot::Register(held)) = record.fields.get("source_on") else {
-        return None;
-    };
-    let day = held.iter().find_map(|held| {
-        let Value::Int(days) = held.value else {
-            return None;
-        };
-        i32::try_from(days).ok()
-    })?;
-    let source = values(record, "source").next()?;
-    let row = values(record, "source_row").next()?;
-    Some((source, Date(day), row))
 }
 
 #[cfg(test)]
