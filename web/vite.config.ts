@@ -14,8 +14,8 @@ const SERVER = process.env['SERVER'] ?? 'http://127.0.0.1:8787'
 const REST =
   /src\/(steps\/|screens\/(About|Broken|Checks|Cleared|Destroyed|Elsewhere|EnrolAgain|Enrol|Feedback|Kind|LogIn|Me|More|New|Note|Notebook|Outbox|Paper|Pin|Step)Screen)/
 
-/** Parts that a phone can do without on its first day. */
-const LATER = ['en', 'en-US', 'qr', 'decode', 'CodesSheet', 'ScanSheet']
+/** Parts that a phone can do without on its first day; and what imports lists, which most phones never need. */
+const LATER = ['en', 'en-US', 'qr', 'decode', 'CodesSheet', 'ScanSheet', 'ImportScreen', 'reader', 'web_lists_bg']
 
 export default defineConfig({
   plugins: [
@@ -33,8 +33,8 @@ export default defineConfig({
       includeManifestIcons: false,
       workbox: {
         globPatterns: ['**/*.{html,js,css,wasm,svg,webmanifest}'],
-        // What src/state/later.ts fetches when there is time is kept then.
-        globIgnores: LATER.map((name) => `**/${name}-*.js`),
+        // What src/state/later.ts fetches when there is time is kept then, and what imports lists when it is first used.
+        globIgnores: LATER.map((name) => `**/${name}-*`),
         runtimeCaching: [{ urlPattern: /\/assets\//, handler: 'CacheFirst', options: { cacheName: 'later' } }],
         maximumFileSizeToCacheInBytes: 8 * 1024 * 1024,
         navigateFallback: '/index.html',
