@@ -11,7 +11,15 @@ use super::typed::called;
 use super::words::label;
 
 /// What the import itself says of a clue.
-pub(super) const OWN: [&str; 5] = ["household", "channel", "source", "source_on", "source_row"];
+pub(super) const OWN: [&str; 7] = [
+    "household",
+    "household_as_told",
+    "group_as_told",
+    "channel",
+    "source",
+    "source_on",
+    "source_row",
+];
 
 /// What a column can tell of where a row belongs, beside the fields of a clue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -200,6 +200,8 @@ mod tests {
         let opened = list.open(file().as_bytes(), None).unwrap();
         assert_eq!(opened["is"], "rows");
         assert_eq!(opened["rows"], 6);
+        assert_eq!(opened["first"][1]["cells"][2], "身份证号");
+        assert_eq!(opened["first"][2]["cells"][2], "110105**********2X");
         let mut mapping = opened["mapping"].clone();
         assert_eq!(mapping["header_row"], 2);
         assert_eq!(mapping["columns"]["village"], "行政村");

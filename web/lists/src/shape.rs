@@ -8,7 +8,7 @@ use lists::register::{Known, Register};
 use lists::report;
 use lists::sheet::Line;
 use serde_json::{Map, Value as Json, json};
-use sync_core::catalog::{Catalogue, Category, Field, FieldType, Kind, Label};
+use sync_core::catalog::{Catalogue, Category, Field, FieldType, Kind, Label, Mask};
 use sync_core::id::{Date, RecordId};
 use sync_core::sync::device::Intent;
 use sync_core::value::Value;
@@ -16,6 +16,8 @@ use sync_core::view;
 
 /// How many rows of a file are shown for somebody to find the one that names the columns.
 const FIRST_ROWS: usize = 10;
+/// The digits of a telephone number; an identity number has more, and no day or running number has as many.
+const PERSONAL_DIGITS_MIN: usize = 11;
 
 pub(crate) fn label(label: &Label) -> Json {
     json!({ "zh": label.zh, "en": label.en })
@@ -56,7 +58,10 @@ fn codes(ty: &FieldType, catalogue: &Catalogue, today: Date) -> Json {
 pub(crate) fn headed(lines: &[Line], header: &Line, mapping: &Kept, targets: Json) -> Json {
     let first = lines.iter().take(FIRST_ROWS);
     let below = lines.iter().filter(|line| line.number > header.number);
-    let row = |line: &Line| json!({ "row": line.number, "cells": line.cells });
+    let row = |line: &Line| {
+        let cells = line.cells.iter().map(|cell| told(cell));
+        json!({ "row": line.number, "cells": cells.collect::<Json>() })
+    };
     json!({
         "is": "rows",
         "rows": below.count(),
@@ -65,6 +70,14 @@ pub(crate) fn headed(lines: &[Line], header: &Line, mapping: &Kept, targets: Jso
         "mapping": mapping,
         "targets": targets,
     })
+}
+
+/// A cell for somebody who looks for the names of columns: the numbers of people need not be read for that.
+fn told(cell: &str) -> String {
+    let digits = cell.chars().filter(char::is_ascii_digit).count();
+    let is_number = digits >= PERSONAL_DIGITS_MIN;
+    let mask = Some(Mask::IdNumber).filter(|_| is_number);
+    mask.map_or_else(|| cell.to_owned(), |mask| mask.apply(cell))
 }
 
 /// All verdicts, in the order in which they are told.
