@@ -272,10 +272,16 @@ impl Running {
         tracing::info!("stopping");
         self.app.stop();
         let patience = Duration::from_secs(self.app.config().shutdown_seconds.get().into());
-        match tokio::time::timeout(patience, &mut self.serving).await {
+        let ended = match tokio::time::timeout(patience, &mut self.serving).await {
             Ok(ended) => ended.map_err(StopError::Accept),
             Err(_) => Err(StopError::CutOff),
+        };
+        // What is durable is so without this; but then it is in one file, for whoever copies that.
+        let closing = self.app.store().close();
+        if tokio::time::timeout(patience, closing).await.is_err() {
+            tracing::warn!("the store was still in use");
         }
+        ended
     }
 }
 

@@ -202,6 +202,14 @@ impl Store for SqliteStore {
     async fn broken(&self) {
         self.health.broken().await;
     }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+        if let Err(error) = self.log.close().await {
+            self.health.judge(error);
+        }
+    }
 }
 
 /// One transaction, reading or writing.
@@ -282,6 +290,25 @@ mod tests {
                 .unwrap(),
             Some(account(1))
         );
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_is_one_file_and_begins_nothing_more() {
+        let (store, folder) = open().await;
+        let other = store.clone();
+        let mut unit = store.begin().await.unwrap();
+        assert_eq!(unit.add_account(&account(1)).await.unwrap(), Added::Done);
+        let closing = tokio::spawn(async move { other.close().await });
+        // It waits for the unit that is under way.
+        unit.commit().await.unwrap();
+        closing.await.unwrap();
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(names, ["zhucun.db"]);
+        for refused in [store.read().await.err(), store.begin().await.err()] {
+            assert!(matches!(refused, Some(StoreError::Unavailable(_))));
+        }
+        store.close().await;
     }
 
     #[tokio::test]

@@ -4,12 +4,14 @@
 //! earlier run had copied, which no later run copies again; the next sync says that all is well, and the log that still had them
 //! is overwritten. So it is switched off: the writer copies between two units, and a failure breaks the store for good.
 //!
-//! The connection that closes last copies once more and removes the log. After a failure one stays open until the process ends; the next
-//! process knows nothing of what was copied, and copies the whole log.
+//! The connection that closes last copies once more and removes the log: this one, if the store is closed, for of two that close at a
+//! time each may take the other for the last. After a failure it stays open until the process ends; the next process knows nothing of
+//! what was copied, and copies the whole log.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use crate::failure::Health;
@@ -26,7 +28,7 @@ pub(crate) struct Log(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     units: AtomicU32,
-    connection: Option<SqliteConnection>,
+    connection: Mutex<Option<SqliteConnection>>,
     health: Health,
 }
 
@@ -35,7 +37,7 @@ impl Log {
     pub(crate) fn new(connection: SqliteConnection, health: Health) -> Self {
         Self(Arc::new(Inner {
             units: AtomicU32::new(0),
-            connection: Some(connection),
+            connection: Mutex::new(Some(connection)),
             health,
         }))
     }
@@ -57,12 +59,30 @@ impl Log {
         }
         Ok(())
     }
+
+    /// Closes the last connection, once all others are.
+    pub(crate) async fn close(&self) -> Result<(), sqlx::Error> {
+        match self.0.take() {
+            Some(last) => last.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Inner {
+    /// The connection, unless it has to stay open.
+    fn take(&self) -> Option<SqliteConnection> {
+        let mut connection = (self.connection.lock()).unwrap_or_else(PoisonError::into_inner);
+        let sound = self.health.check().is_ok();
+        connection.take_if(|_| sound)
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.health.check().is_err() {
-            core::mem::forget(self.connection.take());
+            let connection = self.connection.get_mut();
+            core::mem::forget(connection.unwrap_or_else(PoisonError::into_inner).take());
         }
     }
 }

@@ -65,6 +65,9 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Returns once the store is [`StoreError::Broken`]; as long as it is sound, never.
     async fn broken(&self);
+
+    /// Closes it once the units under way have ended. Whoever begins one from now on gets an error.
+    async fn close(&self);
 }
 
 /// A unit that only reads; it sees the state of its first read throughout.

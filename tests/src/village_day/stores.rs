@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 use server::context::App;
@@ -24,9 +24,6 @@ use super::template::{Templates, Writer};
 /// Villages that are filled at one time.
 const AT_ONCE: usize = 64;
 const DAY_MS: i64 = 86_400_000;
-/// No store takes longer to close.
-const CLOSES_WITHIN: Duration = Duration::from_secs(30);
-const CLOSES_POLL: Duration = Duration::from_millis(5);
 
 /// A deployment on disk that nobody runs.
 #[derive(Debug)]
@@ -116,12 +113,6 @@ impl Stand {
     /// A copy of it in another folder.
     pub(super) fn copy(&self, folder: &Path) -> anyhow::Result<Self> {
         let (from, data) = (self.folder.join("data"), folder.join("data"));
-        // A server in this process has stopped a moment before its last connection closes and takes the write-ahead log along.
-        let begun = Instant::now();
-        while from.join("zhucun.db-wal").exists() {
-            ensure!(begun.elapsed() < CLOSES_WITHIN, "the store is still open");
-            std::thread::sleep(CLOSES_POLL);
-        }
         copy_all(&from, &data)?;
         Ok(Self {
             folder: folder.to_owned(),
