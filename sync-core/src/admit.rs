@@ -12,6 +12,7 @@ pub mod codes;
 mod effect;
 mod index;
 mod judge;
+mod size;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::{Batch, Parts, Position, lane_start};
 use crate::catalog::Catalogue;
-use crate::command::Origin;
+use crate::command::{Origin, Verb};
 use crate::id::{DeploymentId, DeviceId, Digest, Seq, Timestamp};
 use crate::journal::{Chain, EntryHead, Fate};
 use crate::month::Month;
@@ -206,6 +207,9 @@ pub struct Circumstances<'a> {
 pub struct Wanted {
     /// Records of the index: those that the commands speak of and refer to, and their months.
     pub records: BTreeSet<crate::id::RecordId>,
+    /// Those of them that the batch itself makes, and the places that name them: one is in the index only if a command counts that
+    /// stands at its place or was offered as it.
+    pub made: BTreeMap<crate::id::RecordId, Origin>,
     /// Origins that may be taken.
     pub origins: BTreeSet<Origin>,
     /// Bases whose receipt times are asked.
@@ -231,6 +235,7 @@ impl Wanted {
     pub fn by(batch: &Batch) -> Self {
         let mut wanted = Self {
             records: BTreeSet::new(),
+            made: BTreeMap::new(),
             origins: BTreeSet::new(),
             bases: BTreeSet::new(),
             lane: BTreeSet::new(),
@@ -247,6 +252,10 @@ impl Wanted {
                     .filter(|link| link.journal.is_none())
                     .map(|link| link.target),
             );
+            let place = envelope.origin.unwrap_or(batch.origin(envelope.n));
+            if envelope.verb == Verb::Create && envelope.record == place.record() {
+                wanted.made.insert(envelope.record, place);
+            }
             wanted.origins.insert(batch.origin(envelope.n));
             wanted.origins.extend(envelope.origin);
             wanted.bases.insert(envelope.base);

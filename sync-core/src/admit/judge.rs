@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes::{flag, no_effect, refused};
-use super::effect;
 use super::{Circumstances, Index};
+use super::{effect, size};
 use crate::batch::{Batch, Parts};
 use crate::catalog::{Capability, Catalogue, Profile};
 use crate::command::{Content, Envelope, Origin, Verb};
@@ -300,8 +300,7 @@ impl Bench<'_> {
         if envelope.needs.is_some_and(|needed| needed >= envelope.n) {
             return Err(refused::MALFORMED.into());
         }
-        let bytes = crate::cbor::length(envelope) + content.map_or(0, crate::cbor::length);
-        if bytes > limits::COMMAND_BYTES_MAX {
+        if size::is_too_large(envelope, content) {
             return Err(refused::LIMIT.into());
         }
         Ok(())
