@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use store::journals::{Folded, Stored};
@@ -32,8 +32,10 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const JOURNALS_AT_ONCE: usize = 4;
 /// How many of them are computed beside each other.
 const COMPUTED_AT_ONCE: usize = 2;
-/// While batches are admitted, the worker rests so many times as long as it worked: phones wait for admission, nobody for a fold.
-const REST: u32 = 9;
+/// While batches are admitted, the worker lets them go first so long, and then rests so many times as long as it worked: phones wait
+/// for admission, nobody for a fold.
+const FIRST_REST: Duration = Duration::from_millis(500);
+const REST: u32 = 49;
 
 /// Runs until the server stops: folds what is left over, then what moves.
 pub async fn run(app: App) {
@@ -119,11 +121,15 @@ impl Folder<'_> {
 
     /// Folds these journals to their ends, in turn, a chunk each.
     async fn fold(&self, mut waiting: BTreeSet<JournalId>) -> Result<(), StoreError> {
+        let mut rest = FIRST_REST;
         while !waiting.is_empty() {
             let turn: Vec<JournalId> = waiting.iter().copied().collect();
             // Some are computed while those before are stored.
             let mut computed: Vec<(JournalId, Chunk)> = Vec::new();
             for journals in turn.chunks(JOURNALS_AT_ONCE) {
+                if let Some(admission) = self.gives_way_to {
+                    admission.rests(rest).await;
+                }
                 let begun = Instant::now();
                 let (stored, next) =
                     tokio::join!(self.store_all(&computed), self.compute_all(journals));
@@ -135,9 +141,7 @@ impl Folder<'_> {
                         None => drop(waiting.remove(&journal)),
                     }
                 }
-                if let Some(admission) = self.gives_way_to {
-                    admission.rests(begun.elapsed() * REST).await;
-                }
+                rest = begun.elapsed() * REST;
             }
             self.store_all(&computed).await?;
         }
