@@ -30,6 +30,8 @@ const FEW_DEVICES: usize = 20;
 /// Idle syncs of which the cost of one is taken.
 const IDLE_SYNCS: usize = 4_000;
 const RUNS: usize = 3;
+/// Over either history, in turns: what else a machine does weighs as much as what is compared.
+const COST_RUNS: usize = 5;
 
 /// What it costs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -236,7 +238,7 @@ fn cost(
         small.commands
     );
     let (mut few, mut many) = (Vec::new(), Vec::new());
-    for run in 0..RUNS {
+    for run in 0..COST_RUNS {
         let mut fresh = small.copy(&folder.join(format!("small-{run}")))?;
         let of = (1, 20, FEW_DEVICES);
         few.extend(rates::rounds(&mut fresh, &templates, of, now)?.0);
