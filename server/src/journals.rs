@@ -11,3 +11,4 @@ pub mod registrar;
 pub(crate) mod searchable;
 pub mod segments;
 pub mod timeline;
+pub mod writer;

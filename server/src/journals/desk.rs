@@ -1,9 +1,9 @@
-//! What admission has before it while it decides a group of batches: all that the group asks about, read at once, kept up as the
-//! group goes on, and written at once.
+//! What admission has before it while it decides a group of batches: all that the group asks about, read at once, and kept up as the
+//! group goes on. What was decided goes onto a sheet, and is written at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use store::journals::{Appended, Asked, Known, Used};
+use store::journals::{Appended, Asked, Known, ReadJournals, Used};
 use store::{StoreError, Unit};
 use sync_core::admit::{Catalogues, Circumstances, Decided, Index, LaneEnd, Wanted};
 use sync_core::batch::{Batch, WireBatch};
@@ -15,7 +15,40 @@ use sync_core::registry::Registry;
 
 use crate::journals::admission::Opened;
 
-/// The desk: what is known, and what was decided and is not written yet.
+/// What was decided and is not written yet.
+#[derive(Debug, Default)]
+pub(super) struct Sheet {
+    day: i32,
+    appended: Vec<Appended>,
+    used: BTreeMap<Lane, Used>,
+}
+
+type Lane = (JournalId, DeviceId);
+
+fn lane_of(batch: &Batch) -> Lane {
+    (batch.journal, batch.device)
+}
+
+fn more(used: Used, before: Used) -> Used {
+    Used {
+        commands: before.commands.saturating_add(used.commands),
+        bytes: before.bytes.saturating_add(used.bytes),
+        refused_bytes: before.refused_bytes.saturating_add(used.refused_bytes),
+    }
+}
+
+impl Sheet {
+    /// Writes it.
+    pub(super) async fn write(&self, unit: &mut dyn Unit) -> Result<(), StoreError> {
+        if self.appended.is_empty() {
+            return Ok(());
+        }
+        unit.append(&self.appended).await?;
+        unit.add_used(self.day, &self.used).await
+    }
+}
+
+/// The desk: what is known, and what was decided since.
 #[derive(Debug)]
 pub(super) struct Desk {
     known: Known,
@@ -23,26 +56,22 @@ pub(super) struct Desk {
     index: BTreeMap<JournalId, Index>,
     /// In whose lanes origins stand, under their own number or offered again, and whether that counts.
     offers: BTreeMap<Origin, Vec<(DeviceId, bool)>>,
-    /// The fates of the batches of this group, by the places of their first commands.
+    /// The fates of batches that were decided since, by the places of their first commands.
     decided: BTreeMap<Origin, Vec<Fate>>,
-    day: i32,
-    appended: Vec<Appended>,
-    used: BTreeMap<(JournalId, DeviceId), Used>,
-}
-
-fn lane_of(batch: &Batch) -> (JournalId, DeviceId) {
-    (batch.journal, batch.device)
+    sheet: Sheet,
 }
 
 impl Desk {
-    /// Reads what these batches ask about, as this unit sees it; quotas are those of the day.
-    pub(super) async fn read<'a>(
-        unit: &mut dyn Unit,
+    /// Reads what these batches ask about, as it is once the sheet before is written, which this reading may show or not; quotas are
+    /// those of the day.
+    pub(super) async fn read<'a, R: ReadJournals + ?Sized>(
+        reading: &mut R,
         batches: impl Iterator<Item = &'a Opened>,
+        before: &Sheet,
         day: i32,
     ) -> Result<Self, StoreError> {
-        let mut asked = Asked::default();
-        for Opened { signed, wanted } in batches {
+        let (mut asked, mut made) = (Asked::default(), BTreeMap::new());
+        for Opened { signed, wanted, .. } in batches {
             let batch = &signed.parts().batch;
             let (journal, device) = lane_of(batch);
             asked.journals.insert(journal);
@@ -51,7 +80,10 @@ impl Desk {
             let bases = wanted.bases.iter();
             asked.heads.extend(bases.map(|base| (journal, *base)));
             let records = wanted.records.iter();
+            let records = records.filter(|id| !wanted.made.contains_key(id));
             asked.records.extend(records.map(|id| (journal, *id)));
+            let places = wanted.made.iter();
+            made.extend(places.map(|(id, place)| ((journal, *id), *place)));
             let needed = wanted.lane.iter().copied();
             asked
                 .fates
@@ -61,35 +93,77 @@ impl Desk {
                 .origins
                 .extend(origins.filter(|origin| origin.journal == journal));
         }
-        let mut known = unit.known(&asked).await?;
+        let mut known = reading.known(&asked).await?;
         let mut index = by_journal(&mut known);
+        let mut offers: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (origin, lane, counts) in core::mem::take(&mut known.offers) {
+            offers.entry(origin).or_default().push((lane, counts));
+        }
+        let is_news = |one: &&Appended| {
+            let journal = one.entry().journal;
+            let shown = known.chains.get(&journal);
+            asked.journals.contains(&journal)
+                && shown.is_none_or(|chain| chain.end.seq < one.entry().seq)
+        };
+        let news: Vec<&Appended> = before.appended.iter().filter(is_news).collect();
+        let changed = news.iter().flat_map(|one| {
+            let changed = one.index().iter();
+            changed.map(|(record, entry)| ((one.entry().journal, *record), entry))
+        });
+        let changed: BTreeMap<_, _> = changed.collect();
+        let change = |index: &mut BTreeMap<JournalId, Index>, records: &BTreeSet<_>| {
+            for (journal, record) in records {
+                if let Some(entry) = changed.get(&(*journal, *record)) {
+                    let index = index.entry(*journal).or_default();
+                    index.insert(*record, (*entry).clone());
+                }
+            }
+        };
+        // What is made here is looked up only if it was made before: at a random place of a long index is nothing else.
+        let counts = |place: &Origin| {
+            let at = offers.get(place);
+            at.is_some_and(|at: &Vec<(DeviceId, bool)>| at.iter().any(|(_, counts)| *counts))
+        };
+        let again = made
+            .into_iter()
+            .filter(|(id, place)| counts(place) || changed.contains_key(id));
+        let again: BTreeSet<_> = again.map(|(id, _)| id).collect();
+        if !again.is_empty() {
+            extend(&mut index, reading, again.clone()).await?;
+            asked.records.extend(again);
+        }
+        change(&mut index, &asked.records);
         let linked = index.iter().flat_map(|(journal, index)| {
             let linked = Wanted::linked(index).into_iter();
             linked.map(|record| (*journal, record))
         });
         let linked: BTreeSet<_> = linked.filter(|id| !asked.records.contains(id)).collect();
         if !linked.is_empty() {
-            let asked = Asked {
-                records: linked,
-                ..Asked::default()
-            };
-            for (journal, more) in by_journal(&mut unit.known(&asked).await?) {
-                index.entry(journal).or_default().extend(more);
-            }
+            extend(&mut index, reading, linked.clone()).await?;
+            change(&mut index, &linked);
         }
-        let mut offers: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (origin, lane, counts) in core::mem::take(&mut known.offers) {
-            offers.entry(origin).or_default().push((lane, counts));
-        }
-        Ok(Self {
+        let mut desk = Self {
             known,
             index,
             offers,
             decided: BTreeMap::new(),
-            day,
-            appended: Vec::new(),
-            used: BTreeMap::new(),
-        })
+            sheet: Sheet {
+                day,
+                ..Sheet::default()
+            },
+        };
+        let moved: BTreeSet<JournalId> = news.iter().map(|one| one.entry().journal).collect();
+        news.into_iter().for_each(|one| desk.lay(one));
+        let used = before.used.iter().filter(|_| before.day == day);
+        for (lane, used) in used.filter(|((journal, _), _)| moved.contains(journal)) {
+            desk.spend(*lane, *used);
+        }
+        Ok(desk)
+    }
+
+    /// The ends of the journals that were asked about, as this desk has them.
+    pub(super) fn ends(&self) -> &BTreeMap<JournalId, Chain> {
+        &self.known.chains
     }
 
     /// The end of a batch's lane.
@@ -106,7 +180,7 @@ impl Desk {
     /// Whether the device's day is too full for this batch of so many bytes.
     pub(super) fn is_full(&self, batch: &Batch, bytes: u64) -> bool {
         let used = self.known.used.get(&lane_of(batch));
-        let used = used.filter(|(day, _)| *day == self.day);
+        let used = used.filter(|(day, _)| *day == self.sheet.day);
         let used = used.map_or(Used::default(), |(_, used)| *used);
         let commands = u32::try_from(batch.envelopes.len()).unwrap_or(u32::MAX);
         used.commands.saturating_add(commands) > limits::DEVICE_DAY_COMMANDS_MAX
@@ -164,7 +238,7 @@ impl Desk {
         }
     }
 
-    /// What became of a command of this group.
+    /// What became of a command that was decided since.
     fn decided(&self, place: &Origin) -> Option<&Fate> {
         let (first, fates) = self.decided.range(..=place).next_back()?;
         if (first.device, first.journal) != (place.device, place.journal) {
@@ -189,49 +263,74 @@ impl Desk {
 
     /// Takes a decision: what comes after it in the group is judged by it.
     pub(super) fn take(&mut self, decided: &Decided, batch: &Batch, wire: WireBatch, used: Used) {
-        let (journal, device) = lane_of(batch);
-        let appended = Appended::judged(decided, batch, wire);
-        let (entry, chain) = (decided.entry(), *decided.chain());
+        let (appended, lane) = (Appended::judged(decided, batch, wire), lane_of(batch));
+        let index = self.index.entry(batch.journal).or_default();
+        let changed = appended.index().iter();
+        index.extend(changed.map(|(record, entry)| (*record, entry.clone())));
+        self.lay(&appended);
+        self.spend(lane, used);
+        let spent = self.sheet.used.entry(lane).or_default();
+        *spent = more(used, *spent);
+        self.sheet.appended.push(appended);
+    }
+
+    /// Lays out what an entry changes, but for the index.
+    fn lay(&mut self, one: &Appended) {
+        let (entry, chain) = (one.entry(), *one.chain());
+        let (journal, device) = (entry.journal, one.batch().device);
         let known = &mut self.known;
         known.chains.insert(journal, chain);
         let head = (chain.end.head, entry.received_at);
         known.heads.insert((journal, entry.seq), head);
-        known.lanes.insert((journal, device), appended.lane());
-        let first = batch.origin(batch.first());
+        known.lanes.insert((journal, device), one.lane());
+        let first = Origin {
+            device,
+            journal,
+            n: one.batch().first,
+        };
         self.decided.insert(first, entry.fates.clone());
-        for (origin, _, counts) in appended.offers() {
+        for (origin, _, counts) in one.offers() {
             let offers = self.offers.entry(*origin).or_default();
             offers.push((device, *counts));
         }
-        let index = self.index.entry(journal).or_default();
-        let changed = decided.index().iter();
-        index.extend(changed.map(|(record, entry)| (*record, entry.clone())));
-        let more = |before: Used| Used {
-            commands: before.commands.saturating_add(used.commands),
-            bytes: before.bytes.saturating_add(used.bytes),
-            refused_bytes: before.refused_bytes.saturating_add(used.refused_bytes),
-        };
-        let spent = self.used.entry((journal, device)).or_default();
-        *spent = more(*spent);
-        let today = known.used.entry((journal, device)).or_default();
-        let before = if today.0 == self.day {
+    }
+
+    /// Counts what a device sent today.
+    fn spend(&mut self, lane: Lane, used: Used) {
+        let today = self.known.used.entry(lane).or_default();
+        let before = if today.0 == self.sheet.day {
             today.1
         } else {
             Used::default()
         };
-        *today = (self.day, more(before));
-        self.appended.push(appended);
+        *today = (self.sheet.day, more(used, before));
     }
 
-    /// Writes what was decided since the last time.
-    pub(super) async fn write(&mut self, unit: &mut dyn Unit) -> Result<(), StoreError> {
-        if self.appended.is_empty() {
-            return Ok(());
-        }
-        unit.append(&core::mem::take(&mut self.appended)).await?;
-        unit.add_used(self.day, &core::mem::take(&mut self.used))
-            .await
+    /// What was decided since the last time, to be written.
+    pub(super) fn sheet(&mut self) -> Sheet {
+        let day = self.sheet.day;
+        let next = Sheet {
+            day,
+            ..Sheet::default()
+        };
+        core::mem::replace(&mut self.sheet, next)
     }
+}
+
+/// Reads the index of more records.
+async fn extend<R: ReadJournals + ?Sized>(
+    index: &mut BTreeMap<JournalId, Index>,
+    reading: &mut R,
+    records: BTreeSet<(JournalId, RecordId)>,
+) -> Result<(), StoreError> {
+    let asked = Asked {
+        records,
+        ..Asked::default()
+    };
+    for (journal, more) in by_journal(&mut reading.known(&asked).await?) {
+        index.entry(journal).or_default().extend(more);
+    }
+    Ok(())
 }
 
 fn by_journal(known: &mut Known) -> BTreeMap<JournalId, Index> {

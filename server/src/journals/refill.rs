@@ -23,9 +23,10 @@ use sync_core::sync::refill::{
 use sync_core::sync::wire::{WireBody, WireEntry};
 
 use crate::context::App;
-use crate::journals::admission::{Moved, erase};
+use crate::journals::admission::Moved;
 use crate::journals::kept::{Covered, KeptError};
 use crate::journals::publish::hash;
+use crate::journals::writer::erase;
 
 /// What the registry says of journals that go on after everything that was covered is back.
 const REFILLED: &str = "refilled";

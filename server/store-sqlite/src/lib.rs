@@ -47,9 +47,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS_MAX: u32 = 8;
 /// What the writer keeps of the file in memory, in KiB (negative: so SQLite tells it from pages). A group of batches changes some
 /// thousand pages; what does not fit is written twice and read again.
-const WRITER_CACHE: &str = "-24576";
+const WRITER_CACHE: &str = "-20480";
 /// The same for each that reads: what is read again soon is in the system's own cache.
-const READER_CACHE: &str = "-1024";
+const READER_CACHE: &str = "-512";
 
 /// Rows that a query is ahead of who takes them: as all are taken, the thread that reads need not stop and be woken on the way.
 const ROWS_AHEAD: usize = 2_048;

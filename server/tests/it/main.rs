@@ -7,6 +7,7 @@ mod catalogues;
 mod cli;
 mod county;
 mod crash;
+mod drafts;
 mod edges;
 mod field;
 mod files;
