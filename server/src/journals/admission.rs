@@ -25,8 +25,8 @@ use crate::journals::writer::{Draft, Stood, Writer};
 
 /// Batches that may wait; beyond that a phone is told to come again.
 const WAITING_MAX: usize = 4_096;
-/// What batches that wait to be decided hold, before it is unpacked into values that take many times as much: a group of honest ones
-/// and some, so that the next is opened while the writer decides one.
+/// What batches that wait to be decided hold, before it is unpacked into values that take many times as much: two groups of honest
+/// ones, so that the next is opened while the writer decides one.
 const HELD_BYTES_MAX: usize = 2 * 1024 * 1024;
 const HELD_UNIT: usize = 1024;
 /// Batches in one transaction.
@@ -95,7 +95,7 @@ impl Drop for Working<'_> {
     }
 }
 
-pub(super) fn unusable(code: &str) -> Outcome {
+fn unusable(code: &str) -> Outcome {
     Outcome::Unusable {
         code: code.to_owned(),
     }

@@ -212,13 +212,12 @@ impl Writer {
     ) -> Result<Vec<Outcome>, StoreError> {
         let mut outcomes = Vec::new();
         loop {
-            let decision = match (waits.take(), batches.pop_front()) {
-                (Some(waits), next) => {
-                    next.into_iter().for_each(|next| batches.push_front(next));
-                    waits
-                }
-                (None, Some(next)) => self.decide(desk, &registered.registry, next)?,
-                (None, None) => break,
+            let decision = if let Some(waits) = waits.take() {
+                waits
+            } else if let Some(next) = batches.pop_front() {
+                self.decide(desk, &registered.registry, next)?
+            } else {
+                break;
             };
             let outcome = self.carry_out(unit, desk, decision).await?;
             if matches!(outcome, Outcome::Equivocation) {

@@ -167,6 +167,14 @@ impl Gated {
         batch::seal(&sealing, vec![Unsealed { envelope, content }]).to_wire()
     }
 
+    /// A household and what is set in it, in a batch each; both are decided, and nothing is written.
+    async fn both_decided(&mut self) -> [JoinHandle<Outcome>; 2] {
+        let (first, record) = self.batch("fs", household());
+        let crop = Intent::set(record).with("crop", Value::text("马铃薯"));
+        let (second, _) = self.batch("fs", crop);
+        [self.decided(&first).await, self.decided_next(&second).await]
+    }
+
     async fn suspend(&self, name: &str) {
         let suspended = RegistryAct::SetDevice {
             device: self.county.phones[name].device.id(),
@@ -223,29 +231,21 @@ async fn what_enters_a_journal_before_a_batch_is_written_stands_before_it() {
 #[tokio::test]
 async fn a_batch_is_decided_on_what_is_written_before_it() {
     let mut gated = Gated::new().await;
-    let (first, record) = gated.batch("fs", household());
-    let crop = Intent::set(record).with("crop", Value::text("马铃薯"));
-    let (second, _) = gated.batch("fs", crop);
-    let first = gated.decided(&first).await;
-    let second = gated.decided_next(&second).await;
+    let [first, second] = gated.both_decided().await;
     gated.open.add_permits(2);
-    let first = first.await.unwrap();
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
     let (seq, fates) = entered(&first);
     assert_eq!(fates, Vec::<&Fate>::new());
-    assert_eq!(entered(&second.await.unwrap()), (seq + 1, Vec::new()));
+    assert_eq!(entered(&second), (seq + 1, Vec::new()));
 }
 
 #[tokio::test]
 async fn what_was_decided_on_what_came_to_nothing_is_decided_again() {
     let mut gated = Gated::new().await;
-    let (first, record) = gated.batch("fs", household());
-    let crop = Intent::set(record).with("crop", Value::text("马铃薯"));
-    let (second, _) = gated.batch("fs", crop);
-    let first = gated.decided(&first).await;
-    let second = gated.decided_next(&second).await;
+    let sent = gated.both_decided().await;
     gated.suspend("fs").await;
     gated.open.add_permits(2);
-    for sent in [first, second] {
+    for sent in sent {
         let outcome = sent.await.unwrap();
         assert!(
             is_refused(&outcome, refused::DEVICE_SUSPENDED),
