@@ -284,9 +284,10 @@ impl SqliteUnit {
             .collect();
         let (rows, heap) = (json(&rows), heap.0);
         let rows = sqlx::query!(
-            "SELECT journal_id, record_id, entry FROM jsonb_each($1) AS asked
-             CROSS JOIN record_index ON journal_id = substr($2, asked.value, 16)
-                 AND record_id = substr($2, asked.value + 16, 16)",
+            r#"SELECT journal_id, record_id, entry AS "entry!" FROM jsonb_each($1) AS asked
+               CROSS JOIN record_index ON journal_id = substr($2, asked.value, 16)
+                   AND record_id = substr($2, asked.value + 16, 16)
+               WHERE entry IS NOT NULL"#,
             rows,
             heap
         )
@@ -494,7 +495,8 @@ impl ReadJournals for SqliteUnit {
         let (journal, record) = (&journal.0[..], &record.0[..]);
         let row = sqlx::query_as!(
             RecordRow,
-            "SELECT created_at, changed_at, text, body FROM record WHERE journal_id = $1 AND record_id = $2",
+            "SELECT created_at, changed_at, text, body FROM record_index JOIN record USING (number)
+             WHERE journal_id = $1 AND record_id = $2",
             journal,
             record
         )
@@ -515,7 +517,8 @@ impl ReadJournals for SqliteUnit {
         let rows = sqlx::query_as!(
             RecordRow,
             "SELECT created_at, changed_at, text, body FROM jsonb_each($2) AS asked
-             CROSS JOIN record ON journal_id = $1 AND record_id = substr($3, asked.value, 16)",
+             CROSS JOIN record_index ON journal_id = $1 AND record_id = substr($3, asked.value, 16)
+             CROSS JOIN record USING (number)",
             journal,
             asked,
             heap
@@ -544,7 +547,7 @@ impl ReadJournals for SqliteUnit {
         let limit = i64::from(filter.limit);
         let rows = sqlx::query_as!(
             RecordRow,
-            "SELECT created_at, changed_at, text, body FROM record
+            "SELECT created_at, changed_at, text, body FROM record_index CROSS JOIN record USING (number)
              WHERE journal_id IN (SELECT unhex(value) FROM jsonb_each($1))
                AND CAST(audience AS TEXT) IN (SELECT value FROM jsonb_each($2))
                AND ($3 IS NULL OR kind = $3)
@@ -997,16 +1000,30 @@ impl WriteJournals for SqliteUnit {
                 )
             })
             .collect();
-        let (rows, heap) = (json(&rows), heap.0);
+        let (rows, heap) = (&*json(&rows), &*heap.0);
+        // Of which no command counted, admission took no notice.
         sqlx::query!(
-            "INSERT INTO record (journal_id, record_id, kind, state, audience, conflicted, flagged, unanswered, void,
-                                 created_at, changed_at, text, body)
-             SELECT $1, substr($3, value ->> '$[0][0]', 16), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-                    value ->> 6, value ->> 7, value ->> 8, value ->> 9,
+            "INSERT INTO record_index (journal_id, record_id)
+             SELECT $1, substr($3, value ->> '$[0][0]', 16) FROM jsonb_each($2)
+             WHERE TRUE ON CONFLICT (journal_id, record_id) DO NOTHING",
+            key,
+            rows,
+            heap
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
+        sqlx::query!(
+            "INSERT INTO record (number, kind, state, audience, conflicted, flagged, unanswered, void, created_at, changed_at,
+                                 text, body)
+             SELECT number, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+                    value ->> 8, value ->> 9,
                     CAST(substr($3, (value ->> '$[0][0]') + 16, value ->> '$[0][1]') AS TEXT),
                     substr($3, (value ->> '$[0][0]') + 16 + (value ->> '$[0][1]'), value ->> '$[0][2]')
-             FROM jsonb_each($2) WHERE TRUE
-             ON CONFLICT (journal_id, record_id) DO UPDATE SET kind = excluded.kind, state = excluded.state,
+             FROM jsonb_each($2)
+             CROSS JOIN record_index ON journal_id = $1 AND record_id = substr($3, value ->> '$[0][0]', 16)
+             WHERE TRUE
+             ON CONFLICT (number) DO UPDATE SET kind = excluded.kind, state = excluded.state,
                  audience = excluded.audience, conflicted = excluded.conflicted, flagged = excluded.flagged,
                  unanswered = excluded.unanswered, void = excluded.void, changed_at = excluded.changed_at,
                  text = excluded.text, body = excluded.body",
@@ -1027,10 +1044,13 @@ impl WriteJournals for SqliteUnit {
 
     async fn forget_folded(&mut self, journal: JournalId) -> Result<(), StoreError> {
         let journal = &journal.0[..];
-        sqlx::query!("DELETE FROM record WHERE journal_id = $1", journal)
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(|error| self.health.judge(error))?;
+        sqlx::query!(
+            "DELETE FROM record WHERE number IN (SELECT number FROM record_index WHERE journal_id = $1)",
+            journal
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| self.health.judge(error))?;
         sqlx::query!("DELETE FROM folded WHERE journal_id = $1", journal)
             .execute(&mut *self.transaction)
             .await

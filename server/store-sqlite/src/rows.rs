@@ -37,8 +37,8 @@ impl ReadRows for SqliteUnit {
         let rows = sqlx::query!(
             r#"SELECT journal_id AS "journal_id!: Vec<u8>", SUM(bytes) AS "bytes!: i64" FROM (
                    SELECT journal_id, LENGTH(head) + LENGTH(batch) AS bytes FROM entry
-                   UNION ALL SELECT journal_id, LENGTH(body) FROM record
-                   UNION ALL SELECT journal_id, LENGTH(entry) FROM record_index
+                   UNION ALL SELECT COALESCE(journal_id, x''), LENGTH(body) FROM record LEFT JOIN record_index USING (number)
+                   UNION ALL SELECT journal_id, COALESCE(LENGTH(entry), 0) FROM record_index
                    UNION ALL SELECT journal_id, LENGTH(batch) FROM equivocation
                    UNION ALL SELECT journal_id, LENGTH(body) FROM segment
                    UNION ALL SELECT journal_id, 0 FROM journal
@@ -92,8 +92,9 @@ impl ReadRows for SqliteUnit {
             index: rows!(
                 self,
                 IndexRow,
-                "SELECT journal_id, record_id, entry FROM record_index
-                 WHERE journal_id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY journal_id, record_id",
+                r#"SELECT journal_id, record_id, entry AS "entry!" FROM record_index
+                   WHERE journal_id IN (SELECT unhex(value) FROM json_each($1)) AND entry IS NOT NULL
+                   ORDER BY journal_id, record_id"#,
                 asked
             ),
             folded: rows!(
@@ -107,7 +108,7 @@ impl ReadRows for SqliteUnit {
                 self,
                 RecordRow,
                 "SELECT journal_id, record_id, kind, state, audience, conflicted, flagged, unanswered, void, created_at, changed_at,
-                        text, body FROM record
+                        text, body FROM record_index CROSS JOIN record USING (number)
                  WHERE journal_id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY journal_id, record_id",
                 asked
             ),
