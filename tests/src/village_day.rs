@@ -187,7 +187,8 @@ impl Bench<'_> {
         let devices = rates::DEVICES_A_VILLAGE;
         let times = Times::new(&self.day, self.clock.now(), 2)?;
         self.say("recording what is to be sent");
-        let templates = Templates::record(&self.day, &times, (10 * devices, 10), (devices, 5))?;
+        let all = (self.day.tasks(), self.day.existing.len());
+        let templates = Templates::record(&self.day, &times, all, (devices, 5))?;
         let templates = Arc::new(templates);
         let plan = Plan {
             villages: DEVICES / devices,
@@ -202,10 +203,12 @@ impl Bench<'_> {
         ));
         let returns = if quick { 2 } else { 10 };
         let clock = &self.clock;
-        let (rounds, _) =
-            rates::rounds(&mut stand, &templates, (ROUNDS, returns, DEVICES), || {
-                clock.now()
-            })?;
+        let (rounds, _) = rates::rounds(
+            &mut stand,
+            &templates,
+            (ROUNDS, returns, 0..DEVICES),
+            || clock.now(),
+        )?;
         let middle = rates::median(&rounds);
         let machine = self.machine;
         let figures = &mut self.figures;
@@ -223,6 +226,7 @@ impl Bench<'_> {
         figures
             .add("folded_returns_per_s", middle.folded_per_s, 0)
             .goal(Goal::AtLeast(200.0));
+        figures.add("commands_per_return", templates.commands_a_return(), 1);
         figures.add("driver_cpu_ms_per_return", middle.driver_cpu_ms, 2);
         figures.add("answer_ms_p50", middle.answer_ms.0, 1);
         figures.add("answer_ms_p99", middle.answer_ms.1, 1);

@@ -1,5 +1,6 @@
 //! How fast the program is, and what it takes: 200 devices at once, each with returns prepared beforehand.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -85,8 +86,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(stand: &Stand, villages: usize, now: Timestamp) -> anyhow::Result<Self> {
-        let villages: Vec<Village> = (0..villages).map(Village::new).collect();
+    pub(super) fn new(
+        stand: &Stand,
+        villages: Range<usize>,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
+        let villages: Vec<Village> = villages.map(Village::new).collect();
         let workers: Vec<Worker> = (villages.iter())
             .map(|village| Worker::new(village, 0))
             .collect();
@@ -139,18 +144,18 @@ impl Reader {
     }
 }
 
-/// Several rounds over one start of the program, the first of them not counted.
+/// Several rounds of returns of these devices over one start of the program, the first of them not counted.
 pub(super) fn rounds(
     stand: &mut Stand,
     templates: &Templates,
-    (count, returns, devices): (usize, usize, usize),
+    (count, returns, devices): (usize, usize, Range<usize>),
     now: impl Fn() -> Timestamp,
 ) -> anyhow::Result<(Vec<Round>, (f64, f64))> {
-    let villages = devices.div_ceil(DEVICES_A_VILLAGE);
+    let villages = devices.start / DEVICES_A_VILLAGE..devices.end.div_ceil(DEVICES_A_VILLAGE);
     let reader = Reader::new(stand, villages, now())?;
-    let mut prepared = vec![stand.clients(templates, 1, devices, now())?];
+    let mut prepared = vec![stand.clients(templates, 1, &devices, now())?];
     for _ in 0..count {
-        prepared.push(stand.clients(templates, returns, devices, now())?);
+        prepared.push(stand.clients(templates, returns, &devices, now())?);
     }
     let program = Program::start(&stand.folder)?;
     let mut rounds = Vec::new();

@@ -1,6 +1,7 @@
 //! Deployments on disk with as many villages as a figure needs, filled through the server's own admission and fold.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -122,21 +123,23 @@ impl Stand {
         })
     }
 
-    /// Prepares so many returns of each device, or of as many devices as are asked for: tokens, batches, requests.
+    /// Prepares so many returns of each of these devices: tokens, batches, requests.
     pub(super) fn clients(
         &mut self,
         templates: &Templates,
         returns: usize,
-        devices: usize,
+        devices: &Range<usize>,
         now: Timestamp,
     ) -> anyhow::Result<Vec<Client>> {
-        let devices = devices.min(self.writers.len());
-        let workers: Vec<Worker> = (self.writers.iter().take(devices))
+        const FEWER: &str = "there are fewer devices";
+        let writers = self.writers.get(devices.clone()).context(FEWER)?;
+        let workers: Vec<Worker> = (writers.iter())
             .map(|(_, writer, _)| *writer.worker())
             .collect();
         let tokens = self.tokens(&workers, now)?;
         let (deployment, ends, known) = (self.deployment, &self.ends, self.known);
-        let mut work: Vec<_> = self.writers.iter_mut().take(devices).zip(tokens).collect();
+        let writers = self.writers.get_mut(devices.clone()).context(FEWER)?;
+        let mut work: Vec<_> = writers.iter_mut().zip(tokens).collect();
         let half = work.len().div_ceil(2).max(1);
         let prepare =
             |((village, writer, done), token): &mut (&mut (Village, Writer, usize), String)| {

@@ -132,7 +132,16 @@ impl Templates {
             .chain(of_visits.iter().take(visits))
             .collect();
         let (households, tasks) = recording.base(registrar, &existing, times, &mut templates)?;
-        let pool: Vec<&Row> = day.new.iter().chain(of_visits).collect();
+        let mut pool = Vec::new();
+        for row in day.new.iter().chain(of_visits) {
+            // A return brings visits to households that the village has, whatever of the day it holds.
+            let document = Document::read(row, &recording.catalogue)?;
+            pool.extend(
+                households
+                    .contains_key(document.household()?)
+                    .then_some(row),
+            );
+        }
         let edits: Vec<&Row> = day.edits.iter().chain(&day.mate).collect();
         for (phone, number) in phones.zip(1..) {
             let mut returning = Returning {
@@ -166,6 +175,15 @@ impl Templates {
             templates.returns.push(own);
         }
         Ok(templates)
+    }
+
+    /// How many commands a return brings, on average.
+    #[expect(clippy::cast_precision_loss, reason = "counts of commands are small")]
+    pub(super) fn commands_a_return(&self) -> f64 {
+        let returns: Vec<_> = self.returns.iter().flatten().collect();
+        let batches = returns.iter().copied().flatten();
+        let commands = batches.map(|template| template.parts.batch.envelopes.len());
+        commands.sum::<usize>() as f64 / returns.len().max(1) as f64
     }
 
     /// Remembers who made which record.
