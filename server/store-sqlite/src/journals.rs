@@ -775,7 +775,7 @@ impl SqliteUnit {
             .collect();
         let (rows, heap) = (json(&rows), heap.0);
         sqlx::query!(
-            "INSERT INTO entry (journal_id, seq, received_at, device_id, first, last, batch_digest, chain_head, head, batch)
+            "INSERT OR FAIL INTO entry (journal_id, seq, received_at, device_id, first, last, batch_digest, chain_head, head, batch)
              SELECT substr($2, value ->> 0, 16), value ->> 1, value ->> 2, substr($2, value ->> 3, 16), value ->> 4, value ->> 5,
                     substr($2, value ->> 6, 32), substr($2, value ->> 7, 32), substr($2, value ->> '$[8][0]', value ->> '$[8][1]'),
                     substr($2, value ->> '$[9][0]', value ->> '$[9][1]')
@@ -836,7 +836,7 @@ impl SqliteUnit {
         }
         let (rows, heap) = (json(&rows), heap.0);
         sqlx::query!(
-            "INSERT INTO record_index (journal_id, record_id, entry)
+            "INSERT OR FAIL INTO record_index (journal_id, record_id, entry)
              SELECT substr($2, value ->> 0, 16), substr($2, (value ->> 0) + 16, 16), substr($2, (value ->> 0) + 32, value ->> 1)
              FROM jsonb_each($1) WHERE TRUE
              ON CONFLICT (journal_id, record_id) DO UPDATE SET entry = excluded.entry",
