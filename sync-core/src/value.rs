@@ -3,9 +3,9 @@
 //! A value carries no type of its own beyond its CBOR form; the catalogue says what a field's values mean: a date is an
 //! integer of days since 1970-01-01, an instant an integer of UTC milliseconds, a category code a text.
 
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 
+use litemap::LiteMap;
 use minicbor::data::{IanaTag, Type};
 use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
@@ -182,10 +182,10 @@ fn decode_value(d: &mut Decoder<'_>, depth: u8) -> Result<Value, DecodeError> {
 
 /// Values by field name. Encoded as a CBOR map with its keys in bytewise order of their encodings (shorter names first).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Fields(pub BTreeMap<String, Value>);
+pub struct Fields(pub LiteMap<String, Value>);
 
 impl Deref for Fields {
-    type Target = BTreeMap<String, Value>;
+    type Target = LiteMap<String, Value>;
 
     fn deref(&self) -> &Self::Target {
         &self.0
@@ -236,13 +236,15 @@ fn decode_fields(d: &mut Decoder<'_>, depth: u8) -> Result<Fields, DecodeError> 
     let length = d
         .map()?
         .ok_or_else(|| DecodeError::message("indefinite length"))?;
-    let mut fields = Fields::default();
+    let mut named = Vec::new();
     for _ in 0..length {
-        let name = d.str()?.to_owned();
-        let value = decode_value(d, depth)?;
-        if fields.insert(name, value).is_some() {
-            return Err(DecodeError::message("a name stands twice"));
-        }
+        named.push((d.str()?.to_owned(), decode_value(d, depth)?));
     }
-    Ok(fields)
+    // Sorted once: in whatever order they come, it takes no more than a sort.
+    let (count, fields) = (named.len(), Fields::from_iter(named));
+    if fields.len() == count {
+        Ok(fields)
+    } else {
+        Err(DecodeError::message("a name stands twice"))
+    }
 }

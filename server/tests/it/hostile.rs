@@ -280,7 +280,7 @@ impl Scene {
 fn household(name: &str) -> Content {
     let values = [("householder".to_owned(), Value::text(name))];
     Content {
-        values: Fields(values.into()),
+        values: Fields::from_iter(values),
         ..Content::default()
     }
 }

@@ -58,7 +58,7 @@ fn said(record: &Record) -> Expected {
         verb: step.verb,
         fate: step.fate.clone(),
         reason: step.reason.clone(),
-        was: step.was.0.clone(),
+        was: step.was.clone().0.into_iter().collect(),
         cleared: step
             .cleared
             .iter()

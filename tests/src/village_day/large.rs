@@ -31,7 +31,17 @@ const FEW_DEVICES: usize = 20;
 const IDLE_SYNCS: usize = 4_000;
 const RUNS: usize = 3;
 /// Over either history, in turns: what else a machine does weighs as much as what is compared.
-const COST_RUNS: usize = 5;
+const COST_RUNS: usize = 7;
+
+/// What one return costs: the middles of several runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cost {
+    /// Milliseconds of processor time over a thousand commands, and over the large history.
+    pub(super) few_ms: f64,
+    pub(super) many_ms: f64,
+    /// The one to the other, of runs that followed on one another.
+    pub(super) ratio: f64,
+}
 
 /// What it costs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,8 +54,8 @@ pub(super) struct Large {
     pub(super) rates: rates::Round,
     pub(super) restart_fewer_ms: f64,
     pub(super) restart_many_ms: f64,
-    /// Milliseconds of processor time for one return over a thousand commands, and over the large history.
-    pub(super) cost_ms: (f64, f64),
+    /// What a return costs over either history.
+    pub(super) cost: Cost,
     /// Bytes up and down of an idle sync with 100,000 records in the village.
     pub(super) idle_bytes: (usize, usize),
     /// Microseconds of processor time for an idle sync with 1,000 and with 100,000 records in the village.
@@ -102,7 +112,7 @@ pub(super) fn measure(folder: &Path, day: &Day, say: impl Fn(&str)) -> anyhow::R
     say("200 devices return");
     let (rounds, resident_mb) = rates::rounds(&mut stand, &templates, (RUNS, 10, 0..DEVICES), now)?;
     say("the cost of a return, over a thousand commands and over all of them");
-    let cost_ms = cost(folder, day, &templates, &mut stand, &now)?;
+    let cost = cost(folder, day, &templates, &mut stand, &now)?;
     Ok(Large {
         records: stand.records,
         filled_per_s: stand.filled_per_s,
@@ -111,7 +121,7 @@ pub(super) fn measure(folder: &Path, day: &Day, say: impl Fn(&str)) -> anyhow::R
         rates: rates::median(&rounds),
         restart_fewer_ms,
         restart_many_ms,
-        cost_ms,
+        cost,
         idle_bytes,
         idle_us,
     })
@@ -209,15 +219,15 @@ fn body(request: &[u8]) -> usize {
     head.map_or(0, |head| request.len() - head - 4)
 }
 
-/// Processor time of one return in milliseconds: over a deployment with a thousand commands, and over the large one. Here and there
-/// each run is of devices that come back for the first time: how long a history their own edits have is not what is compared.
+/// What a return costs over a deployment with a thousand commands, and over the large one. Here and there each run is of devices that
+/// come back for the first time: how long a history their own edits have is not what is compared.
 fn cost(
     folder: &Path,
     day: &Day,
     large_templates: &Templates,
     large: &mut Stand,
     now: &impl Fn() -> sync_core::id::Timestamp,
-) -> anyhow::Result<(f64, f64)> {
+) -> anyhow::Result<Cost> {
     let times = Times::new(day, now(), DAYS_AGO)?;
     let base = (10 * DEVICES_A_VILLAGE, 10);
     let templates = Arc::new(Templates::record(
@@ -241,10 +251,18 @@ fn cost(
     let (mut few, mut many) = (Vec::new(), Vec::new());
     for run in 0..COST_RUNS {
         let mut fresh = small.copy(&folder.join(format!("small-{run}")))?;
-        few.extend(rates::rounds(&mut fresh, &templates, (1, 20, 0..FEW_DEVICES), now)?.0);
+        let of = (1, 20, 0..FEW_DEVICES);
+        let (rounds, _) = rates::rounds(&mut fresh, &templates, of, now)?;
+        few.push(rates::median(&rounds).cpu_ms);
         let first = DEVICES + run * FEW_DEVICES;
-        let devices = first..first + FEW_DEVICES;
-        many.extend(rates::rounds(large, large_templates, (1, 20, devices), now)?.0);
+        let of = (1, 20, first..first + FEW_DEVICES);
+        let (rounds, _) = rates::rounds(large, large_templates, of, now)?;
+        many.push(rates::median(&rounds).cpu_ms);
     }
-    Ok((rates::median(&few).cpu_ms, rates::median(&many).cpu_ms))
+    let ratios = few.iter().zip(&many).map(|(few, many)| many / few);
+    Ok(Cost {
+        ratio: median(ratios.collect()),
+        few_ms: median(few),
+        many_ms: median(many),
+    })
 }

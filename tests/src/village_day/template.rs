@@ -439,7 +439,6 @@ impl Returning {
         let when = |claimed| times.on_the_day(claimed);
         let journal = recording.village.journal;
         for row in visits {
-            // Whom nobody recorded before is recorded now, and known by the next return to this device alone.
             recording.document(&mut self.phone, row, &mut self.households, when)?;
         }
         for (task, row) in self.tasks.iter().zip(edits) {

@@ -191,7 +191,11 @@ fn items(scene: &Scene, visit: crate::id::RecordId) -> Vec<String> {
         return Vec::new();
     };
     let name = |value: &Value| match value {
-        Value::Struct(parts) => parts["item"].as_text().unwrap_or_default().to_owned(),
+        Value::Struct(parts) => parts
+            .get("item")
+            .and_then(Value::as_text)
+            .unwrap_or_default()
+            .to_owned(),
         _ => String::new(),
     };
     items.iter().map(|item| name(&item.value)).collect()
