@@ -332,6 +332,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_kept_of_records_before_they_had_numbers_is_found_under_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zhucun.db");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true);
+        let mut before = options.connect().await.unwrap();
+        sqlx::migrate!("../../migrations/sqlite")
+            .run_to(8, &mut before)
+            .await
+            .unwrap();
+        // One that counts and is folded, one that is not folded yet, one of which nothing counts.
+        let kept = "
+            INSERT INTO record_index VALUES (x'0a', x'01', x'11'), (x'0a', x'02', x'12');
+            INSERT INTO record VALUES (x'0a', x'03', 'visit', NULL, 0, 0, 0, 1, 0, 5, 6, 'three', x'23'),
+                                      (x'0a', x'01', 'visit', 'draft', 2, 0, 1, 0, 0, 7, 8, 'one', x'21')";
+        sqlx::raw_sql(kept).execute(&mut before).await.unwrap();
+        sqlx::Connection::close(before).await.unwrap();
+
+        let store = SqliteStore::open(&path).await.unwrap();
+        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+            "SELECT hex(record_id), hex(entry), concat_ws(' ', kind, state, audience, conflicted, flagged, unanswered, void,
+                                                          created_at, changed_at, text), hex(body)
+             FROM record_index LEFT JOIN record USING (number) ORDER BY journal_id, record_id",
+        )
+        .fetch_all(&store.readers)
+        .await
+        .unwrap();
+        let expected = [
+            ["01", "11", "visit draft 2 0 1 0 0 7 8 one", "21"],
+            ["02", "12", "", ""],
+            ["03", "", "visit 0 0 0 1 0 5 6 three", "23"],
+        ]
+        .map(|row| row.map(str::to_owned).into());
+        assert_eq!(rows, expected);
+    }
+
+    #[tokio::test]
     async fn a_reader_cannot_write() {
         let (store, _keep) = open().await;
         let write = sqlx::query("DELETE FROM account")
