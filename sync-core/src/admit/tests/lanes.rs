@@ -1,7 +1,7 @@
 //! Every authentic batch moves its lane, exactly once; a signature vouches for the history it saw.
 
 use super::scene::*;
-use crate::admit::{LaneEnd, Unplaced, codes, place};
+use crate::admit::{LaneEnd, Unplaced, Wanted, codes, place};
 use crate::batch::Position;
 use crate::command::{Origin, Verb};
 use crate::id::{Digest, JournalId, RecordId};
@@ -58,6 +58,34 @@ fn a_record_id_that_is_not_derived_from_its_place_is_refused() {
         scene.say(SECRETARY, household_elsewhere()),
         refused(codes::refused::MALFORMED)
     );
+}
+
+#[test]
+fn what_a_batch_asks_for_names_the_records_that_it_makes_itself() {
+    let mut scene = Scene::new();
+    let held = scene.household();
+    let lost = Origin {
+        n: 7,
+        ..scene.last(MEMBER)
+    };
+    let commands = vec![
+        household(),
+        phone(held, "138"),
+        household_elsewhere(),
+        household().origin(lost),
+        phone(lost.record(), "139"),
+    ];
+    let parts = scene.sealed(SECRETARY, commands, scene.end());
+    let wanted = Wanted::by(&parts.batch);
+    let own = parts.batch.origin(parts.batch.first());
+    let made = [(own.record(), own), (lost.record(), lost)];
+    assert_eq!(wanted.made, made.into());
+    for envelope in &parts.batch.envelopes {
+        assert!(wanted.records.contains(&envelope.record));
+        assert!(wanted.origins.contains(&parts.batch.origin(envelope.n)));
+        let origin = envelope.origin;
+        assert!(origin.is_none_or(|origin| wanted.origins.contains(&origin)));
+    }
 }
 
 #[test]
