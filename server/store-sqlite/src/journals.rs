@@ -882,6 +882,8 @@ impl SqliteUnit {
 #[async_trait]
 impl WriteJournals for SqliteUnit {
     async fn append(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
+        // Most pages are changed by statements that say `OR FAIL`: what such a one did before it failed would stay, so no copies are
+        // kept for that case of what it changes; a unit in which anything failed is undone whole.
         self.move_chains(appended).await?;
         self.insert_entries(appended).await?;
         self.move_lanes(appended).await?;

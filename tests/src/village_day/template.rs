@@ -142,6 +142,10 @@ impl Templates {
                     .then_some(row),
             );
         }
+        ensure!(
+            !pool.is_empty(),
+            "no visit of the day is to a household that the village has"
+        );
         let edits: Vec<&Row> = day.edits.iter().chain(&day.mate).collect();
         for (phone, number) in phones.zip(1..) {
             let mut returning = Returning {
