@@ -45,6 +45,7 @@ struct file {
     int is_lazy, fails; /* by its name */
     int owes_sync;      /* a sync of it was put off */
     off_t synced_size;
+    off_t grown; /* the size that it was given at one go since the last sync */
     size_t sectors;
     char **before; /* what the sector held at the last sync, where it was written since */
     char *doomed;  /* whether a sync of it failed */
@@ -187,6 +188,7 @@ static void make_durable(struct file *file) {
             file->before[sector] = NULL;
         }
     file->synced_size = size_of(file);
+    file->grown = 0;
     file->owes_sync = 0;
 }
 
@@ -224,9 +226,11 @@ static void undo(const struct name *name) {
     }
 }
 
-/* Leaves of what was not synced in a file as much as a disk may: nothing, or some sectors. */
+/* Leaves of what was not synced in a file as much as a disk may: nothing, or some sectors. A size that a file was given is a change of one
+ * place, as a name is: it has that size or the one before; what was written behind the end has the file grow sector by sector. */
 static void lose(struct file *file, int everything, long *unsynced, long *stayed) {
-    off_t size = size_of(file), end = file->synced_size;
+    off_t size = size_of(file), end = file->synced_size, grown = file->grown < size ? file->grown : size;
+    if (end < grown && !everything && below(2)) end = grown;
     for (size_t page = 0; page < file->sectors; page += SECTORS_IN_PAGE) {
         uint64_t way = everything ? 0 : below(4);
         for (size_t sector = page; sector < page + SECTORS_IN_PAGE && sector < file->sectors; sector++) {
@@ -236,7 +240,8 @@ static void lose(struct file *file, int everything, long *unsynced, long *stayed
             ++*unsynced;
             if (stays && at < size && !file->doomed[sector]) {
                 ++*stayed;
-                if (end < size) end = at + SECTOR > size ? size : (at + SECTOR > end ? at + SECTOR : end);
+                off_t reach = at < grown ? grown : (at + SECTOR > size ? size : at + SECTOR);
+                if (end < reach && at + SECTOR > file->synced_size) end = reach;
             } else if (real_pwrite(file->own, file->before[sector], SECTOR, at) < 0) {
                 give_up("pwrite");
             }
@@ -443,6 +448,7 @@ int ftruncate(int fd, off_t length) {
     off_t size = size_of(file);
     writes(file, length < size ? length : size, length < size ? size : length);
     int done = real_ftruncate(fd, length);
+    if (length > size) file->grown = length;
     end();
     return done;
 }
