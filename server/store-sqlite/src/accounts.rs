@@ -12,7 +12,6 @@ use sync_core::id::{DeviceId, Digest, SessionId, Timestamp, UserId};
 use sync_core::sign::PublicKey;
 
 use crate::SqliteUnit;
-use crate::failure::Health;
 use crate::row::{id, optional_id, optional_instant};
 
 struct AccountRow {
@@ -76,7 +75,7 @@ impl TryFrom<SessionRow> for Session {
 /// A session, ended or not.
 pub(crate) async fn session(
     connection: &mut SqliteConnection,
-    health: &Health,
+    judge: impl FnOnce(sqlx::Error) -> StoreError,
     id: SessionId,
 ) -> Result<Option<Session>, StoreError> {
     let id = &id.0[..];
@@ -88,9 +87,7 @@ pub(crate) async fn session(
     )
     .fetch_optional(connection)
     .await;
-    row.map_err(|error| health.judge(error))?
-        .map(Session::try_from)
-        .transpose()
+    row.map_err(judge)?.map(Session::try_from).transpose()
 }
 
 #[async_trait]
@@ -100,7 +97,7 @@ impl ReadAccounts for SqliteUnit {
             sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM account) AS "found!: bool""#)
                 .fetch_one(&mut *self.transaction)
                 .await;
-        found.map_err(|error| self.health.judge(error))
+        found.map_err(|error| self.course.judge(error))
     }
 
     async fn account(&mut self, user: UserId) -> Result<Option<Account>, StoreError> {
@@ -113,7 +110,7 @@ impl ReadAccounts for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await;
-        row.map_err(|error| self.health.judge(error))?
+        row.map_err(|error| self.course.judge(error))?
             .map(Account::try_from)
             .transpose()
     }
@@ -128,7 +125,7 @@ impl ReadAccounts for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await;
-        row.map_err(|error| self.health.judge(error))?
+        row.map_err(|error| self.course.judge(error))?
             .map(Account::try_from)
             .transpose()
     }
@@ -141,7 +138,7 @@ impl ReadAccounts for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await;
-        let Some(row) = row.map_err(|error| self.health.judge(error))? else {
+        let Some(row) = row.map_err(|error| self.course.judge(error))? else {
             return Ok(None);
         };
         let algorithm = u8::try_from(row.key_algorithm);
@@ -159,7 +156,7 @@ impl ReadAccounts for SqliteUnit {
     }
 
     async fn session(&mut self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        session(&mut self.transaction, &self.health, id).await
+        session(&mut self.transaction, |error| self.course.judge(error), id).await
     }
 
     async fn sessions_of(
@@ -178,7 +175,7 @@ impl ReadAccounts for SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await;
-        rows.map_err(|error| self.health.judge(error))?
+        rows.map_err(|error| self.course.judge(error))?
             .into_iter()
             .map(Session::try_from)
             .collect()
@@ -196,7 +193,7 @@ impl ReadAccounts for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await;
-        let Some(row) = row.map_err(|error| self.health.judge(error))? else {
+        let Some(row) = row.map_err(|error| self.course.judge(error))? else {
             return Ok(None);
         };
         let successor = match (
@@ -246,7 +243,7 @@ impl WriteAccounts for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await;
-        let added = added.map_err(|error| self.health.judge(error))?;
+        let added = added.map_err(|error| self.course.judge(error))?;
         Ok(if added.rows_affected() == 1 {
             Added::Done
         } else {
@@ -321,7 +318,7 @@ impl WriteAccounts for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await;
-        ended.map(drop).map_err(|error| self.health.judge(error))
+        ended.map(drop).map_err(|error| self.course.judge(error))
     }
 
     async fn add_session(
@@ -393,7 +390,7 @@ impl WriteAccounts for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await;
-        unsealed.map(drop).map_err(|error| self.health.judge(error))
+        unsealed.map(drop).map_err(|error| self.course.judge(error))
     }
 
     async fn end_session(
@@ -412,7 +409,7 @@ impl WriteAccounts for SqliteUnit {
         .execute(&mut *self.transaction)
         .await;
         Ok(ended
-            .map_err(|error| self.health.judge(error))?
+            .map_err(|error| self.course.judge(error))?
             .rows_affected()
             == 1)
     }
@@ -436,7 +433,7 @@ impl WriteAccounts for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await;
-        ended.map(drop).map_err(|error| self.health.judge(error))
+        ended.map(drop).map_err(|error| self.course.judge(error))
     }
 
     async fn add_code(&mut self, code: &NewCode) -> Result<(), StoreError> {
@@ -449,7 +446,7 @@ impl WriteAccounts for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await;
-        replaced.map_err(|error| self.health.judge(error))?;
+        replaced.map_err(|error| self.course.judge(error))?;
         let added = sqlx::query!(
             "INSERT INTO code (code_hash, purpose, user_id, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
             hash,
@@ -478,12 +475,12 @@ impl WriteAccounts for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await;
-        let Some(row) = row.map_err(|error| self.health.judge(error))? else {
+        let Some(row) = row.map_err(|error| self.course.judge(error))? else {
             return Ok(None);
         };
-        Ok(Some(Redeemed {
-            user: optional_id(row.user_id.as_ref())?,
-        }))
+        let user = optional_id(row.user_id.as_ref());
+        let user = user.map_err(|error| self.course.fail(error))?;
+        Ok(Some(Redeemed { user }))
     }
 
     async fn forget_ended_before(&mut self, instant: Timestamp) -> Result<(), StoreError> {
@@ -493,13 +490,13 @@ impl WriteAccounts for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await;
-        forgotten.map_err(|error| self.health.judge(error))?;
+        forgotten.map_err(|error| self.course.judge(error))?;
         let forgotten = sqlx::query!("DELETE FROM code WHERE expires_at < $1", instant.0)
             .execute(&mut *self.transaction)
             .await;
         forgotten
             .map(drop)
-            .map_err(|error| self.health.judge(error))
+            .map_err(|error| self.course.judge(error))
     }
 }
 
@@ -511,8 +508,8 @@ impl SqliteUnit {
     ) -> Result<(), StoreError> {
         match written {
             Ok(written) if written.rows_affected() == 1 => Ok(()),
-            Ok(_) => Err(StoreError::Refused(Box::new(sqlx::Error::RowNotFound))),
-            Err(error) => Err(self.health.judge(error)),
+            Ok(_) => Err(self.course.judge(sqlx::Error::RowNotFound)),
+            Err(error) => Err(self.course.judge(error)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use store::StoreError;
 use tokio::sync::watch;
@@ -51,6 +52,47 @@ impl Health {
             Severity::Refusal => StoreError::Refused(Box::new(error)),
             Severity::Fatal => self.break_down(error),
         }
+    }
+}
+
+/// How one unit fares: what fails in it leaves it half done, so it can only be undone.
+#[derive(Debug)]
+pub(crate) struct Course {
+    store: Health,
+    failed: AtomicBool,
+}
+
+/// Something failed before in the unit that was to be committed.
+#[derive(Debug, thiserror::Error)]
+#[error("an earlier step of this unit failed")]
+struct HalfDone;
+
+impl Course {
+    pub(crate) fn new(store: Health) -> Self {
+        Self {
+            store,
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// [`Health::judge`], of a statement of this unit.
+    pub(crate) fn judge(&self, error: sqlx::Error) -> StoreError {
+        self.fail(self.store.judge(error))
+    }
+
+    /// Notes that a step of this unit failed, for the reason given.
+    pub(crate) fn fail(&self, error: StoreError) -> StoreError {
+        self.failed.store(true, Ordering::Relaxed);
+        error
+    }
+
+    /// Fails unless all steps succeeded; otherwise gives what judges the commit itself.
+    pub(crate) fn end(self) -> Result<Health, StoreError> {
+        self.store.check()?;
+        if self.failed.into_inner() {
+            return Err(StoreError::Refused(Box::new(HalfDone)));
+        }
+        Ok(self.store)
     }
 }
 

@@ -16,7 +16,7 @@ impl ReadFiles for SqliteUnit {
         let rows = sqlx::query!("SELECT journal_id, digest FROM erased_file")
             .fetch_all(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
         rows.iter()
             .map(|row| Ok((id(&row.journal_id)?, id(&row.digest)?)))
             .collect()
@@ -39,7 +39,7 @@ impl WriteFiles for SqliteUnit {
             )
             .execute(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
         }
         Ok(())
     }
@@ -58,6 +58,6 @@ impl WriteFiles for SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 }

@@ -184,7 +184,7 @@ impl SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         for row in rows {
             let journal = id(&row.journal_id)?;
             let end = Position {
@@ -221,7 +221,7 @@ impl SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         for row in rows {
             let lane = *asked_by(&lanes, row.key)?;
             if let (Some(n), Some(batch)) = (row.n, row.batch) {
@@ -267,7 +267,7 @@ impl SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         for row in rows {
             let at = (id(&row.chain_head)?, Timestamp(row.received_at));
             let place = (id(&row.journal_id)?, number(row.seq)?);
@@ -293,7 +293,7 @@ impl SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         for row in rows {
             let record = (id(&row.journal_id)?, id(&row.record_id)?);
             known.index.insert(record, read_derived(&row.entry)?);
@@ -324,7 +324,7 @@ impl SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         let mut fates = BTreeMap::new();
         for row in rows {
             let (place, last) = asked_by(&runs, row.key)?;
@@ -356,7 +356,7 @@ impl SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         for row in again {
             let (place, _) = asked_by(&runs, row.key)?;
             let origin = Origin {
@@ -407,7 +407,7 @@ impl ReadJournals for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         row.map(|head| read(&head)).transpose()
     }
 
@@ -430,7 +430,7 @@ impl ReadJournals for SqliteUnit {
             )
             .fetch_all(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
             let last = rows.len() < usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
             for row in rows {
                 let size = row.batch.len() + row.head.len();
@@ -463,7 +463,7 @@ impl ReadJournals for SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         rows.into_iter().map(Stored::try_from).collect()
     }
 
@@ -472,7 +472,7 @@ impl ReadJournals for SqliteUnit {
         let row = sqlx::query_scalar!("SELECT seq FROM folded WHERE journal_id = $1", key)
             .fetch_optional(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
         row.map_or(Ok(0), number)
     }
 
@@ -483,7 +483,7 @@ impl ReadJournals for SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         rows.iter().map(|journal| id(journal)).collect()
     }
 
@@ -502,7 +502,7 @@ impl ReadJournals for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         row.map(Folded::try_from).transpose()
     }
 
@@ -525,7 +525,7 @@ impl ReadJournals for SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         rows.into_iter()
             .map(|row| {
                 let folded = Folded::try_from(row)?;
@@ -576,7 +576,7 @@ impl ReadJournals for SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         rows.into_iter().map(Folded::try_from).collect()
     }
 
@@ -585,7 +585,7 @@ impl ReadJournals for SqliteUnit {
         let rows = sqlx::query_as!(LeafRow, "SELECT position, journal_id, seq, head FROM leaf WHERE position >= $1 ORDER BY position", from)
             .fetch_all(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
         rows.into_iter().map(LogLeaf::try_from).collect()
     }
 
@@ -605,7 +605,7 @@ impl ReadJournals for SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         rows.into_iter()
             .map(|row| {
                 let level = u8::try_from(row.level)
@@ -627,7 +627,7 @@ impl ReadJournals for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         row.map(LogLeaf::try_from).transpose()
     }
 
@@ -640,7 +640,7 @@ impl ReadJournals for SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         rows.into_iter()
             .map(|row| {
                 Ok((
@@ -659,7 +659,7 @@ impl ReadJournals for SqliteUnit {
             sqlx::query!("SELECT size, signed_at, note FROM checkpoint ORDER BY size DESC LIMIT 1")
                 .fetch_optional(&mut *self.transaction)
                 .await
-                .map_err(|error| self.health.judge(error))?;
+                .map_err(|error| self.course.judge(error))?;
         row.map(|row| {
             Ok(SignedCheckpoint {
                 size: number(row.size)?,
@@ -726,7 +726,7 @@ impl SqliteUnit {
             )
             .execute(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
             changed += done.rows_affected();
         }
         if !moved.is_empty() {
@@ -741,7 +741,7 @@ impl SqliteUnit {
             )
             .execute(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
             changed += done.rows_affected();
         }
         if changed == count {
@@ -786,7 +786,7 @@ impl SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 
     async fn move_lanes(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
@@ -813,7 +813,7 @@ impl SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 
     async fn write_index(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
@@ -846,7 +846,7 @@ impl SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 
     async fn insert_offers(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
@@ -875,7 +875,7 @@ impl SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 }
 
@@ -884,7 +884,8 @@ impl WriteJournals for SqliteUnit {
     async fn append(&mut self, appended: &[Appended]) -> Result<(), StoreError> {
         // Most pages are changed by statements that say `OR FAIL`: what such a one did before it failed would stay, so no copies are
         // kept for that case of what it changes; a unit in which anything failed is undone whole.
-        self.move_chains(appended).await?;
+        let moved = self.move_chains(appended).await;
+        moved.map_err(|error| self.course.fail(error))?;
         self.insert_entries(appended).await?;
         self.move_lanes(appended).await?;
         self.write_index(appended).await?;
@@ -921,7 +922,7 @@ impl WriteJournals for SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 
     async fn replace_batch(
@@ -941,7 +942,7 @@ impl WriteJournals for SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 
     async fn keep_equivocation(
@@ -969,7 +970,7 @@ impl WriteJournals for SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 
     async fn put_folded(
@@ -1014,7 +1015,7 @@ impl WriteJournals for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         sqlx::query!(
             "INSERT INTO record (number, kind, state, audience, conflicted, flagged, unanswered, void, created_at, changed_at,
                                  text, body)
@@ -1035,13 +1036,13 @@ impl WriteJournals for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         let seq = column(seq);
         sqlx::query!("INSERT INTO folded (journal_id, seq) VALUES ($1, $2) ON CONFLICT (journal_id) DO UPDATE SET seq = $2", key, seq)
             .execute(&mut *self.transaction)
             .await
             .map(drop)
-            .map_err(|error| self.health.judge(error))
+            .map_err(|error| self.course.judge(error))
     }
 
     async fn forget_folded(&mut self, journal: JournalId) -> Result<(), StoreError> {
@@ -1052,12 +1053,12 @@ impl WriteJournals for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         sqlx::query!("DELETE FROM folded WHERE journal_id = $1", journal)
             .execute(&mut *self.transaction)
             .await
             .map(drop)
-            .map_err(|error| self.health.judge(error))
+            .map_err(|error| self.course.judge(error))
     }
 
     async fn publish(
@@ -1080,7 +1081,7 @@ impl WriteJournals for SqliteUnit {
         )
         .execute(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         for leaf in leaves {
             let (position, journal) = (column(leaf.position), &leaf.journal.0[..]);
             let (seq, head) = (column(leaf.end.seq), &leaf.end.head.0[..]);
@@ -1093,7 +1094,7 @@ impl WriteJournals for SqliteUnit {
             )
             .execute(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
         }
         let (size, signed_at, note) = (
             column(checkpoint.size),
@@ -1109,6 +1110,6 @@ impl WriteJournals for SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 }

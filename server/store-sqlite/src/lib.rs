@@ -38,7 +38,7 @@ use store::accounts::Session;
 use store::{Reading, Store, StoreError, Unit};
 use sync_core::id::SessionId;
 
-use crate::failure::Health;
+use crate::failure::{Course, Health};
 use crate::log::Log;
 
 /// How long to wait for another process that writes.
@@ -176,7 +176,7 @@ impl Store for SqliteStore {
             .map_err(|error| self.health.judge(error))?;
         Ok(Box::new(SqliteUnit {
             transaction,
-            health: self.health.clone(),
+            course: Course::new(self.health.clone()),
         }))
     }
 
@@ -188,7 +188,7 @@ impl Store for SqliteStore {
         let transaction = begun.map_err(|error| self.health.judge(error))?;
         Ok(Box::new(SqliteUnit {
             transaction,
-            health: self.health.clone(),
+            course: Course::new(self.health.clone()),
         }))
     }
 
@@ -196,7 +196,7 @@ impl Store for SqliteStore {
         self.health.check()?;
         let connection = self.readers.acquire().await;
         let mut connection = connection.map_err(|error| self.health.judge(error))?;
-        accounts::session(&mut connection, &self.health, id).await
+        accounts::session(&mut connection, |error| self.health.judge(error), id).await
     }
 
     async fn broken(&self) {
@@ -216,17 +216,15 @@ impl Store for SqliteStore {
 #[derive(Debug)]
 struct SqliteUnit {
     transaction: Transaction<'static, Sqlite>,
-    health: Health,
+    course: Course,
 }
 
 #[async_trait]
 impl Unit for SqliteUnit {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.health.check()?;
-        self.transaction
-            .commit()
-            .await
-            .map_err(|error| self.health.break_down(error))
+        let health = self.course.end()?;
+        let committed = self.transaction.commit().await;
+        committed.map_err(|error| health.break_down(error))
     }
 }
 

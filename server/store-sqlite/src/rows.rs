@@ -27,7 +27,7 @@ macro_rules! rows {
         sqlx::query_as!($row, $sql $(, $asked)?)
             .fetch_all(&mut *$unit.transaction)
             .await
-            .map_err(|error| $unit.health.judge(error))?
+            .map_err(|error| $unit.course.judge(error))?
     };
 }
 
@@ -49,7 +49,7 @@ impl ReadRows for SqliteUnit {
         )
         .fetch_all(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         let sized = rows.into_iter().map(|row| {
             let bytes = u64::try_from(row.bytes).unwrap_or(0);
             (row.journal_id, bytes)

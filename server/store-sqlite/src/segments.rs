@@ -26,7 +26,7 @@ impl ReadSegments for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         row.map(|row| {
             let end = Position {
                 seq: number(row.seq)?,
@@ -57,7 +57,7 @@ impl ReadSegments for SqliteUnit {
         )
         .fetch_optional(&mut *self.transaction)
         .await
-        .map_err(|error| self.health.judge(error))?;
+        .map_err(|error| self.course.judge(error))?;
         Ok(row.is_some())
     }
 
@@ -66,7 +66,7 @@ impl ReadSegments for SqliteUnit {
         let row = sqlx::query_scalar!("SELECT times FROM rewriting WHERE journal_id = $1", journal)
             .fetch_optional(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
         row.map_or(Ok(0), number)
     }
 }
@@ -101,7 +101,7 @@ impl WriteSegments for SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 }
 
@@ -112,7 +112,7 @@ impl SqliteUnit {
         sqlx::query!("DELETE FROM segment WHERE journal_id = $1", journal)
             .execute(&mut *self.transaction)
             .await
-            .map_err(|error| self.health.judge(error))?;
+            .map_err(|error| self.course.judge(error))?;
         sqlx::query!(
             "INSERT INTO rewriting (journal_id, times) VALUES ($1, 1)
              ON CONFLICT (journal_id) DO UPDATE SET times = times + 1",
@@ -121,6 +121,6 @@ impl SqliteUnit {
         .execute(&mut *self.transaction)
         .await
         .map(drop)
-        .map_err(|error| self.health.judge(error))
+        .map_err(|error| self.course.judge(error))
     }
 }

@@ -75,7 +75,7 @@ pub trait Reading: ReadAccounts + ReadJournals + ReadSegments + ReadFiles + Read
 
 impl<T: ReadAccounts + ReadJournals + ReadSegments + ReadFiles + ReadRows> Reading for T {}
 
-/// A unit of work. Dropping it undoes it; so does an error of any of its methods.
+/// A unit of work. Dropping it undoes it; so does an error of a method that writes, after which [`Unit::commit`] only fails.
 #[async_trait]
 pub trait Unit:
     ReadAccounts

@@ -5,12 +5,12 @@ use sync_core::id::{Digest, SessionId, Timestamp, UserId};
 use sync_core::sign::{ED25519, PublicKey};
 
 use super::{begin, commit, read};
-use crate::Store;
 use crate::accounts::{
     Account, Added, CodePurpose, Device, NewCode, NewRefreshToken, PasswordHash, Redeemed,
     RefreshToken, Session, SessionEnd, Successor,
 };
 use crate::personal::Personal;
+use crate::{Store, StoreError};
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 const LATER: Timestamp = Timestamp(NOW.0 + 1_000);
@@ -199,7 +199,8 @@ pub async fn a_refused_write_undoes_its_unit(store: &dyn Store) {
     unit.add_session(&session(3, &account, None), &token(4))
         .await
         .expect_err("a session twice");
-    drop(unit);
+    let halved = unit.commit().await;
+    assert!(matches!(halved, Err(StoreError::Refused(_))), "{halved:?}");
     let mut unit = begin(store).await;
     unit.add_session(&session(4, &self::account(2), None), &token(4))
         .await

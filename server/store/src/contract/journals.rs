@@ -201,7 +201,8 @@ pub async fn an_entry_stands_at_the_next_position_or_nowhere(store: &dyn Store) 
         let before = everything(store, journal, &[phone]).await;
         let mut unit = begin(store).await;
         assert!(unit.append(std::slice::from_ref(wrong)).await.is_err());
-        drop(unit);
+        let halved = unit.commit().await;
+        assert!(matches!(halved, Err(StoreError::Refused(_))), "{halved:?}");
         assert_eq!(everything(store, journal, &[phone]).await, before);
     }
     let mut unit = begin(store).await;
@@ -221,6 +222,7 @@ pub async fn an_entry_stands_at_the_next_position_or_nowhere(store: &dyn Store) 
         ),
         "{refused:?}"
     );
+    unit.commit().await.expect_err("a unit that is half done");
 }
 
 /// Units that race append one after the other.
