@@ -64,6 +64,8 @@ mod tests {
 
     use super::*;
     use crate::arbitrary;
+    use crate::command::{Audience, Link, Splice, Verb};
+    use crate::id::{Digest, ItemId, RecordId, Timestamp};
 
     proptest! {
         #[test]
@@ -71,5 +73,126 @@ mod tests {
             prop_assert!(cbor::length(&content) <= of_content(&content));
             prop_assert!(cbor::length(&envelope) <= of_envelope(&envelope));
         }
+    }
+
+    /// An envelope that says nothing.
+    fn envelope() -> Envelope {
+        Envelope {
+            n: 1,
+            record: RecordId([1; 16]),
+            kind: String::new(),
+            base: 0,
+            at: Timestamp(0),
+            verb: Verb::Set,
+            action: None,
+            fields: Vec::new(),
+            links: Vec::new(),
+            audience: Audience::Team,
+            digest: Digest([1; 32]),
+            needs: None,
+            origin: None,
+        }
+    }
+
+    fn link(field: String) -> Link {
+        Link {
+            field,
+            target: RecordId([2; 16]),
+            journal: None,
+        }
+    }
+
+    fn long() -> String {
+        "x".repeat(10_000)
+    }
+
+    /// That the parts say so much, and little more: what is small need not be encoded.
+    #[track_caller]
+    fn check_close(length: usize, at_most: usize) {
+        let apart = at_most.checked_sub(length);
+        assert!(
+            apart.is_some_and(|apart| apart < 1_000),
+            "{length} {at_most}"
+        );
+    }
+
+    #[test]
+    fn every_long_part_is_counted_once() {
+        let (name, text) = (long(), || Value::Text(long()));
+        for envelope in [
+            Envelope {
+                kind: long(),
+                ..envelope()
+            },
+            Envelope {
+                action: Some(long()),
+                ..envelope()
+            },
+            Envelope {
+                fields: vec![long(), long()],
+                ..envelope()
+            },
+            Envelope {
+                links: vec![link(long()), link(long())],
+                ..envelope()
+            },
+        ] {
+            check_close(cbor::length(&envelope), of_envelope(&envelope));
+        }
+        let values = |name: String, value: Value| Content {
+            values: [(name, value)].into_iter().collect(),
+            ..Content::default()
+        };
+        let splice = Splice {
+            at: 0,
+            delete: 0,
+            insert: long(),
+        };
+        for content in [
+            values(name, Value::Null),
+            values("name".to_owned(), text()),
+            values("name".to_owned(), Value::Bytes(long().into_bytes())),
+            values("name".to_owned(), Value::List(vec![text(), text()])),
+            values(
+                "name".to_owned(),
+                Value::Struct([("part".to_owned(), text())].into_iter().collect()),
+            ),
+            Content {
+                splices: vec![splice.clone(), splice],
+                ..Content::default()
+            },
+            Content {
+                reason: Some(long()),
+                ..Content::default()
+            },
+        ] {
+            check_close(cbor::length(&content), of_content(&content));
+        }
+    }
+
+    #[test]
+    fn many_small_parts_are_all_counted() {
+        let removed = Content {
+            removed: vec![ItemId([3; 16]); 1_000],
+            ..Content::default()
+        };
+        assert!(cbor::length(&removed) <= of_content(&removed));
+    }
+
+    #[test]
+    fn what_is_too_large_is_so_with_its_content_or_without() {
+        let of = |chars: usize| Envelope {
+            fields: vec!["x".repeat(chars)],
+            ..envelope()
+        };
+        let content = |chars: usize| Content {
+            reason: Some("x".repeat(chars)),
+            ..Content::default()
+        };
+        let half = limits::COMMAND_BYTES_MAX / 2;
+        assert!(is_too_large(&of(2 * half), None));
+        assert!(is_too_large(&of(half), Some(&content(half))));
+        assert!(!is_too_large(&of(half), Some(&content(half / 2))));
+        assert!(!is_too_large(&of(half), None));
     }
 }
