@@ -23,7 +23,7 @@ use crate::catalog::Catalogue;
 use crate::command::{Origin, Verb};
 use crate::id::{DeploymentId, DeviceId, Digest, Seq, Timestamp};
 use crate::journal::{Chain, EntryHead, Fate};
-use crate::month::Month;
+use crate::month::months_of;
 use crate::record::{FOLD_VERSION, touches};
 use crate::registry::{Purpose, Registry};
 use crate::sign::PublicKey;
@@ -234,7 +234,7 @@ impl Wanted {
     /// By this batch.
     pub fn by(batch: &Batch) -> Self {
         let mut wanted = Self {
-            records: BTreeSet::new(),
+            records: months_of(batch).into_values().collect(),
             made: BTreeMap::new(),
             origins: BTreeSet::new(),
             bases: BTreeSet::new(),
@@ -242,9 +242,6 @@ impl Wanted {
         };
         for envelope in &batch.envelopes {
             wanted.records.insert(envelope.record);
-            wanted
-                .records
-                .extend(Month::at(envelope.at).map(|month| month.record(batch.journal)));
             wanted.records.extend(
                 envelope
                     .links
@@ -313,6 +310,11 @@ impl Decided {
     /// Origins that count as delivered from now on.
     pub const fn taken(&self) -> &BTreeSet<Origin> {
         &self.taken
+    }
+
+    /// Entry, chain and index entries, to be kept.
+    pub fn into_parts(self) -> (EntryHead, Chain, Index) {
+        (self.entry, self.chain, self.index)
     }
 }
 

@@ -10,7 +10,9 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::collections::BTreeMap;
 
+use crate::batch::Batch;
 use crate::id::{Date, JournalId, RecordId, Timestamp};
 
 /// The kind of the records that seals make.
@@ -56,6 +58,18 @@ impl Month {
     pub fn record(self, journal: JournalId) -> RecordId {
         RecordId::of_month(journal, &self.to_string())
     }
+}
+
+/// The months in which the commands of a batch say that they were recorded, and the records that stand for them.
+pub(crate) fn months_of(batch: &Batch) -> BTreeMap<Month, RecordId> {
+    let mut months = BTreeMap::new();
+    for envelope in &batch.envelopes {
+        if let Some(month) = Month::at(envelope.at) {
+            let record = || month.record(batch.journal);
+            months.entry(month).or_insert_with(record);
+        }
+    }
+    months
 }
 
 impl FromStr for Month {

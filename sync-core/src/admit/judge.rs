@@ -8,7 +8,7 @@ use super::{effect, size};
 use crate::batch::{Batch, Parts};
 use crate::catalog::{Capability, Catalogue, Profile};
 use crate::command::{Content, Envelope, Origin, Verb};
-use crate::id::{DeviceId, Seq, Timestamp};
+use crate::id::{DeviceId, RecordId, Seq, Timestamp};
 use crate::journal::Fate;
 use crate::limits;
 use crate::month::{self, Month};
@@ -53,6 +53,16 @@ pub(super) struct Bench<'a> {
     pub(super) batch: &'a Batch,
     pub(super) seq: Seq,
     pub(super) received_at: Timestamp,
+    /// The records of the commands' months.
+    months: BTreeMap<Month, RecordId>,
+    /// Who acts, or why nobody can.
+    author: Result<Author<'a>, &'static str>,
+}
+
+/// Who acts, and by which assignment.
+struct Author<'a> {
+    principal: Principal,
+    assignment: &'a Assignment,
 }
 
 pub(super) fn judge(
@@ -79,6 +89,8 @@ pub(super) fn judge(
         batch,
         seq,
         received_at,
+        months: month::months_of(batch),
+        author: author(registry, batch, received_at),
     };
     let mut past = Past {
         received,
@@ -115,6 +127,43 @@ pub(super) fn judge(
     (fates, index, delivered)
 }
 
+/// Who acts for a batch, as the registry has it: the same for all its commands.
+fn author<'a>(
+    registry: &'a Registry,
+    batch: &Batch,
+    received_at: Timestamp,
+) -> Result<Author<'a>, &'static str> {
+    let device = registry.devices.get(&batch.device);
+    let device = device.ok_or(refused::NOT_ASSIGNED)?;
+    match device.standing {
+        Standing::Active => {}
+        Standing::Suspended => return Err(refused::DEVICE_SUSPENDED),
+        Standing::Revoked => return Err(refused::DEVICE_REVOKED),
+    }
+    let user = registry.users.get(&device.user);
+    if !user.is_some_and(|user| user.active) {
+        return Err(refused::ACCOUNT_CLOSED);
+    }
+    let assignment = registry.assignments.get(&batch.assignment);
+    let assignment = assignment.filter(|assignment| assignment.user == device.user);
+    let assignment = assignment.ok_or(refused::NOT_ASSIGNED)?;
+    let area = registry.area_of(batch.journal, received_at.date());
+    if !registry.is_within(area.ok_or(refused::NOT_ASSIGNED)?, assignment.area) {
+        return Err(refused::NOT_ASSIGNED);
+    }
+    let principal = Principal {
+        user: device.user,
+        device: batch.device,
+        assignment: batch.assignment,
+        role: assignment.role.clone(),
+        office: assignment.area,
+    };
+    Ok(Author {
+        principal,
+        assignment,
+    })
+}
+
 impl Bench<'_> {
     fn fate(
         &self,
@@ -130,7 +179,7 @@ impl Bench<'_> {
         };
         if let Err(refusal) = self
             .in_order(envelope, content, past)
-            .and_then(|()| self.may_offer(envelope, &principal, past))
+            .and_then(|()| self.may_offer(envelope, principal, past))
         {
             return refusal.into();
         }
@@ -149,7 +198,7 @@ impl Bench<'_> {
         if self.comes_after_its_seal(envelope, index) {
             flags.push(flag::AFTER_SEAL.to_owned());
         }
-        match effect::decide(self, &principal, envelope, content, on, index) {
+        match effect::decide(self, principal, envelope, content, on, index) {
             Ok(()) if flags.is_empty() => Fate::Accepted,
             Ok(()) => {
                 super::index::flag(index, envelope, &flags, principal.user, self.seq);
@@ -165,7 +214,7 @@ impl Bench<'_> {
     fn comes_after_its_seal(&self, envelope: &Envelope, index: &Index) -> bool {
         let is_work = !matches!(envelope.verb, Verb::Seal | Verb::Clear);
         let month = Month::at(envelope.at).filter(|_| is_work);
-        let record = month.and_then(|month| index.get(&month.record(self.batch.journal)));
+        let record = month.and_then(|month| index.get(self.months.get(&month)?));
         record.is_some_and(|record| record.state.as_deref() == Some(month::SEALED))
     }
 
@@ -188,48 +237,10 @@ impl Bench<'_> {
         &self,
         envelope: &Envelope,
         bounds: Bounds,
-    ) -> Result<(Principal, Vec<String>), Refusal> {
-        let device = self
-            .registry
-            .devices
-            .get(&self.batch.device)
-            .ok_or(refused::NOT_ASSIGNED)?;
-        match device.standing {
-            Standing::Active => {}
-            Standing::Suspended => return Err(refused::DEVICE_SUSPENDED.into()),
-            Standing::Revoked => return Err(refused::DEVICE_REVOKED.into()),
-        }
-        if !self
-            .registry
-            .users
-            .get(&device.user)
-            .is_some_and(|user| user.active)
-        {
-            return Err(refused::ACCOUNT_CLOSED.into());
-        }
-        let assignment = self
-            .registry
-            .assignments
-            .get(&self.batch.assignment)
-            .filter(|assignment| assignment.user == device.user);
-        let assignment = assignment.ok_or(refused::NOT_ASSIGNED)?;
-        let today = self.received_at.date();
-        let area = self
-            .registry
-            .area_of(self.batch.journal, today)
-            .ok_or(refused::NOT_ASSIGNED)?;
-        if !self.registry.is_within(area, assignment.area) {
-            return Err(refused::NOT_ASSIGNED.into());
-        }
-        let flags = self.in_force(assignment, bounds.clamp(envelope.at))?;
-        let principal = Principal {
-            user: device.user,
-            device: self.batch.device,
-            assignment: self.batch.assignment,
-            role: assignment.role.clone(),
-            office: assignment.area,
-        };
-        Ok((principal, flags))
+    ) -> Result<(&Principal, Vec<String>), Refusal> {
+        let author = self.author.as_ref().map_err(|code| Refusal::from(*code))?;
+        let flags = self.in_force(author.assignment, bounds.clamp(envelope.at))?;
+        Ok((&author.principal, flags))
     }
 
     /// Whether the assignment carries what was written at the claimed time, as far as its bounds bear that out.

@@ -121,7 +121,9 @@ pub(super) fn text_misfit(text: &str, max: u32, one_line: bool) -> Option<&'stat
     if one_line && text.trim().is_empty() {
         return Some(misfit::EMPTY);
     }
-    if text.chars().take(max as usize + 1).count() > max as usize {
+    // It has no more characters than bytes.
+    let max = max as usize;
+    if text.len() > max && text.chars().take(max + 1).count() > max {
         return Some(misfit::TOO_LONG);
     }
     if one_line && text.contains(['\n', '\r', '\u{2028}', '\u{2029}']) {
