@@ -262,7 +262,7 @@ impl Desk {
     }
 
     /// Takes a decision: what comes after it in the group is judged by it.
-    pub(super) fn take(&mut self, decided: &Decided, batch: &Batch, wire: WireBatch, used: Used) {
+    pub(super) fn take(&mut self, decided: Decided, batch: &Batch, wire: WireBatch, used: Used) {
         let (appended, lane) = (Appended::judged(decided, batch, wire), lane_of(batch));
         let index = self.index.entry(batch.journal).or_default();
         let changed = appended.index().iter();

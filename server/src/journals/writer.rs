@@ -306,7 +306,6 @@ impl Writer {
             bytes,
             refused_bytes: if is_refused { bytes } else { 0 },
         };
-        desk.take(&decided, batch, wire, used);
         let counted = batch
             .envelopes
             .iter()
@@ -326,6 +325,7 @@ impl Writer {
             seq: decided.entry().seq,
             unusual: unusual(fates),
         };
+        desk.take(decided, batch, wire, used);
         Ok(if erased.is_empty() {
             Decision::Made(entered)
         } else {

@@ -278,13 +278,13 @@ impl SqliteUnit {
 
     async fn read_index(&mut self, asked: &Asked, known: &mut Known) -> Result<(), StoreError> {
         let mut heap = Heap::default();
-        let records = asked.records.iter();
-        let rows: Vec<_> = records
+        let records: Vec<_> = asked.records.iter().copied().collect();
+        let rows: Vec<_> = (records.iter())
             .map(|(journal, record)| heap.put_pair(&journal.0, &record.0))
             .collect();
         let (rows, heap) = (json(&rows), heap.0);
         let rows = sqlx::query!(
-            r#"SELECT journal_id, record_id, entry AS "entry!" FROM jsonb_each($1) AS asked
+            r#"SELECT asked.key + 0 AS "key!: i64", entry AS "entry!" FROM jsonb_each($1) AS asked
                CROSS JOIN record_index ON journal_id = substr($2, asked.value, 16)
                    AND record_id = substr($2, asked.value + 16, 16)
                WHERE entry IS NOT NULL"#,
@@ -295,7 +295,7 @@ impl SqliteUnit {
         .await
         .map_err(|error| self.course.judge(error))?;
         for row in rows {
-            let record = (id(&row.journal_id)?, id(&row.record_id)?);
+            let record = *asked_by(&records, row.key)?;
             known.index.insert(record, read_derived(&row.entry)?);
         }
         Ok(())

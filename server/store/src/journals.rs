@@ -42,9 +42,9 @@ pub struct Appended {
 
 impl Appended {
     /// A judged batch, and how it is kept.
-    pub fn judged(decided: &Decided, batch: &Batch, wire: WireBatch) -> Self {
-        let (entry, chain) = (decided.entry().clone(), *decided.chain());
-        Self::of_village(entry, chain, decided.index().clone(), batch, wire)
+    pub fn judged(decided: Decided, batch: &Batch, wire: WireBatch) -> Self {
+        let (entry, chain, index) = decided.into_parts();
+        Self::of_village(entry, chain, index, batch, wire)
     }
 
     /// An entry that was given back at its old position, and the index after it. It was judged when it was first received.

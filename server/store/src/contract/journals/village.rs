@@ -249,7 +249,7 @@ impl Village {
             self.circumstances(unit, &parts.batch, chain, lane).await,
         );
         let decided = decided.expect("the next of its lane");
-        let appended = Appended::judged(&decided, &parts.batch, parts.to_wire());
+        let appended = Appended::judged(decided, &parts.batch, parts.to_wire());
         unit.append(std::slice::from_ref(&appended))
             .await
             .expect("appended");
