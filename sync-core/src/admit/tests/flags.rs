@@ -216,6 +216,26 @@ fn the_marks_of_an_erasure_are_cleared_on_every_record_it_took() {
 }
 
 #[test]
+fn what_comes_with_a_clearing_in_one_batch_is_not_cleared_by_it() {
+    let (mut scene, household, base) = december();
+    let closing = seal(&scene, "2026-11");
+    scene.say(TOWNSHIP, closing);
+    let erasure = on(household, "household", Verb::Erase).because("依法");
+    let late = erasure.at(NOON).base(base);
+    assert_eq!(
+        scene.say_all(
+            COUNTY,
+            vec![late, clear(household, codes::flag::AFTER_SEAL)]
+        ),
+        [
+            flagged(&[codes::flag::AFTER_SEAL]),
+            no_effect(codes::no_effect::NOT_FLAGGED)
+        ]
+    );
+    assert_eq!(flags(&scene, household).len(), 1);
+}
+
+#[test]
 fn a_clearing_is_for_whom_the_record_is() {
     let (mut scene, household) = marked();
     let clearing = clear(household, codes::flag::AFTER_SEAL).audience(Audience::Team);

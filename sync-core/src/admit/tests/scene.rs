@@ -1,6 +1,6 @@
 //! One village with its people, whose phones say exactly what a test wants them to say.
 
-use crate::admit::LaneEnd;
+use crate::admit::{self, LaneEnd};
 use crate::batch::{self, Parts, Position, Sealing, Seed, Unsealed};
 use crate::command::{Audience, Content, Envelope, Link, Origin, Splice, Verb};
 use crate::id::{AssignmentId, Date, DeviceId, Digest, ItemId, RecordId, Seq, Timestamp, UserId};
@@ -152,8 +152,25 @@ impl Scene {
         batch::seal(&sealing, commands)
     }
 
+    /// Submits. Where an entry comes of it, a phone that knew all that the server knows expected its fates.
     pub(super) fn submit(&mut self, parts: &Parts) -> Outcome {
-        self.host.admit(&parts.to_wire(), self.now)
+        let (host, journal) = (&self.host, parts.batch.journal);
+        let expected = host.journal(journal).map(|held| {
+            let (registry, catalogues) = (host.registry(), host.catalogues());
+            let circumstances = held.circumstances(registry, catalogues, &parts.batch, self.now);
+            let received_at = self.now.max(held.chain.received_at);
+            let (fates, _) = admit::judge(parts, received_at, &[], circumstances);
+            (held.chain.end.seq + 1, fates)
+        });
+        let outcome = self.host.admit(&parts.to_wire(), self.now);
+        let is_whole = parts.contents.iter().all(Option::is_some);
+        let entry = self.host.entries(journal).last().filter(|_| is_whole);
+        if let (Some((seq, expected)), Some(entry)) = (expected, entry)
+            && entry.head.seq == seq
+        {
+            assert_eq!(entry.head.fates, expected);
+        }
+        outcome
     }
 
     /// Seals, submits, and says what became of each command.
