@@ -14,9 +14,9 @@ const SMALL: usize = 64;
 
 /// Whether its encoding exceeds the limit of a command.
 pub(super) fn is_too_large(envelope: &Envelope, content: Option<&Content>) -> bool {
-    let at_most = of_envelope(envelope) + content.map_or(0, of_content);
-    at_most > limits::COMMAND_BYTES_MAX
-        && cbor::length(envelope) + content.map_or(0, cbor::length) > limits::COMMAND_BYTES_MAX
+    let is_too_much = |bytes: usize| bytes > limits::COMMAND_BYTES_MAX;
+    is_too_much(of_envelope(envelope) + content.map_or(0, of_content))
+        && is_too_much(cbor::length(envelope) + content.map_or(0, cbor::length))
 }
 
 fn of_text(text: &str) -> usize {
@@ -156,6 +156,10 @@ mod tests {
             values(
                 "name".to_owned(),
                 Value::Struct([("part".to_owned(), text())].into_iter().collect()),
+            ),
+            values(
+                "name".to_owned(),
+                Value::Struct([(long(), Value::Null)].into_iter().collect()),
             ),
             Content {
                 splices: vec![splice.clone(), splice],

@@ -6,6 +6,7 @@
 mod document;
 mod erasure;
 mod limits;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 

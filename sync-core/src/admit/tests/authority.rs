@@ -6,7 +6,7 @@ use crate::command::{Audience, Verb};
 use crate::id::Timestamp;
 use crate::journal::Fate;
 use crate::limits;
-use crate::registry::{RegistryAct, Standing};
+use crate::registry::{Purpose, RegistryAct, Standing};
 use crate::value::Value;
 
 #[test]
@@ -266,4 +266,136 @@ fn an_audience_is_only_widened_and_only_by_who_may_write_the_record() {
     assert_eq!(index[&visit].audience, Audience::Village);
     let narrow = on(visit, "visit", Verb::Set).audience(Audience::Team);
     assert!(scene.say(MEMBER, narrow).is_refused());
+}
+
+#[test]
+fn a_device_out_of_use_is_told_so_whatever_became_of_its_account() {
+    let mut scene = Scene::new();
+    let (user, device) = (scene.hand(MEMBER).user, scene.device(MEMBER));
+    let name = "王队员".to_owned();
+    let closed = RegistryAct::SetUser {
+        user,
+        name,
+        active: false,
+    };
+    scene.host.act(closed, NOON);
+    scene
+        .host
+        .set_standing(device, Standing::Revoked, "lost", NOON);
+    assert_eq!(
+        scene.say(MEMBER, household()),
+        refused(codes::refused::DEVICE_REVOKED)
+    );
+}
+
+#[test]
+fn where_a_journal_is_goes_by_the_day_of_receipt() {
+    let mut scene = Scene::new();
+    let other = scene.host.add_village("下堡村", NOON);
+    let moved = RegistryAct::SetJournal {
+        journal: scene.village.journal,
+        purpose: Purpose::Village,
+        area: other.area,
+        from: NOON.date().plus_days(1),
+    };
+    scene.host.act(moved, NOON);
+    assert_eq!(
+        scene.say(MEMBER, household()),
+        Fate::Accepted,
+        "its last day there"
+    );
+    let sealed_before = scene.seal(MEMBER, vec![household()]);
+    scene.pass_days(1);
+    let outcome = scene.submit(&sealed_before);
+    assert_eq!(fates(&outcome, 1), [refused(codes::refused::NOT_ASSIGNED)]);
+}
+
+#[test]
+fn an_office_within_the_village_carries_nothing_for_all_of_it() {
+    let mut scene = Scene::new();
+    let group = scene.host.add_area(
+        crate::area::Level::Village,
+        Some(scene.village.area),
+        "640422100299",
+        "一组",
+        NOON,
+    );
+    let user = scene.hand(SECRETARY).user;
+    let today = NOON.date();
+    scene.hands[0].assignment = scene.host.assign(user, "FS", group, today, None, NOON);
+    assert_eq!(
+        scene.say(SECRETARY, household()),
+        refused(codes::refused::NOT_ASSIGNED)
+    );
+}
+
+#[test]
+fn why_an_ended_assignment_carries_nothing_is_told_in_one_order() {
+    for (for_cause, days, code) in [
+        (true, 1, codes::refused::ENDED_FOR_CAUSE),
+        (
+            true,
+            i64::from(limits::LATE_DAYS_MAX) + 1,
+            codes::refused::ENDED_FOR_CAUSE,
+        ),
+        (
+            false,
+            i64::from(limits::LATE_DAYS_MAX) + 1,
+            codes::refused::ENDED,
+        ),
+    ] {
+        let mut scene = Scene::new();
+        let record = scene.household();
+        scene.end_assignment(SECRETARY, scene.now.date(), for_cause);
+        scene.pass_days(days);
+        assert_eq!(
+            scene.say(SECRETARY, phone(record, "138")),
+            refused(code),
+            "{days}"
+        );
+    }
+}
+
+#[test]
+fn a_person_whose_account_is_closed_is_still_somebody() {
+    let mut scene = Scene::new();
+    let user = scene.hand(MEMBER).user;
+    let name = "王队员".to_owned();
+    scene.host.act(
+        RegistryAct::SetUser {
+            user,
+            name,
+            active: false,
+        },
+        NOON,
+    );
+    scene.task();
+}
+
+#[test]
+fn references_are_written_by_whom_their_field_names_and_while_it_is_open() {
+    let mut scene = Scene::new();
+    let (task, visit, household) = (scene.task(), scene.visit(), scene.household());
+    let about = |record, kind| on(record, kind, Verb::Set).link("household", household);
+    assert_eq!(
+        scene.say(COMMITTEE, about(task, "task")),
+        refused_for(codes::refused::NOT_ALLOWED, "household")
+    );
+    assert_eq!(
+        scene.say(SECRETARY, act(visit, "visit", "file")),
+        Fate::Accepted
+    );
+    assert_eq!(
+        scene.say(SECRETARY, about(visit, "visit")),
+        no_effect(codes::no_effect::FILED)
+    );
+}
+
+#[test]
+fn where_the_servers_clock_runs_backwards_all_is_judged_by_the_last_receipt() {
+    let mut scene = Scene::new();
+    let record = scene.household();
+    scene.pass_days(-400);
+    let draft = phone(record, "138").at(NOON);
+    assert_eq!(scene.say(SECRETARY, draft), Fate::Accepted);
 }

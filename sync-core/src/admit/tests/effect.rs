@@ -3,6 +3,7 @@
 use super::scene::*;
 use crate::admit::codes;
 use crate::command::Verb;
+use crate::id::{JournalId, RecordId};
 use crate::journal::Fate;
 use crate::record::Mark;
 use crate::value::Value;
@@ -270,4 +271,59 @@ fn a_reference_must_lead_to_a_record_of_its_kind() {
         scene.say_all(SECRETARY, both),
         [Fate::Accepted, Fate::Accepted]
     );
+}
+
+#[test]
+fn a_reference_that_is_given_anew_or_taken_back_is_one_no_more() {
+    let mut scene = Scene::new();
+    let (task, visit) = (scene.task(), scene.visit());
+    let (first, second) = (scene.household(), scene.household());
+    let linked = |scene: &Scene, record: RecordId| -> Vec<RecordId> {
+        let index = &scene.host.journal(scene.village.journal).unwrap().index;
+        index[&record].linked("household").collect()
+    };
+    let about = |household| on(task, "task", Verb::Set).link("household", household);
+    for household in [first, second] {
+        assert_eq!(scene.say(TOWNSHIP, about(household)), Fate::Accepted);
+        assert_eq!(linked(&scene, task), [household]);
+    }
+    let none = on(task, "task", Verb::Set).with("household", Value::Null);
+    assert_eq!(scene.say(TOWNSHIP, none), Fate::Accepted);
+    assert_eq!(linked(&scene, task), []);
+    assert_eq!(
+        scene.say(SECRETARY, act(visit, "visit", "file")),
+        Fate::Accepted
+    );
+    let amend = on(visit, "visit", Verb::Amend).link("household", second);
+    let was = scene.held(visit, "household");
+    assert_eq!(
+        scene.say(SECRETARY, amend.because("记错了")),
+        Fate::Accepted
+    );
+    assert_eq!(linked(&scene, visit), [second]);
+    let step = scene.fold(visit).steps.pop().unwrap();
+    assert_eq!(
+        step.was.get("household"),
+        was.first(),
+        "the original stays shown"
+    );
+}
+
+#[test]
+fn a_reference_into_another_journal_is_not_looked_up_here() {
+    let mut scene = Scene::new();
+    let mut elsewhere = visit(RecordId([9; 16]));
+    elsewhere.links[0].journal = Some(JournalId([9; 16]));
+    assert_eq!(scene.say(SECRETARY, elsewhere), Fate::Accepted);
+}
+
+#[test]
+fn what_is_void_is_still_revealed() {
+    let mut scene = Scene::new();
+    let visit = scene.visit();
+    let void = on(visit, "visit", Verb::Void).because("重复");
+    assert_eq!(scene.say(SECRETARY, void), Fate::Accepted);
+    let mut reveal = on(visit, "visit", Verb::Reveal).because("核实病情");
+    reveal.named.push("illness".to_owned());
+    assert_eq!(scene.say(COUNTY, reveal), Fate::Accepted);
 }

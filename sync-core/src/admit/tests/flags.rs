@@ -1,6 +1,6 @@
 //! Clearing marks: by a named role, never by the author, and history stays as it is.
 
-use super::month::{december, seal};
+use super::month::{after_seal, close, december, seal};
 use super::scene::*;
 use crate::admit::codes;
 use crate::catalog::codes::misfit;
@@ -240,4 +240,40 @@ fn a_clearing_is_for_whom_the_record_is() {
     let (mut scene, household) = marked();
     let clearing = clear(household, codes::flag::AFTER_SEAL).audience(Audience::Team);
     assert_eq!(scene.say(COUNTY, clearing), refused(misfit::WRONG_AUDIENCE));
+}
+
+#[test]
+fn what_was_cleared_once_is_not_cleared_again_though_later_marks_stand() {
+    let (mut scene, household, base) = december();
+    close(&mut scene, &["2026-11"]);
+    let late = || phone(household, "138").at(NOON).base(base);
+    assert_eq!(scene.say(SECRETARY, late()), after_seal());
+    let seen = scene.seq();
+    assert_eq!(scene.say(SECRETARY, late()), after_seal());
+    let clearing = clear(household, codes::flag::AFTER_SEAL).base(seen);
+    assert_eq!(scene.say(COUNTY, clearing.clone()), Fate::Accepted);
+    assert_eq!(
+        scene.say(COUNTY, clearing),
+        no_effect(codes::no_effect::NOT_FLAGGED)
+    );
+}
+
+#[test]
+fn a_mark_of_what_made_a_record_is_replayed() {
+    let (mut scene, ..) = december();
+    close(&mut scene, &["2026-11"]);
+    let late = scene.seq();
+    let draft = household().at(NOON).base(1);
+    assert_eq!(scene.say(SECRETARY, draft), after_seal());
+    assert!(late < scene.seq());
+    let mut index = crate::admit::Index::new();
+    for entry in scene.host.entries(scene.village.journal) {
+        let (head, batch) = (&entry.head, &entry.parts.batch);
+        let (registry, catalogues) = (scene.host.registry(), scene.host.catalogues());
+        crate::admit::replay(&mut index, registry, catalogues, head, batch);
+    }
+    assert_eq!(
+        index,
+        scene.host.journal(scene.village.journal).unwrap().index
+    );
 }

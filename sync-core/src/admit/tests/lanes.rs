@@ -557,3 +557,95 @@ fn where_a_batch_stands_in_its_lane_is_decided_by_its_first_number() {
         }
     }
 }
+
+#[test]
+fn that_something_was_received_before_is_said_first() {
+    let mut scene = Scene::new();
+    let record = scene.household();
+    scene.say(SECRETARY, phone(record, "138"));
+    let origin = scene.last(SECRETARY);
+    let already = refused(codes::refused::ALREADY_RECEIVED);
+    // Also to somebody who may not offer it.
+    assert_eq!(
+        scene.say(COMMITTEE, phone(record, "138").origin(origin)),
+        already
+    );
+    let (user, assignment) = (scene.hand(SECRETARY).user, scene.hand(SECRETARY).assignment);
+    let anew = scene.enrol(user, assignment);
+    let again = vec![
+        phone(RecordId([9; 16]), "1"),
+        phone(record, "138").origin(origin).needs(1),
+    ];
+    assert_eq!(
+        scene.say_all(anew, again),
+        [refused(codes::refused::UNKNOWN_RECORD), already]
+    );
+}
+
+#[test]
+fn what_its_author_offered_in_vain_with_another_phone_is_offered_by_a_named_person() {
+    let mut scene = Scene::new();
+    let record = scene.household();
+    let never_sent = scene.seal(MEMBER, vec![phone(record, "138")]);
+    let offer = phone(record, "138").origin(never_sent.batch.origin(1));
+    let (user, assignment) = (scene.hand(MEMBER).user, scene.hand(MEMBER).assignment);
+    let anew = scene.enrol(user, assignment);
+    let device = scene.device(anew);
+    scene
+        .host
+        .set_standing(device, Standing::Revoked, "lost", NOON);
+    assert_eq!(
+        scene.say(anew, offer.clone()),
+        refused(codes::refused::DEVICE_REVOKED)
+    );
+    assert_eq!(scene.say(SECRETARY, offer), Fate::Accepted);
+}
+
+#[test]
+fn what_counts_in_a_batch_is_taken_for_what_follows_in_it() {
+    let mut scene = Scene::new();
+    let record = scene.household();
+    let last = scene.last(SECRETARY);
+    let own = |ahead: u64| Origin {
+        n: last.n + ahead,
+        ..last
+    };
+    let commands = vec![
+        phone(record, "1"),
+        phone(record, "1").origin(own(1)),
+        phone(record, "2").origin(own(9)),
+        phone(record, "2").origin(own(3)),
+    ];
+    let already = refused(codes::refused::ALREADY_RECEIVED);
+    assert_eq!(
+        scene.say_all(SECRETARY, commands),
+        [Fate::Accepted, already.clone(), Fate::Accepted, already]
+    );
+}
+
+#[test]
+fn what_is_needed_may_stand_far_back_in_the_lane() {
+    let mut scene = Scene::new();
+    let record = scene.household();
+    assert_eq!(
+        scene.say(SECRETARY, edit(record, 0, 0, "甲")),
+        Fate::Accepted
+    );
+    let n = scene.hand(SECRETARY).lane.n;
+    for _ in 0..3 {
+        let draft = edit(record, 0, 0, "乙").needs(n);
+        assert_eq!(scene.say(SECRETARY, draft), Fate::Accepted);
+    }
+}
+
+#[test]
+fn an_entry_is_logged_alike_whether_it_is_kept_or_not() {
+    let mut scene = Scene::new();
+    let parts = scene.seal(SECRETARY, vec![household(), household()]);
+    scene.pass_days(1);
+    scene.submit(&parts);
+    let entry = scene.host.entries(scene.village.journal)[0].clone();
+    let kept: Vec<_> = crate::record::logged(&entry).collect();
+    assert_eq!(kept[0].received_at, scene.now);
+    assert_eq!(crate::record::into_logged(entry).collect::<Vec<_>>(), kept);
+}

@@ -115,3 +115,14 @@ fn a_record_takes_so_many_commands() {
     let past = phone(record, "x");
     check_past(&mut scene, MEMBER, past, refused::RECORD_FULL);
 }
+
+#[test]
+fn that_a_record_is_full_is_said_before_what_else_is_wrong() {
+    let mut scene = Scene::new();
+    let record = scene.household();
+    let lane = RECORD_LANE_COMMANDS_MAX;
+    let changes = (1..lane).map(|k| phone(record, &k.to_string())).collect();
+    scene.say_all(SECRETARY, changes);
+    let act = act(record, "household", "reinstate").because("恢复");
+    assert_eq!(scene.say(SECRETARY, act), refused(refused::RECORD_FULL));
+}

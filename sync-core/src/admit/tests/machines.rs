@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::scene::*;
-use crate::admit::codes::{no_effect as without, refused as codes};
+use crate::admit::codes::{flag, no_effect as without, refused as codes};
 use crate::catalog::{Action, Catalogue, Field, FieldType, Kind, Relation, Requirement};
 use crate::command::Verb;
 use crate::id::RecordId;
@@ -576,5 +576,66 @@ fn a_phone_and_an_auditor_make_the_same_index_of_what_waits() {
             .host
             .journal(journal)
             .map(|village| &village.index)
+    );
+}
+
+#[test]
+fn what_waits_goes_by_the_day_of_receipt_where_the_clock_is_wrong() {
+    let mut scene = Scene::new();
+    let notice = create("notice", "drafted").with("title", Value::text("名单"));
+    let notice = scene.make(COMMITTEE, notice);
+    let base = scene.seq();
+    scene.pass_days(10);
+    let post = act(notice, "notice", "post").with("place", Value::text("村部"));
+    let post = post.with("posted_on", Value::Int(i64::from(NOON.date().0)));
+    let early = post.at(NOON.plus_ms(-DAY_MS)).base(base);
+    assert_eq!(scene.say(COMMITTEE, early), flagged(&[flag::CLOCK]));
+    let end = act(notice, "notice", "end");
+    let end = end.with("ended_on", Value::Int(i64::from(scene.now.date().0)));
+    assert_eq!(scene.say(COMMITTEE, end), no_effect(without::TOO_EARLY));
+}
+
+#[test]
+fn who_last_took_a_step_does_not_check_it() {
+    let mut scene = Scene::new();
+    let (first, second) = (scene.hand(SECRETARY).user, scene.hand(MEMBER).user);
+    let task = create("task", "in_progress").with("title", Value::text("修渠"));
+    let task = task
+        .link("assignees", RecordId(first.0))
+        .link("assignees", RecordId(second.0));
+    let task = scene.make(SECRETARY, task);
+    let report = || act(task, "task", "report").with("result", Value::text("修好了"));
+    assert_eq!(scene.say(MEMBER, report()), Fate::Accepted);
+    let back = act(task, "task", "return").because("没修好");
+    assert_eq!(scene.say(SECRETARY, back), Fate::Accepted);
+    assert_eq!(scene.say(SECRETARY, report()), Fate::Accepted);
+    assert_eq!(
+        scene.say(SECRETARY, act(task, "task", "accept")),
+        refused(codes::SAME_PERSON)
+    );
+}
+
+#[test]
+fn what_was_erased_counts_for_nothing_where_another_rests_on_it() {
+    let mut scene = Scene::new();
+    let household = scene.household();
+    let today = Value::Int(i64::from(NOON.date().0));
+    let clue = create("clue", "to_verify").with("received_on", today.clone());
+    let clue = scene.make(SECRETARY, clue.with("channel", Value::text("public_page")));
+    let verify = act(clue, "clue", "verify").link("household", household);
+    let verify = verify.with("finding", Value::text("属实"));
+    assert_eq!(scene.say(SECRETARY, verify), Fate::Accepted);
+    assert_eq!(
+        scene.say(TOWNSHIP, act(clue, "clue", "confirm")),
+        Fate::Accepted
+    );
+    let erase = on(clue, "clue", Verb::Erase).because("本人依法要求");
+    assert_eq!(scene.say(COUNTY, erase), Fate::Accepted);
+    let case = create("case", "verify")
+        .link("household", household)
+        .link("clue", clue);
+    assert_eq!(
+        scene.say(TOWNSHIP, case.with("received_on", today)),
+        no_effect(without::NOT_READY)
     );
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::flags::clear;
 use super::scene::*;
 use crate::admit::{self, Index, codes};
 use crate::catalog::codes::misfit;
@@ -24,7 +25,7 @@ pub(super) fn seal(scene: &Scene, month: &str) -> Draft {
     draft
 }
 
-fn after_seal() -> Fate {
+pub(super) fn after_seal() -> Fate {
     flagged(&[codes::flag::AFTER_SEAL])
 }
 
@@ -345,4 +346,79 @@ proptest! {
         let journal = scene.host.journal(scene.village.journal).unwrap();
         prop_assert_eq!(replayed(&scene), journal.index.clone());
     }
+}
+
+/// Closes months.
+#[track_caller]
+pub(super) fn close(scene: &mut Scene, months: &[&str]) {
+    for month in months {
+        let closing = seal(scene, month);
+        assert_eq!(scene.say(TOWNSHIP, closing), Fate::Accepted);
+    }
+}
+
+#[test]
+fn every_command_of_a_batch_is_of_its_own_month() {
+    let (mut scene, household, base) = december();
+    scene.pass_days(31);
+    close(&mut scene, &["2026-11", "2026-12"]);
+    let of = |days: i64| {
+        let at = NOON.plus_ms(days * DAY_MS);
+        phone(household, "1").at(at).base(base)
+    };
+    assert_eq!(
+        scene.say_all(SECRETARY, vec![of(46), of(0), of(20), of(46)]),
+        [Fate::Accepted, after_seal(), after_seal(), Fate::Accepted]
+    );
+}
+
+#[test]
+fn whatever_is_done_in_a_closed_month_is_work_of_it_but_to_clear_marks() {
+    let mut scene = Scene::new();
+    let (task, visit, other) = (scene.task(), scene.visit(), scene.household());
+    let file = act(visit, "visit", "file");
+    assert_eq!(scene.say(SECRETARY, file), Fate::Accepted);
+    let base = scene.seq();
+    scene.pass_days(45);
+    close(&mut scene, &["2026-11", "2026-12"]);
+    let amend = on(visit, "visit", Verb::Amend).with("weather", Value::text("雨"));
+    let mut reveal = on(visit, "visit", Verb::Reveal).because("核实病情");
+    reveal.named.push("illness".to_owned());
+    let reopen = act(month_of(&scene, "2026-12"), month::KIND, "reopen");
+    let written = NOON.plus_ms(20 * DAY_MS);
+    for (who, late) in [
+        (SECRETARY, act(task, "task", "sign")),
+        (SECRETARY, amend.because("记错了")),
+        (SECRETARY, reveal),
+        (
+            SECRETARY,
+            on(other, "household", Verb::Void).because("录错户"),
+        ),
+        // To open a month again is work like any other, and of a month that is closed until then.
+        (COUNTY, reopen.because("漏了两户")),
+    ] {
+        assert_eq!(
+            scene.say(who, late.clone().at(written).base(base)),
+            after_seal(),
+            "{late:?}"
+        );
+    }
+    let (written, base) = (scene.now, scene.seq());
+    scene.pass_days(30);
+    close(&mut scene, &["2027-01"]);
+    let clearing = clear(other, codes::flag::AFTER_SEAL);
+    assert_eq!(
+        scene.say(COUNTY, clearing.at(written).base(base)),
+        Fate::Accepted
+    );
+}
+
+#[test]
+fn a_month_is_over_by_the_day_of_receipt_alone() {
+    let (mut scene, ..) = december();
+    let early = seal(&scene, "2026-12").at(scene.now.plus_ms(30 * DAY_MS));
+    assert_eq!(
+        scene.say(TOWNSHIP, early),
+        refused(codes::refused::MONTH_NOT_OVER)
+    );
 }

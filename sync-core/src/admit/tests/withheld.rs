@@ -200,3 +200,25 @@ fn an_entry_with_another_fate_breaks_the_chain() {
     entry.head.fates.clear();
     assert!(start.append_entry(scene.host.deployment(), &entry).is_err());
 }
+
+#[test]
+fn what_was_recorded_stands_only_for_what_is_not_at_hand() {
+    let mut scene = Scene::new();
+    let record = scene.household();
+    let n = scene.hand(SECRETARY).lane.n;
+    let commands = vec![
+        edit(record, 0, 0, "甲"),
+        edit(record, 0, 0, "乙").needs(n + 1),
+    ];
+    let parts = scene.sealed(SECRETARY, commands, scene.end());
+    let recorded = ["not_allowed", "needs"].map(refused);
+    let judged = |parts: &crate::batch::Parts| {
+        let journal = scene.host.journal(scene.village.journal).unwrap();
+        let (registry, catalogues) = (scene.host.registry(), scene.host.catalogues());
+        let read = journal.circumstances(registry, catalogues, &parts.batch, NOON);
+        crate::admit::judge(parts, NOON, &recorded, read).0
+    };
+    assert_eq!(judged(&parts), [Fate::Accepted, Fate::Accepted]);
+    let withheld = parts.withhold(|at, _| at > 0);
+    assert_eq!(judged(&withheld)[1], refused(codes::refused::NEEDS));
+}
